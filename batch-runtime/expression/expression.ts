@@ -1,0 +1,29 @@
+/**
+ * An expression: a JSON-able tagged union whose types are resolved when it is made. The fluent API (and SQL, later) are
+ * front ends of it, the plan's digest is over it, `compile.ts` makes one fused loop of it, `interpret.ts` is the
+ * reference. Semantics (nulls, overflow, division, NaN, order of text) are in docs/SEMANTICS.md.
+ */
+import type { ColumnType } from '../batch/batch.ts';
+
+interface Typed {
+  readonly type: ColumnType;
+  readonly nullable: boolean;
+}
+export type Expression =
+  | ({ readonly op: 'column'; readonly name: string } & Typed)
+  /** int64 and integer: decimal text · timestamp: microseconds as decimal text · date: days · float64: a number, or 'NaN', 'Infinity', '-Infinity'. */
+  | ({ readonly op: 'literal'; readonly value: string | number | boolean | null } & Typed)
+  /** A row of the table in functions.ts; casts are calls of `cast` whose node type is the target. */
+  | ({ readonly op: 'call'; readonly fn: string; readonly args: readonly Expression[] } & Typed)
+  /** A TypeScript function, addressed by its slot in the rebuilt graph (`plan.functions`); opaque; shown as slow by explain. */
+  | ({ readonly op: 'udf'; readonly slot: number; readonly args: readonly Expression[] } & Typed);
+
+/** `argument` null: count(*). `filter` keeps the rows the aggregate sees. sum and avg of nothing are null, count 0. */
+export interface Aggregate {
+  readonly name: string;
+  readonly fn: 'count' | 'sum' | 'avg' | 'min' | 'max';
+  readonly argument: Expression | null;
+  readonly filter: Expression | null;
+  readonly type: ColumnType;
+  readonly nullable: boolean;
+}

@@ -1,0 +1,84 @@
+/**
+ * The plan of a job as data: nodes in topological order, each naming its inputs by index, so shared sub-plans are
+ * shared by construction. Rules are pure functions Plan -> Plan; stages.ts cuts it into stages. JSON-able, except
+ * that user functions stand beside it in `Graph.functions`, addressed by slot.
+ */
+import type { ColumnType, Schema } from '../batch/batch.ts';
+import type { Aggregate, Expression } from '../expression/expression.ts';
+
+export type NodeId = number;
+
+/** What a connector needs to know, as plain JSON; `connector` names the row of connectors/connector.ts's table. */
+export interface SourceSpec {
+  readonly connector: string;
+  readonly [option: string]: unknown;
+}
+export interface SinkSpec {
+  readonly connector: string;
+  readonly [option: string]: unknown;
+}
+
+export interface SortKey {
+  readonly name: string;
+  readonly descending: boolean;
+}
+
+/**
+ * `schema` is what the node gives. Nulls sort last, ascending and descending alike (as DuckDB does). `uid`
+ * names a node in errors, progress and functions: written by the user or made from kind and position.
+ */
+export type PlanNode = { readonly uid: string; readonly schema: Schema } & (
+  | {
+      readonly kind: 'scan';
+      readonly name: string;
+      readonly source: SourceSpec;
+      /** Columns of the source to read, in order; `schema` has just these. Set by pruning. */
+      readonly columns: readonly string[];
+      /** Rows for which it is not true may be left out (statistics); the filter above stays. Set by pushdown. */
+      readonly predicate: Expression | null;
+    }
+  | { readonly kind: 'values'; readonly rows: readonly (readonly (string | number | boolean | null)[])[] }
+  | { readonly kind: 'filter'; readonly input: NodeId; readonly condition: Expression }
+  /** select, derive, drop and rename all are this. */
+  | { readonly kind: 'project'; readonly input: NodeId; readonly columns: readonly { readonly name: string; readonly expression: Expression }[] }
+  | { readonly kind: 'aggregate'; readonly input: NodeId; readonly keys: readonly string[]; readonly aggregates: readonly Aggregate[] }
+  /** Gives the left columns, then the right ones without its keys, renamed by `prefix`. Null keys match nothing. */
+  | {
+      readonly kind: 'join';
+      readonly left: NodeId;
+      readonly right: NodeId;
+      readonly how: 'inner' | 'left';
+      readonly leftKeys: readonly string[];
+      readonly rightKeys: readonly string[];
+      readonly prefix: string;
+    }
+  /** A total order; `limit` null = all of it. */
+  | { readonly kind: 'sort'; readonly input: NodeId; readonly keys: readonly SortKey[]; readonly limit: number | null }
+  | { readonly kind: 'limit'; readonly input: NodeId; readonly count: number }
+  | { readonly kind: 'sink'; readonly input: NodeId; readonly name: string; readonly sink: SinkSpec }
+);
+
+export interface Plan {
+  readonly name: string;
+  readonly nodes: readonly PlanNode[];
+  /** The table that `build` returned, if any. */
+  readonly result: NodeId | null;
+}
+
+/** A user function of the rebuilt graph. */
+export interface UserFunction {
+  readonly uid: string;
+  readonly argumentTypes: readonly { readonly type: ColumnType; readonly nullable: boolean }[];
+  readonly result: { readonly type: ColumnType; readonly nullable: boolean };
+  readonly run: (...args: never[]) => unknown;
+}
+
+/** What a job module builds to, in every process alike. `digest` covers the plan and each function's text. */
+export interface Graph {
+  readonly plan: Plan;
+  readonly functions: readonly UserFunction[];
+  readonly digest: string;
+}
+
+export const inputsOf = (node: PlanNode): readonly NodeId[] =>
+  node.kind === 'scan' || node.kind === 'values' ? [] : node.kind === 'join' ? [node.left, node.right] : [node.input];
