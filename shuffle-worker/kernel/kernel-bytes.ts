@@ -1,0 +1,2 @@
+/** skeleton */
+export const kernelBytes = 'AGFzbQEAAAA=';
