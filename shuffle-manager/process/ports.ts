@@ -42,10 +42,13 @@ export interface DiskFile {
 
 /** A folder tree of one process. Paths are relative to its root and made by the process, never by a peer. */
 export interface Disk {
+  /** read: an existing file · write: an existing file, read and write · create: a new or emptied file, read and write. An absent file or folder is DISK_FAILED with the fact `code: 'ENOENT'`. */
   open(path: string, mode: 'read' | 'create' | 'write'): Promise<DiskFile>;
   /** Names in a folder, sorted; an absent folder is empty. */
   list(folder: string): Promise<string[]>;
+  /** A file, or a folder with all that is in it; an absent one is no error. */
   remove(path: string): Promise<void>;
+  /** Replaces `to` at once and durably. */
   rename(from: string, to: string): Promise<void>;
   makeFolder(path: string): Promise<void>;
   /** Free bytes of the file system. */

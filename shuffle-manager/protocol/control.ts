@@ -54,7 +54,8 @@ export type CommittedCell = Static<typeof CommittedCell>;
 
 /**
  * Who won, run-length coded: `attempts` are the winners of maps [mapFrom, mapFrom + attempts.length); -1 = not committed.
- * `exceptions` name cells that differ from their map's row: a location whose cell is vacant (-1) or was repaired.
+ * It holds for every location that covers the map, except where `exceptions` name another winner (a repaired cell) or none
+ * (-1: a lost cell, or a location the map did not write to). Read it through viewLayout (layout.ts), not by hand.
  */
 export const Winners = Type.Object({
   mapFrom: u32,
