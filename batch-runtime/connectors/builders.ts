@@ -1,0 +1,83 @@
+/**
+ * What a job writes to name a source or a sink: `csv(...)`, `parquet(...)`. They make plain specs and touch no file; the
+ * connector of that name reads them later. With `schema` it is a source, without it a sink, and a source whose columns
+ * are named by `col` where they are used.
+ */
+import type { Schema } from '../batch/batch.ts';
+import type { SinkSpec, SourceSpec } from '../graph/plan.ts';
+import { fieldsOf, type RowOf, type SchemaShape } from '../schema.ts';
+
+declare const row: unique symbol;
+declare const columns: unique symbol;
+
+/** Something `flow.read` takes; R is the row. `fields` null: nothing is declared. */
+export interface Source<out R> {
+  readonly [row]?: R;
+  readonly source: SourceSpec;
+  readonly fields: Schema | null;
+}
+
+/** Something `write` takes; C are the columns it names. */
+export interface Sink<out C extends string = never> {
+  readonly [columns]?: C;
+  readonly sink: SinkSpec;
+  readonly names: readonly string[];
+}
+
+interface CsvSource {
+  /** The columns, found by the names in the header. */
+  readonly schema: SchemaShape;
+  /** A file for rows that cannot be read; without it such a row is CSV_INVALID. */
+  readonly rejects?: string;
+  readonly overwrite?: never;
+}
+interface ParquetSource {
+  readonly schema: SchemaShape;
+  readonly overwrite?: never;
+  readonly partitionBy?: never;
+}
+interface CsvSink {
+  /** Replace what is there, on success only. Without it a non-empty output is OUTPUT_NOT_EMPTY. */
+  readonly overwrite?: boolean;
+  readonly schema?: never;
+  readonly rejects?: never;
+}
+interface ParquetSink {
+  /** Replace what is there, on success only. Without it a non-empty output is OUTPUT_NOT_EMPTY. */
+  readonly overwrite?: boolean;
+  /** Columns that leave the files for the folder names, `state=CA/...`. */
+  readonly partitionBy?: readonly string[];
+  readonly schema?: never;
+}
+
+/** What a builder gives: with a schema a source; without, a sink, or a source of which nothing is declared. */
+type Connected<O> = O extends { readonly schema: infer S extends SchemaShape }
+  ? Source<RowOf<S>>
+  : Source<unknown> & Sink<O extends { readonly partitionBy: readonly (infer C extends string)[] } ? C : never>;
+
+/**
+ * CSV with a header line. As a source: a path or a glob. As a sink: a path that ends in `.csv` is one file in row order, else
+ * a folder of parts.
+ */
+export function csv<const O extends CsvSource | CsvSink = CsvSink>(path: string, options?: O): Connected<O> {
+  const { schema, rejects, overwrite = false }: CsvSource | CsvSink = options ?? {};
+  return connected(schema, { connector: 'csv', path, rejects: rejects ?? null }, { connector: 'csv', path, overwrite }, []) as Connected<O>;
+}
+
+/** Parquet. As a source: a path, a folder or a glob. As a sink: a folder. */
+export function parquet<const O extends ParquetSource | ParquetSink = ParquetSink>(path: string, options?: O): Connected<O> {
+  const { schema, overwrite = false, partitionBy = [] }: ParquetSource | ParquetSink = options ?? {};
+  return connected(schema, { connector: 'parquet', path }, { connector: 'parquet', path, overwrite, partitionBy }, partitionBy) as Connected<O>;
+}
+
+const connected = (
+  schema: SchemaShape | undefined,
+  source: SourceSpec,
+  sink: SinkSpec,
+  names: readonly string[],
+): Source<unknown> & Sink<string> => ({
+  source,
+  fields: schema === undefined ? null : fieldsOf(schema),
+  sink,
+  names,
+});
