@@ -4,7 +4,7 @@
  * kernel/assembly/kernel.ts is the source, kernel-bytes.ts its compiled form, twin.ts the same in plain TypeScript. The
  * worker's arena, index and streams, the client's writers and readers call it; it never allocates.
  *
- * Addresses are byte positions in the memory. Bytes 0..255 belong to the kernel; all else to the caller, who places
+ * Addresses are byte positions in the memory. Bytes 0..8447 belong to the kernel; all else to the caller, who places
  * accounts, counts, winners, index entries and lists at multiples of 8.
  *
  *   Account, 80 B: what a stream is, and what it has had (written with writeAccount, read with readTotals)
@@ -26,7 +26,7 @@
 import type { ShuffleId } from '#manager/protocol/ids.ts';
 import { kernelBytes } from './kernel-bytes.ts';
 
-export const kernelReservedBytes = 256;
+export const kernelReservedBytes = 8448;
 export const accountBytes = 80;
 export const entryBytes = 32;
 
