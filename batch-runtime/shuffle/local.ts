@@ -377,8 +377,8 @@ class LocalWriter implements ShuffleWriter {
 
   /** The commit itself: a name that can be made once. A name that is taken by a lost winner is passed over. */
   async #link(): Promise<boolean> {
-    const { path, handle, map } = this.#options;
-    if (await exists(join(path, 'invalidated'))) throw missing(handle.id, range(0, handle.maps), 'the run is invalidated');
+    const { path, map } = this.#options;
+    if (await exists(join(path, 'invalidated'))) throw new SluiceError('ATTEMPT_SUPERSEDED', { map });
     for (let losses = 0; ; losses++) {
       try {
         await fs.link(this.#part, join(path, `${map}.winner.${losses}`));

@@ -587,6 +587,7 @@ export function testLoss(name: string, createWorld: () => Promise<StoredWorld>):
         await assert.rejects(readAll(d, handle, { ...all(handle), mapFrom: 2 }), missing(handle, [0, 1, 2]));
         assert.deepEqual(await d.vacant(handle), [0, 1, 2]);
       }
+      await assert.rejects(attempt(driver, handle, 1, 1, plain(1, 3)), failsWith('ATTEMPT_SUPERSEDED'));
       const next = await driver.open({ ...request('a again', 3, 3), deterministic: false });
       for (let map = 0; map < 3; map++) await attempt(driver, next, map, 0, plain(map, 3));
       assert.deepEqual(multiset(await readAll(elsewhere, next)), whole(3));
