@@ -1,0 +1,27 @@
+/**
+ * The public door: everything a job module or an app imports from 'sluice'. What is not here is not the API.
+ */
+export { Temporal } from 'temporal-polyfill';
+export { Type } from 'typebox';
+export { csv, parquet, type Sink, type Source } from './connectors/builders.ts';
+export {
+  type Aggregate,
+  type AnyExpr,
+  type BooleanExpr,
+  type Columns,
+  type Count,
+  col,
+  count,
+  type DateExpr,
+  type Duration,
+  type Expr,
+  lit,
+  type NumericExpr,
+  type StringExpr,
+  type TimestampExpr,
+  udf,
+  when,
+} from './expression-api.ts';
+export { type Job, job, type Params } from './job.ts';
+export { bool, type Declared, date, float64, int32, int64, integer, type RowOf, schema, timestamp, utf8 } from './schema.ts';
+export { type Descending, desc, type Flow, type Grouped, type Table } from './table.ts';

@@ -1,0 +1,433 @@
+/**
+ * Tables as users write them: verbs that add nodes to the plan of a job. A table holds no rows; it is a name for a node of a
+ * graph in the making. The row type follows from the verbs, one mapped type per step (docs/API.md says what that costs);
+ * at run time the same checks are made again for plain JavaScript.
+ */
+import { SluiceError } from '#manager/protocol/errors.ts';
+import type { Field, Schema } from './batch/batch.ts';
+import type { Sink, Source } from './connectors/builders.ts';
+import type { Expression } from './expression/expression.ts';
+import { call, columnRef } from './expression/functions.ts';
+import {
+  type Aggregate,
+  type Columns,
+  type Count,
+  columnsOf,
+  type Definition,
+  type Expr,
+  literalOf,
+  type Projection,
+  type Scope,
+  settle,
+  settleAggregate,
+  settleCondition,
+  Unused,
+  unknownColumn,
+  type ValueOf,
+} from './expression-api.ts';
+import { expressionText } from './graph/explain.ts';
+import type { NodeId, Plan, PlanNode, SortKey, UserFunction } from './graph/plan.ts';
+import { fieldsOf, type RowOf, type SchemaShape, typeText } from './schema.ts';
+
+type Names<R> = keyof R & string;
+/** R, with every column's type worked out now: R[keyof R] touches them all. Without it a chain is one deep lazy tower (TS2589). */
+type Settled<R> = R[keyof R] extends unknown ? R : never;
+/** One mapped type per step: no Omit, no intersection, no conditional around the whole. Also what makes hovers flat. */
+type Put<R, P> = Settled<{ [K in keyof R | keyof P]: K extends keyof P ? P[K] : K extends keyof R ? R[K] : never }>;
+/** Names of columns of R and functions that compute others, in any order. */
+type Choice<R> = Names<R> | ((t: Columns<R>) => Projection);
+type NamesIn<A extends readonly unknown[]> = Extract<A[number], string>;
+type ProjectionIn<F> = F extends (...t: never[]) => infer P ? P : never;
+type KeysOf<P> = P extends unknown ? keyof P : never;
+type ComputedAt<P, N> = P extends unknown ? (N extends keyof P ? ValueOf<P[N]> : never) : never;
+type Chosen<R, K extends string, P> = Settled<{
+  -readonly [N in K | KeysOf<P>]: N extends KeysOf<P> ? ComputedAt<P, N> : N extends keyof R ? R[N] : never;
+}>;
+type Selected<R, A extends readonly unknown[]> = Chosen<R, NamesIn<A>, ProjectionIn<A[number]>>;
+type WithComputed<R, P> = Settled<{
+  -readonly [N in keyof R | KeysOf<P>]: N extends KeysOf<P> ? ComputedAt<P, N> : N extends keyof R ? R[N] : never;
+}>;
+type Dropped<R, K> = Settled<{ [N in Exclude<keyof R, K>]: R[N] }>;
+type Renamed<R, M> = Settled<{ [N in keyof R as N extends keyof M ? M[N] & string : N]: R[N] }>;
+type Filled<R, K> = Settled<{ [N in keyof R]: N extends K ? NonNullable<R[N]> : R[N] }>;
+
+interface Aggregates {
+  readonly [column: string]: Aggregate<unknown>;
+}
+type ResultOf<A> = A extends Aggregate<infer T> ? T : never;
+type Results<A> = { -readonly [K in keyof A]: ResultOf<A[K]> };
+/** Over no rows all but counts are null. */
+type GlobalResults<A> = { -readonly [K in keyof A]: A[K] extends Count ? number : ResultOf<A[K]> | null };
+
+/** `desc('a')`: from the largest to the smallest. */
+export interface Descending<out N extends string> {
+  readonly descending: N;
+}
+export const desc = <const N extends string>(name: N): Descending<N> => ({ descending: name });
+
+interface JoinOptions<R, R2> {
+  /** One name or a list where both sides agree, else `{ left: 'right' }`. The right keys are dropped. */
+  readonly on: (Names<R> & Names<R2>) | readonly (Names<R> & Names<R2>)[] | { readonly [L in Names<R>]?: Names<R2> };
+  /** left: every left row once at least, with nulls where nothing matches. */
+  readonly how?: 'inner' | 'left';
+  /** Put before the name of each right column. */
+  readonly prefix?: string;
+}
+type Written<O> = O extends { readonly on: infer N } ? N : never;
+type PrefixOf<O> = O extends { readonly prefix: infer P extends string } ? P : '';
+type RightKeys<N> = N extends string ? N : N extends readonly (infer M)[] ? M : N[keyof N];
+type Added<R2, O> = {
+  [K in Exclude<Names<R2>, RightKeys<Written<O>>> as `${PrefixOf<O>}${K}`]: O extends { readonly how: 'left' } ? R2[K] | null : R2[K];
+};
+type Joined<R, R2, O> = Put<R, Added<R2, O>>;
+
+declare const fault: unique symbol;
+interface TypesDiffer<A, B> {
+  readonly [fault]: [A, B];
+}
+interface BothSidesHave<N> {
+  readonly [fault]: N;
+}
+interface PrefixIsNotALiteral {
+  readonly [fault]: string;
+}
+type Same<A, B> = [NonNullable<A>, NonNullable<B>] extends [NonNullable<B>, NonNullable<A>] ? unknown : TypesDiffer<NonNullable<A>, NonNullable<B>>;
+type At<R, K> = K extends keyof R ? R[K] : never;
+type KeyCheck<R, R2, N> = N extends string
+  ? N & Same<At<R, N>, At<R2, N>>
+  : N extends readonly string[]
+    ? { readonly [I in keyof N]: N[I] & Same<At<R, N[I]>, At<R2, N[I]>> }
+    : { readonly [L in keyof N]: N[L] & Same<At<R, L>, At<R2, N[L]>> };
+type ClashCheck<R, A> = [keyof A & keyof R] extends [never] ? unknown : { readonly prefix: BothSidesHave<keyof A & keyof R> };
+/** What the options must be besides: key types that agree, no name on both sides. Asked for the named keys alone. */
+type JoinCheck<R, R2, O> = { readonly on: KeyCheck<R, R2, Written<O>> } & (string extends PrefixOf<O>
+  ? { readonly prefix: PrefixIsNotALiteral }
+  : ClashCheck<R, Added<R2, O>>);
+
+/** Rows of type R, not yet there. Verbs return new tables; one table may be used many times and is worked out once. */
+export interface Table<in out R> {
+  /** Only these columns, and computed ones: `select('a', t => ({ b: t.c.add(1) }))`. SQL: SELECT. */
+  select<const A extends readonly Choice<R>[]>(...columns: A): Table<Selected<R, A>>;
+  /** Adds columns, or replaces those of that name. SQL: SELECT *, ... */
+  derive<const P extends Projection>(columns: (t: Columns<R>) => P): Table<WithComputed<R, P>>;
+  /** Keeps the rows for which it is true, so not those for which it is null. SQL: WHERE, HAVING. */
+  filter(condition: (t: Columns<R>) => Expr<boolean | null>): Table<R>;
+  drop<K extends Names<R>>(...names: K[]): Table<Dropped<R, K>>;
+  /** `rename({ old: 'new' })`. */
+  rename<const M extends { readonly [K in Names<R>]?: string }>(
+    names: M & { readonly [K in Exclude<keyof M, keyof R>]: never },
+  ): Table<Renamed<R, M>>;
+  /** Keeps the rows that have a value in each of these columns; they are not null from here on. */
+  dropNulls<K extends Names<R>>(...names: K[]): Table<Filled<R, K>>;
+  /** Rows of both sides whose keys are equal; null equals nothing. A name on both sides asks for a `prefix`. SQL: JOIN. */
+  join<R2, const O extends JoinOptions<R, R2>>(right: Table<R2>, options: O & JoinCheck<R, R2, O>): Table<Joined<R, R2, O>>;
+  /** One group per set of key values, null being a value: `groupBy('k', t => ({ day: t.at.date() }))`. */
+  groupBy<const A extends readonly Choice<R>[]>(...keys: A): Grouped<WithComputed<R, ProjectionIn<A[number]>>, Selected<R, A>>;
+  /** One row in all, over no rows too: then all but counts are null. */
+  aggregate<const A extends Aggregates>(aggregates: (t: Columns<R>) => A): Table<Settled<GlobalResults<A>>>;
+  /** A total order; nulls last either way. */
+  orderBy(...keys: (Names<R> | Descending<Names<R>>)[]): Table<R>;
+  /** The first n rows; after orderBy the top n, else any n. */
+  limit(count: number): Table<R>;
+  /** A step of one's own: `pipe(t => t.filter(...))`. */
+  pipe<T>(step: (table: Table<R>) => T): T;
+  /** Writes the rows; they are visible when the whole job has succeeded. The name is what progress and tests call it. */
+  write(sink: Sink<Names<R>>, name?: string): void;
+}
+
+/** Groups of rows of R with keys K. */
+export interface Grouped<in out R, in out K> {
+  aggregate<const A extends Aggregates>(aggregates: (t: Columns<R>) => A): Table<Put<K, Results<A>>>;
+}
+
+/** The start of every table. `build` sees only this and its params. */
+export interface Flow {
+  /** The rows of a source; the name is what progress and tests call it. */
+  read<R>(source: Source<R>, name?: string): Table<R>;
+  /** A table written down. SQL: VALUES. */
+  rows<const S extends SchemaShape>(schema: S, rows: readonly RowOf<S>[]): Table<RowOf<S>>;
+}
+
+type Callback = (t: Columns<unknown>) => object;
+type Column = Extract<PlanNode, { kind: 'project' }>['columns'][number];
+/** `Omit` over each member of the union by itself. */
+type Unnamed = PlanNode extends infer N ? (N extends PlanNode ? Omit<N, 'uid'> : never) : never;
+
+const refuse = (what: string): never => {
+  throw new SluiceError('PLAN_UNSUPPORTED', { what });
+};
+
+const columnOf = (field: Field): Column => ({ name: field.name, expression: columnRef(field) });
+const fieldOf = ({ name, expression }: Column): Field => ({ name, type: expression.type, nullable: expression.nullable });
+
+/** The plan in the making that all tables of one `build` add to. */
+export class Draft implements Flow {
+  readonly unused = new Unused();
+  readonly #nodes: PlanNode[] = [];
+  readonly #functions: UserFunction[] = [];
+  readonly #names = new Set<string>();
+
+  /** The uid of the node that comes next: the verb and its place. */
+  uid(verb: string): string {
+    return `${verb}-${this.#nodes.length}`;
+  }
+
+  add(uid: string, node: Unnamed): NodeId {
+    this.#nodes.push({ uid, ...node } as PlanNode);
+    return this.#nodes.length - 1;
+  }
+
+  /** The name a user gave, which must be the only one, or else the uid. */
+  name(given: string | undefined, uid: string): string {
+    if (given === undefined) return uid;
+    if (this.#names.has(given)) refuse(`two sources or sinks are named ${given}: give each a name of its own`);
+    this.#names.add(given);
+    return given;
+  }
+
+  slot(uid: string, definition: Definition): number {
+    this.#functions.push({ uid, ...definition });
+    return this.#functions.length - 1;
+  }
+
+  read<R>(source: Source<R>, name?: string): Table<R> {
+    if (typeof source?.source?.connector !== 'string') refuse('read wants a source: csv(path, { schema }), parquet(path, { schema })');
+    const uid = this.uid('read');
+    const schema = [...(source.fields ?? [])];
+    const columns = schema.map((field) => field.name);
+    const id = this.add(uid, { kind: 'scan', name: this.name(name, uid), source: source.source, columns, predicate: null, schema });
+    return new Made(this, id, schema, source.fields === null) as unknown as Table<R>;
+  }
+
+  rows<const S extends SchemaShape>(schema: S, rows: readonly RowOf<S>[]): Table<RowOf<S>> {
+    const fields = fieldsOf(schema);
+    const uid = this.uid('rows');
+    const values = rows.map((row, i) =>
+      fields.map((field) => {
+        const value = (row as Record<string, unknown>)[field.name] ?? null;
+        if (value === null && !field.nullable) refuse(`row ${i} of ${uid} has no ${field.name}: declare it .nullable()`);
+        return literalOf(value, field.type);
+      }),
+    );
+    return new Made(this, this.add(uid, { kind: 'values', rows: values, schema: fields }), fields, false) as unknown as Table<RowOf<S>>;
+  }
+
+  /** The plan as data, and its functions. @throws EXPRESSION_UNUSED, PLAN_UNSUPPORTED */
+  finish(name: string, result: unknown): { readonly plan: Plan; readonly functions: readonly UserFunction[] } {
+    const unused = this.unused.first();
+    if (unused !== undefined) throw new SluiceError('EXPRESSION_UNUSED', { what: expressionText(unused.node) });
+    if (result !== undefined && !(result instanceof Made && result.draft === this)) {
+      refuse(`build of job ${name} returns something that is not a table of its flow`);
+    }
+    const table = result instanceof Made ? result.closed('the result') : null;
+    if (table === null && !this.#nodes.some((node) => node.kind === 'sink')) refuse(`job ${name} writes nothing and returns no table`);
+    // Sources of which nothing was declared have learnt their columns by now.
+    const nodes = this.#nodes.map((node) =>
+      node.kind === 'scan'
+        ? { ...node, columns: node.schema.map((field) => field.name), schema: [...node.schema] }
+        : { ...node, schema: [...node.schema] },
+    );
+    return { plan: { name, nodes, result: table?.id ?? null }, functions: this.#functions };
+  }
+}
+
+/** A table at run time. `learns`: nothing is declared of its source, and `fields` grow as `col` names them. */
+class Made {
+  readonly draft: Draft;
+  readonly id: NodeId;
+  readonly #fields: Schema;
+  readonly #learns: boolean;
+
+  constructor(draft: Draft, id: NodeId, fields: Schema, learns: boolean) {
+    this.draft = draft;
+    this.id = id;
+    this.#fields = fields;
+    this.#learns = learns;
+  }
+
+  select(...columns: readonly (string | Callback)[]): Made {
+    const uid = this.draft.uid('select');
+    return this.#project(uid, this.#chosen(uid, columns));
+  }
+
+  derive(columns: Callback): Made {
+    const uid = this.draft.uid('derive');
+    return this.closed(uid).#project(uid, this.#put(this.#computed(uid, columns)));
+  }
+
+  filter(condition: Callback): Made {
+    const uid = this.draft.uid('filter');
+    return this.#keep(uid, settleCondition(condition(this.#columns(uid)), this.#scope(uid)), this.#fields);
+  }
+
+  drop(...names: readonly string[]): Made {
+    const uid = this.draft.uid('drop');
+    for (const name of names) this.#field(uid, name);
+    return this.closed(uid).#project(uid, this.#fields.filter((field) => !names.includes(field.name)).map(columnOf));
+  }
+
+  rename(names: Readonly<Record<string, string>>): Made {
+    const uid = this.draft.uid('rename');
+    for (const name of Object.keys(names)) this.#field(uid, name);
+    const columns = this.#fields.map((field) => ({ name: names[field.name] ?? field.name, expression: columnRef(field) }));
+    return this.closed(uid).#project(uid, columns);
+  }
+
+  dropNulls(...names: readonly string[]): Made {
+    const uid = this.draft.uid('dropNulls');
+    const tests = names.map((name) => call('isNotNull', [columnRef(this.#field(uid, name))]));
+    const [first, ...rest] = tests;
+    if (first === undefined) return this;
+    const condition = rest.reduce((all, test) => call('and', [all, test]), first);
+    return this.#keep(
+      uid,
+      condition,
+      this.#fields.map((field) => (names.includes(field.name) ? { ...field, nullable: false } : field)),
+    );
+  }
+
+  join(given: unknown, options: JoinOptions<Record<string, unknown>, Record<string, unknown>>): Made {
+    const uid = this.draft.uid('join');
+    if (!(given instanceof Made) || given.draft !== this.draft) return refuse(`${uid} wants a table of the same flow`);
+    const left = this.closed(uid);
+    const right = given.closed(uid);
+    const { on, how = 'inner', prefix = '' } = options;
+    if (how !== 'inner' && how !== 'left') refuse(`${uid}: how is 'inner' or 'left', not ${String(how)}`);
+    const pairs = typeof on === 'string' ? [[on, on]] : Array.isArray(on) ? on.map((name) => [name, name]) : Object.entries(on);
+    const keys = pairs.map(([l, r]) => ({ left: left.#field(uid, String(l)), right: right.#field(`the right side of ${uid}`, String(r)) }));
+    if (keys.length === 0) refuse(`${uid} has no keys`);
+    for (const key of keys) {
+      if (key.left.type.kind !== key.right.type.kind)
+        throw new SluiceError('EXPRESSION_TYPE', {
+          what: `${uid}: ${key.left.name} is ${key.left.type.kind}, ${key.right.name} is ${key.right.type.kind}: cast one of them`,
+        });
+    }
+    const rightKeys = keys.map((key) => key.right.name);
+    const added = right.#fields
+      .filter((field) => !rightKeys.includes(field.name))
+      .map((field) => ({ ...field, name: prefix + field.name, nullable: field.nullable || how === 'left' }));
+    for (const { name } of added) {
+      if (left.#fields.some((field) => field.name === name)) throw new SluiceError('COLUMN_CLASH', { column: name });
+    }
+    const schema = [...left.#fields, ...added];
+    const leftKeys = keys.map((key) => key.left.name);
+    return new Made(
+      this.draft,
+      this.draft.add(uid, { kind: 'join', left: left.id, right: right.id, how, leftKeys, rightKeys, prefix, schema }),
+      schema,
+      false,
+    );
+  }
+
+  groupBy(...keys: readonly (string | Callback)[]): { aggregate(aggregates: Callback): Made } {
+    const uid = this.draft.uid('groupBy');
+    const chosen = this.#chosen(uid, keys);
+    if (chosen.length === 0) refuse(`${uid} has no keys: aggregate() without groupBy gives one row`);
+    const computed = chosen.filter(({ name, expression }) => expression.op !== 'column' || expression.name !== name);
+    const input = computed.length === 0 ? this : this.closed(uid).#project(uid, this.#put(computed));
+    const names = chosen.map(({ name }) => name);
+    return { aggregate: (aggregates) => input.#aggregate(names, aggregates) };
+  }
+
+  aggregate(aggregates: Callback): Made {
+    return this.#aggregate([], aggregates);
+  }
+
+  orderBy(...keys: readonly (string | Descending<string>)[]): Made {
+    const uid = this.draft.uid('orderBy');
+    const sortKeys = keys.map((key): SortKey => {
+      const name = typeof key === 'string' ? key : key.descending;
+      return { name: this.#field(uid, name).name, descending: typeof key !== 'string' };
+    });
+    if (sortKeys.length === 0) refuse(`${uid} has no keys`);
+    const { draft, id } = this.closed(uid);
+    return new Made(draft, draft.add(uid, { kind: 'sort', input: id, keys: sortKeys, limit: null, schema: this.#fields }), this.#fields, false);
+  }
+
+  limit(count: number): Made {
+    const uid = this.draft.uid('limit');
+    if (!Number.isSafeInteger(count) || count < 0) refuse(`${uid}: ${String(count)} is not a number of rows`);
+    return new Made(this.draft, this.draft.add(uid, { kind: 'limit', input: this.id, count, schema: this.#fields }), this.#fields, this.#learns);
+  }
+
+  pipe<T>(step: (table: Made) => T): T {
+    return step(this);
+  }
+
+  write(sink: Sink<string>, name?: string): void {
+    const uid = this.draft.uid('write');
+    if (typeof sink?.sink?.connector !== 'string') refuse(`${uid} wants a sink: csv(path), parquet(folder)`);
+    const { draft, id } = this.closed(uid);
+    for (const column of sink.names) this.#field(uid, column);
+    draft.add(uid, { kind: 'sink', input: id, name: draft.name(name, uid), sink: sink.sink, schema: this.#fields });
+  }
+
+  /** This table, whose columns are all known. @throws PLAN_UNSUPPORTED for a source of which nothing is declared */
+  closed(where: string): Made {
+    if (this.#learns) refuse(`${where}: the columns of the source are not declared, select them first: select(t => ({ a: col('a', utf8()) }))`);
+    return this;
+  }
+
+  #project(uid: string, columns: readonly Column[]): Made {
+    const schema = columns.map(fieldOf);
+    schema.forEach(({ name }, i) => {
+      if (schema.findIndex((field) => field.name === name) !== i) refuse(`${uid} gives two columns named ${name}`);
+    });
+    return new Made(this.draft, this.draft.add(uid, { kind: 'project', input: this.id, columns, schema }), schema, false);
+  }
+
+  #keep(uid: string, condition: Expression, schema: Schema): Made {
+    return new Made(this.draft, this.draft.add(uid, { kind: 'filter', input: this.id, condition, schema }), schema, this.#learns);
+  }
+
+  #aggregate(keys: readonly string[], callback: Callback): Made {
+    const uid = this.draft.uid('aggregate');
+    const scope = this.#scope(uid);
+    const aggregates = Object.entries(callback(this.#columns(uid))).map(([name, given]) => settleAggregate(name, given, keys.length === 0, scope));
+    if (keys.length + aggregates.length === 0) refuse(`${uid} gives no column`);
+    for (const { name } of aggregates) if (keys.includes(name)) refuse(`${uid} gives two columns named ${name}`);
+    const schema = [
+      ...keys.map((name) => this.#field(uid, name)),
+      ...aggregates.map(({ name, type, nullable }): Field => ({ name, type, nullable })),
+    ];
+    return new Made(this.draft, this.draft.add(uid, { kind: 'aggregate', input: this.id, keys, aggregates, schema }), schema, false);
+  }
+
+  /** Names and computed columns, in the written order. */
+  #chosen(uid: string, columns: readonly (string | Callback)[]): Column[] {
+    return columns.flatMap((each) => (typeof each === 'string' ? [columnOf(this.#field(uid, each))] : this.#computed(uid, each)));
+  }
+
+  #computed(uid: string, callback: Callback): Column[] {
+    const scope = this.#scope(uid);
+    return Object.entries(callback(this.#columns(uid))).map(([name, given]) => ({ name, expression: settle(given, scope) }));
+  }
+
+  /** All columns, with these added or in the place of those of their name. */
+  #put(computed: readonly Column[]): Column[] {
+    const kept = this.#fields.map((field) => computed.find(({ name }) => name === field.name) ?? columnOf(field));
+    return [...kept, ...computed.filter(({ name }) => !this.#fields.some((field) => field.name === name))];
+  }
+
+  #columns(uid: string): Columns<unknown> {
+    return columnsOf(this.#fields, uid, this.draft.unused);
+  }
+
+  #field(uid: string, name: string): Field {
+    return this.#fields.find((field) => field.name === name) ?? unknownColumn(name, uid, this.#fields);
+  }
+
+  #scope(uid: string): Scope {
+    return {
+      uid,
+      find: (name, as) => {
+        const field = this.#fields.find((each) => each.name === name);
+        if (field === undefined && this.#learns) (this.#fields as Field[]).push({ name, type: as.type, nullable: as.nullable });
+        const { type, nullable } = field ?? (this.#learns ? as : unknownColumn(name, uid, this.#fields));
+        if (type.kind !== as.type.kind || (nullable && !as.nullable))
+          throw new SluiceError('EXPRESSION_TYPE', { what: `${uid}: ${name} is ${typeText({ type, nullable })}, not ${typeText(as)}` });
+      },
+      slot: (definition) => this.draft.slot(uid, definition),
+    };
+  }
+}
