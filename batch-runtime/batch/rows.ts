@@ -1,0 +1,181 @@
+/**
+ * Batches and rows: the doors to user code and tests. A row is a plain object; Temporal values are made for the rows one
+ * iterates, never for a batch as a whole. Plain values are the JSON form that plans, samples and bounds use. Not for hot
+ * paths.
+ */
+import type { Temporal } from 'temporal-polyfill';
+import { SluiceError } from '#manager/protocol/errors.ts';
+import type { Batch, Column, Field, Schema } from './batch.ts';
+import { bitAt } from './bitmap.ts';
+import { type BatchBuilder, type ColumnBuilder, createBatchBuilder } from './builder.ts';
+import { lanesToBigInt, lanesToNumber } from './lanes.ts';
+import { dateOf, daysOf, instantOf, microsOf } from './temporal.ts';
+
+export type RowValue = number | bigint | boolean | string | Temporal.PlainDate | Temporal.Instant | null;
+export type Row = Record<string, RowValue>;
+/** int64, integer, timestamp (microseconds): decimal text · date: days · float64: a number or 'NaN', 'Infinity', '-Infinity' · the rest as it is. */
+export type PlainValue = string | number | boolean | null;
+
+const decoder = new TextDecoder();
+
+/** The text of row i, which is not null. */
+export function textAt(column: Column, i: number): string {
+  const entry = column.dictionary === null ? i : (column.data as Int32Array)[i]!;
+  const { data, offsets } = column.dictionary ?? column;
+  const from = offsets![entry]!;
+  const to = offsets![entry + 1]!;
+  const bytes = data as Uint8Array;
+  if (to - from > 24) return decoder.decode(bytes.subarray(from, to));
+  let text = '';
+  for (let b = from; b < to; b++) {
+    const byte = bytes[b]!;
+    if (byte > 0x7f) return decoder.decode(bytes.subarray(from, to));
+    text += String.fromCharCode(byte);
+  }
+  return text;
+}
+
+/** int32, integer, float64: number · int64: bigint · date: Temporal.PlainDate · timestamp: Temporal.Instant · null. */
+export function rowValue(column: Column, i: number): RowValue {
+  if (column.validity !== null && bitAt(column.validity, i) === 0) return null;
+  const { data } = column;
+  switch (column.type.kind) {
+    case 'int32':
+    case 'float64':
+      return data[i]!;
+    case 'integer':
+      return lanesToNumber(data[2 * i]!, data[2 * i + 1]!);
+    case 'int64':
+      return lanesToBigInt(data[2 * i]!, data[2 * i + 1]!);
+    case 'bool':
+      return bitAt(data as Uint8Array, i) === 1;
+    case 'utf8':
+      return textAt(column, i);
+    case 'date':
+      return dateOf(data[i]!);
+    case 'timestamp':
+      return instantOf(lanesToBigInt(data[2 * i]!, data[2 * i + 1]!));
+  }
+}
+
+/** Rows as plain objects, made one at a time. */
+export function* rowsOf(batch: Batch): Generator<Row> {
+  const { schema, columns } = batch;
+  for (let i = 0; i < batch.length; i++) {
+    const row: Row = {};
+    for (let c = 0; c < columns.length; c++) row[schema[c]!.name] = rowValue(columns[c]!, i);
+    yield row;
+  }
+}
+
+export function plainValue(column: Column, i: number): PlainValue {
+  if (column.validity !== null && bitAt(column.validity, i) === 0) return null;
+  const { data } = column;
+  switch (column.type.kind) {
+    case 'integer':
+    case 'int64':
+    case 'timestamp':
+      return lanesToBigInt(data[2 * i]!, data[2 * i + 1]!).toString();
+    case 'date':
+      return data[i]!;
+    case 'float64': {
+      const value = data[i]!;
+      return Number.isFinite(value) ? value : String(value);
+    }
+    default:
+      return rowValue(column, i) as PlainValue;
+  }
+}
+
+/**
+ * A batch of row objects; a missing property is a null.
+ * @throws NULL_IN_COLUMN, ROW_TYPE, VALUE_OUT_OF_RANGE
+ */
+export function fromRows(schema: Schema, rows: Iterable<Readonly<Record<string, unknown>>>): Batch {
+  return build(schema, rows, (row, field) => row[field.name], append);
+}
+
+/** A batch of rows of plain values, in the order of the schema: `values` nodes and range bounds. @throws as fromRows */
+export function fromPlain(schema: Schema, rows: Iterable<readonly PlainValue[]>): Batch {
+  return build(schema, rows, (row, _, c) => row[c], appendPlain);
+}
+
+function build<R>(
+  schema: Schema,
+  rows: Iterable<R>,
+  valueOf: (row: R, field: Field, c: number) => unknown,
+  appendValue: (builder: ColumnBuilder, field: Field, value: unknown) => void,
+): Batch {
+  const builder: BatchBuilder = createBatchBuilder(schema);
+  let row = 0;
+  for (const one of rows) {
+    schema.forEach((field, c) => {
+      const value = valueOf(one, field, c);
+      const column = builder.columns[c]!;
+      if (value !== null && value !== undefined) appendValue(column, field, value);
+      else if (field.nullable) column.appendNull();
+      else throw new SluiceError('NULL_IN_COLUMN', { column: field.name, path: 'rows', row });
+    });
+    row++;
+  }
+  const batch = builder.finish();
+  return schema.length === 0 ? { ...batch, length: row } : batch;
+}
+
+function append(builder: ColumnBuilder, field: Field, value: unknown): void {
+  switch (field.type.kind) {
+    case 'int32':
+      if (typeof value === 'number') return builder.appendWord(value);
+      break;
+    case 'integer':
+      if (typeof value === 'number') return builder.appendInteger(value);
+      break;
+    case 'int64':
+      if (typeof value === 'bigint') return builder.appendBigInt(value);
+      break;
+    case 'float64':
+      if (typeof value === 'number') return builder.appendDouble(value);
+      break;
+    case 'bool':
+      if (typeof value === 'boolean') return builder.appendBool(value);
+      break;
+    case 'utf8':
+      if (typeof value === 'string') return builder.appendText(value);
+      break;
+    case 'date':
+      if (tagOf(value) === 'Temporal.PlainDate') return builder.appendWord(daysOf(value as Temporal.PlainDate));
+      break;
+    case 'timestamp':
+      if (tagOf(value) === 'Temporal.Instant') return builder.appendBigInt(microsOf(value as Temporal.Instant));
+      break;
+  }
+  throw mistyped(field, value);
+}
+
+function appendPlain(builder: ColumnBuilder, field: Field, value: unknown): void {
+  switch (field.type.kind) {
+    case 'integer':
+    case 'int64':
+    case 'timestamp':
+      if (typeof value === 'number') return builder.appendInteger(value);
+      if (typeof value === 'string' && /^-?\d+$/.test(value)) return builder.appendBigInt(BigInt(value));
+      break;
+    case 'date':
+      if (typeof value === 'number') return builder.appendWord(value);
+      break;
+    case 'float64':
+      if (value === 'NaN' || value === 'Infinity' || value === '-Infinity') return builder.appendDouble(Number(value));
+      if (typeof value === 'number') return builder.appendDouble(value);
+      break;
+    default:
+      return append(builder, field, value);
+  }
+  throw mistyped(field, value);
+}
+
+/** The platform's Temporal and the polyfill's have different classes and the same tag. */
+const tagOf = (value: unknown): string =>
+  typeof value === 'object' && value !== null ? ((value as { [Symbol.toStringTag]?: string })[Symbol.toStringTag] ?? '') : '';
+
+const mistyped = (field: Field, value: unknown): SluiceError =>
+  new SluiceError('ROW_TYPE', { node: `'${field.name}'`, what: `${typeof value} in a ${field.type.kind} column` });
