@@ -42,7 +42,7 @@ const messages = {
       partitionFrom: 'u32',
       partitionTo: 'u32',
       level: 'u32',
-      '0': 'zero',
+      _: 'zero',
     },
   },
   openRead: {
@@ -63,15 +63,15 @@ const messages = {
       skip: 'bytes',
     },
   },
-  opened: { type: 3, fields: { accepted: 'u32', grantBytes: 'u32', ledgerVersion: 'u32', '0': 'zero', backlogBytes: 'u64' } },
+  opened: { type: 3, fields: { accepted: 'u32', grantBytes: 'u32', ledgerVersion: 'u32', _: 'zero', backlogBytes: 'u64' } },
   ack: { type: 5, fields: { accepted: 'u32', level: 'u32', grantBytes: 'u32', final: 'u32' } },
   credit: { type: 6, fields: { grantBytes: 'u32', wantedBytes: 'u32' } },
-  end: { type: 7, fields: { section: 'u32', more: 'u32', cursor: 'u64', 'of:counts': 'length', '0': 'zero', counts: 'bytes' } },
-  close: { type: 8, fields: { reason: 'u32', '0': 'zero' } },
+  end: { type: 7, fields: { section: 'u32', more: 'u32', cursor: 'u64', 'of:counts': 'length', _: 'zero', counts: 'bytes' } },
+  close: { type: 8, fields: { reason: 'u32', _: 'zero' } },
   error: { type: 9, fields: { code: 'u32', retryAfterMs: 'u32', 'of:maps': 'length', 'of:text': 'length', maps: 'u32s', text: 'utf8' } },
   ping: { type: 10, fields: { nonce: 'u64' } },
   pong: { type: 11, fields: { nonce: 'u64' } },
-  goaway: { type: 12, fields: { deadlineMs: 'u32', '0': 'zero' } },
+  goaway: { type: 12, fields: { deadlineMs: 'u32', _: 'zero' } },
 } as const;
 const blocksType = 4;
 
