@@ -1,0 +1,141 @@
+/**
+ * Places for bytes inside one fixed memory. `Arena` keeps what arrives, in arrival order and whoever sent it, in runs of
+ * chunks; a chunk is free again when all that lies in it was freed. `Slots` keeps small records of many sizes. Neither
+ * touches the bytes, grows, or knows what they are; the store, the read streams and the client place things with them.
+ */
+
+const chunkShift = 16;
+export const chunkBytes = 1 << chunkShift;
+
+/** Cost: 4 bytes a chunk of 64 KiB; allocate is O(1) while there is room behind the last one, else O(chunks). */
+export class Arena {
+  readonly address: number;
+  readonly bytes: number;
+  /** Bytes in use per chunk; 0 = free. */
+  readonly #live: Uint32Array;
+  readonly #chunks: number;
+  /** The run that is being filled: [#at, #end) is free for it, and #end is a chunk's border. */
+  #at = 0;
+  #end = 0;
+  #used = 0;
+  /** Bytes handed out, for tests and metrics. */
+  #stored = 0;
+
+  /** `address` and `bytes` are multiples of 64 KiB. */
+  constructor(address: number, bytes: number) {
+    if (address % chunkBytes !== 0 || bytes % chunkBytes !== 0 || bytes === 0) throw new RangeError('an arena is made of whole chunks');
+    this.address = address;
+    this.bytes = bytes;
+    this.#chunks = bytes >>> chunkShift;
+    this.#live = new Uint32Array(this.#chunks);
+  }
+
+  /** Bytes of all chunks that are not free: what the budget counts. */
+  get usedBytes(): number {
+    return this.#used << chunkShift;
+  }
+  get storedBytes(): number {
+    return this.#stored;
+  }
+
+  /** The address of `length` (> 0) contiguous bytes, on a multiple of 8; -1 when there is no such run. */
+  allocate(length: number): number {
+    const bytes = (length + 7) & ~7;
+    if (this.#at + bytes > this.#end && !this.#extend(bytes) && !this.#move(bytes)) return -1;
+    const at = this.#at;
+    this.#at += bytes;
+    this.#stored += bytes;
+    this.#count(at, bytes, 1);
+    return this.address + at;
+  }
+
+  /** Gives back what `allocate(length)` answered; parts of it may be given back one by one, cut at multiples of 8. */
+  free(address: number, length: number): void {
+    const bytes = (length + 7) & ~7;
+    this.#stored -= bytes;
+    this.#count(address - this.address, bytes, -1);
+    if (this.#used === 0) {
+      this.#at = 0;
+      this.#end = 0;
+    }
+  }
+
+  #count(at: number, bytes: number, sign: 1 | -1): void {
+    const to = at + bytes;
+    for (let from = at; from < to; ) {
+      const chunk = from >>> chunkShift;
+      const part = Math.min(to, (chunk + 1) << chunkShift) - from;
+      const before = this.#live[chunk]!;
+      const after = before + sign * part;
+      if (after < 0 || after > chunkBytes) throw new RangeError('freed what was not allocated');
+      this.#live[chunk] = after;
+      if (before === 0) this.#used++;
+      else if (after === 0) this.#used--;
+      from += part;
+    }
+  }
+
+  /** Lengthens the current run by the free chunks behind it. */
+  #extend(bytes: number): boolean {
+    const need = (this.#at + bytes + chunkBytes - 1) >>> chunkShift;
+    if (this.#end === 0 || need > this.#chunks) return false;
+    for (let chunk = this.#end >>> chunkShift; chunk < need; chunk++) if (this.#live[chunk] !== 0) return false;
+    this.#end = need << chunkShift;
+    return true;
+  }
+
+  /** Begins a new run at the lowest place that has room. */
+  #move(bytes: number): boolean {
+    const need = (bytes + chunkBytes - 1) >>> chunkShift;
+    let run = 0;
+    for (let chunk = 0; chunk < this.#chunks; chunk++) {
+      run = this.#live[chunk] === 0 ? run + 1 : 0;
+      if (run < need) continue;
+      this.#at = (chunk + 1 - need) << chunkShift;
+      this.#end = (chunk + 1) << chunkShift;
+      return true;
+    }
+    return false;
+  }
+}
+
+const smallestSlot = 7;
+
+/** Records of 128 B and more, rounded up to a power of two. A size that was freed serves its own size again. */
+export class Slots {
+  readonly #end: number;
+  #at: number;
+  readonly #free: number[][] = [];
+  #used = 0;
+
+  /** `address` is a multiple of 8. */
+  constructor(address: number, bytes: number) {
+    this.#at = address;
+    this.#end = address + bytes;
+  }
+
+  get usedBytes(): number {
+    return this.#used;
+  }
+
+  /** The address of at least `bytes` bytes, not cleared; -1 when there is no room. */
+  allocate(bytes: number): number {
+    const size = sizeClass(bytes);
+    const again = this.#free[size]?.pop();
+    if (again === undefined && this.#at + 2 ** size > this.#end) return -1;
+    this.#used += 2 ** size;
+    if (again !== undefined) return again;
+    const at = this.#at;
+    this.#at += 2 ** size;
+    return at;
+  }
+
+  free(address: number, bytes: number): void {
+    const size = sizeClass(bytes);
+    this.#used -= 2 ** size;
+    this.#free[size] ??= [];
+    this.#free[size].push(address);
+  }
+}
+
+const sizeClass = (bytes: number): number => Math.max(smallestSlot, 32 - Math.clz32(Math.max(bytes, 1) - 1));
