@@ -208,8 +208,8 @@ function decodeBody(row: Row, stream: number, body: Uint8Array): Message {
 function tailValue(kind: string, body: Uint8Array, view: DataView, at: number, length: number): unknown {
   if (kind === 'bytes') return body.slice(at, at + length);
   if (kind === 'utf8') return decoder.decode(body.subarray(at, at + length));
-  const numbers = new Array<number>(length / 4);
-  for (let i = 0; i < numbers.length; i++) numbers[i] = view.getUint32(at + i * 4, true);
+  const numbers: number[] = [];
+  for (let i = at; i < at + length; i += 4) numbers.push(view.getUint32(i, true));
   return numbers;
 }
 
