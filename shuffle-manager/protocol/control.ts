@@ -257,3 +257,6 @@ export type Answer<N extends CallName> = Static<(typeof calls)[N]['answer']>;
 
 /** The manager as its clients see it: the undici client and the simulator's both are one of these. */
 export type ManagerCalls = { readonly [N in CallName]: (request: Request<N>, options?: { signal?: AbortSignal }) => Promise<Answer<N>> };
+
+/** Makes one call of the table a route; the server gives it, routes/ say which calls and why. */
+export type AddCall = (name: CallName, summary: string) => void;

@@ -1,0 +1,81 @@
+/**
+ * The manager as a process: makes clock, disk, log and server, and wires them to the core. The only file of the manager
+ * that does. Called by `sluice manager`, by the embedded cluster in a process of its own, and by tests and benches.
+ */
+import { mkdirSync } from 'node:fs';
+import { isIP } from 'node:net';
+import { join } from 'node:path';
+import type { ManagerConfig } from './config.ts';
+import { Manager } from './manager.ts';
+import { systemClock, systemRandom } from './process/clock.ts';
+import { diskError, openDisk } from './process/disk.ts';
+import { openLog } from './process/log.ts';
+import { makeSecret } from './process/secret.ts';
+import { SluiceError } from './protocol/errors.ts';
+import { createServer } from './server.ts';
+
+export interface RunningManager {
+  /** http://host:port, with the port the system picked. */
+  readonly url: string;
+  readonly cluster: string;
+  readonly term: number;
+  /** Where the cluster's secret is. */
+  readonly secretFile: string;
+  /** Answers what waits, writes what is pending, frees the port. Again: does nothing. */
+  close(): Promise<void>;
+}
+
+/**
+ * Starts a manager in this process. `release` is the program's version.
+ * @throws BIND_REFUSED off loopback without a named secret file · PORT_IN_USE · JOURNAL_CORRUPT · NO_SPACE · DISK_FAILED
+ */
+export async function startManager(config: ManagerConfig, release: string): Promise<RunningManager> {
+  process.title = 'sluice-manager';
+  if (!isLoopback(config.host) && config.secretFile === '') throw new SluiceError('BIND_REFUSED', { host: config.host });
+  const log = openLog({ name: 'manager', level: config.logLevel, ...(config.logFile === '' ? {} : { file: config.logFile }) });
+  makeFolder(config.dataDir);
+  const secretFile = config.secretFile === '' ? join(config.dataDir, 'secret') : config.secretFile;
+  const secret = makeSecret(secretFile, systemRandom);
+  const disk = await openDisk(join(config.dataDir, 'journal'));
+  const manager = await Manager.open(
+    { clock: systemClock, random: systemRandom, disk, log },
+    { secret, release, leaseMs: config.leaseMs, workerWaitMs: config.workerWaitMs },
+  );
+  const server = await createServer(manager, { log, release, maxRequestBytes: config.maxRequestBytes });
+  let url: string;
+  try {
+    url = await server.listen({ host: config.host, port: config.port });
+  } catch (thrown) {
+    await manager.close();
+    throw listenError(config, thrown);
+  }
+  let closing: Promise<void> | undefined;
+  return {
+    url,
+    cluster: manager.cluster,
+    term: manager.term,
+    secretFile,
+    close: () => {
+      closing ??= manager.close().then(() => server.close());
+      return closing;
+    },
+  };
+}
+
+function makeFolder(path: string): void {
+  try {
+    mkdirSync(path, { recursive: true, mode: 0o700 });
+  } catch (thrown) {
+    throw diskError(path, thrown);
+  }
+}
+
+function listenError(config: ManagerConfig, thrown: unknown): unknown {
+  const code = (thrown as NodeJS.ErrnoException).code;
+  if (code === 'EADDRINUSE') return new SluiceError('PORT_IN_USE', { host: config.host, port: config.port }, { cause: thrown });
+  if (typeof code !== 'string') return thrown;
+  return new SluiceError('CONFIG_INVALID', { what: `host ${config.host}, port ${config.port}: ${(thrown as Error).message}` }, { cause: thrown });
+}
+
+/** By name or number; anything else listens to strangers. */
+export const isLoopback = (host: string): boolean => host === 'localhost' || host === '::1' || (isIP(host) === 4 && host.startsWith('127.'));

@@ -1,0 +1,161 @@
+/**
+ * Who is there: workers and executors by id, one incarnation each, kept alive by their long poll. A closed poll is a
+ * death at once; silence is one after a lease. Holds no shuffle state and journals nothing: after a restart of the manager
+ * everyone registers again. Called by manager.ts.
+ */
+import type { Clock, Millis } from './process/ports.ts';
+import { SluiceError } from './protocol/errors.ts';
+
+export interface MemberFacts {
+  readonly id: string;
+  readonly incarnation: string;
+  readonly host: string;
+  /** 0 for executors, which nobody dials. */
+  readonly port: number;
+  readonly hostLabel: string;
+  readonly pid: number;
+  /** 0 for workers. */
+  readonly slots: number;
+}
+
+export type MemberState = 'live' | 'draining' | 'lost';
+
+export interface Member {
+  readonly facts: MemberFacts;
+  readonly state: MemberState;
+  readonly load: Readonly<Record<string, number>>;
+}
+
+interface Entry {
+  facts: MemberFacts;
+  load: Record<string, number>;
+  /** Outstanding polls of this incarnation. */
+  polls: number;
+  heardAt: Millis;
+  closed: boolean;
+  draining: boolean;
+  /** As last told to the caller of `sweep`. */
+  lost: boolean;
+  /** Incarnations that were replaced: they never come back. */
+  readonly old: Set<string>;
+}
+
+/** A lost member is forgotten after this many leases. */
+const rememberedLeases = 360;
+
+export class Members {
+  readonly #clock: Clock;
+  readonly #leaseMs: Millis;
+  readonly #entries = new Map<string, Entry>();
+
+  constructor(clock: Clock, leaseMs: Millis) {
+    this.#clock = clock;
+    this.#leaseMs = leaseMs;
+  }
+
+  /**
+   * The same incarnation again: known. Another one replaces it for good.
+   * @throws FENCED for an incarnation that was replaced: two processes use one id, or a late message
+   */
+  register(facts: MemberFacts): 'new' | 'known' | 'replaced' {
+    const entry = this.#entries.get(facts.id);
+    if (entry?.old.has(facts.incarnation)) throw fenced();
+    const known = entry?.facts.incarnation === facts.incarnation;
+    const old = entry?.old ?? new Set<string>();
+    if (entry !== undefined && !known) old.add(entry.facts.incarnation);
+    this.#entries.set(facts.id, {
+      facts,
+      load: known ? entry.load : {},
+      polls: known ? entry.polls : 0,
+      heardAt: this.#clock.now(),
+      closed: false,
+      draining: known && entry.draining,
+      lost: false,
+      old,
+    });
+    return entry === undefined ? 'new' : known ? 'known' : 'replaced';
+  }
+
+  /** @throws WRONG_INCARNATION (refresh: register again) for one this manager does not know · FENCED for one that was replaced */
+  require(id: string, incarnation: string): void {
+    const entry = this.#entries.get(id);
+    if (entry?.facts.incarnation === incarnation) return;
+    if (entry?.old.has(incarnation)) throw fenced();
+    throw unknown();
+  }
+
+  pollStarted(id: string, incarnation: string, load: Record<string, number>, leaving: boolean): void {
+    const entry = this.#of(id, incarnation);
+    if (entry === undefined) return;
+    entry.polls++;
+    entry.heardAt = this.#clock.now();
+    entry.closed = false;
+    entry.load = load;
+    entry.draining ||= leaving;
+  }
+
+  /** @param closed  the other side hung up, instead of being answered */
+  pollEnded(id: string, incarnation: string, closed: boolean): void {
+    const entry = this.#of(id, incarnation);
+    if (entry === undefined) return;
+    entry.polls--;
+    entry.heardAt = this.#clock.now();
+    entry.closed = closed && entry.polls === 0;
+  }
+
+  /** undefined: not known here, or as another incarnation. */
+  stateOf(id: string, incarnation: string): MemberState | undefined {
+    const entry = this.#of(id, incarnation);
+    return entry === undefined ? undefined : this.#stateOf(entry);
+  }
+
+  /** @throws WRONG_INCARNATION when nobody of that id is known */
+  factsOf(id: string): MemberFacts {
+    const entry = this.#entries.get(id);
+    if (entry === undefined) throw unknown();
+    return entry.facts;
+  }
+
+  isKnown(id: string): boolean {
+    return this.#entries.has(id);
+  }
+
+  /** Everyone remembered, by id. */
+  all(): Member[] {
+    return [...this.#entries.values()]
+      .map((entry) => ({ facts: entry.facts, state: this.#stateOf(entry), load: entry.load }))
+      .sort((a, b) => (a.facts.id < b.facts.id ? -1 : 1));
+  }
+
+  live(): MemberFacts[] {
+    return this.all()
+      .filter((member) => member.state === 'live')
+      .map((member) => member.facts);
+  }
+
+  /** Whether anyone was lost or came back since the last call; forgets those lost long ago. */
+  sweep(): boolean {
+    let changed = false;
+    for (const [id, entry] of this.#entries) {
+      const lost = this.#stateOf(entry) === 'lost';
+      if (lost !== entry.lost) changed = true;
+      entry.lost = lost;
+      if (lost && this.#clock.now() - entry.heardAt > rememberedLeases * this.#leaseMs) this.#entries.delete(id);
+    }
+    return changed;
+  }
+
+  #of(id: string, incarnation: string): Entry | undefined {
+    const entry = this.#entries.get(id);
+    return entry?.facts.incarnation === incarnation ? entry : undefined;
+  }
+
+  #stateOf(entry: Entry): MemberState {
+    const silent = entry.polls === 0 && this.#clock.now() - entry.heardAt > this.#leaseMs;
+    if (entry.closed || silent) return 'lost';
+    return entry.draining ? 'draining' : 'live';
+  }
+}
+
+const fenced = () => new SluiceError('FENCED', { what: 'process with the same id' });
+const unknown = () => new SluiceError('WRONG_INCARNATION', { what: 'this manager does not know it: register again' });
