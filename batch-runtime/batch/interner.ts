@@ -108,7 +108,7 @@ export class Interner {
   }
 }
 
-export function grownWords(words: Int32Array, length: number): Int32Array {
+export function grownWords(words: Int32Array, length: number): Int32Array<ArrayBuffer> {
   const grown = new Int32Array(length);
   grown.set(words);
   return grown;

@@ -103,14 +103,14 @@ export function fromPlain(schema: Schema, rows: Iterable<readonly PlainValue[]>)
 function build<R>(
   schema: Schema,
   rows: Iterable<R>,
-  valueOf: (row: R, field: Field, c: number) => unknown,
+  pick: (row: R, field: Field, c: number) => unknown,
   appendValue: (builder: ColumnBuilder, field: Field, value: unknown) => void,
 ): Batch {
   const builder: BatchBuilder = createBatchBuilder(schema);
   let row = 0;
   for (const one of rows) {
     schema.forEach((field, c) => {
-      const value = valueOf(one, field, c);
+      const value = pick(one, field, c);
       const column = builder.columns[c]!;
       if (value !== null && value !== undefined) appendValue(column, field, value);
       else if (field.nullable) column.appendNull();
@@ -125,29 +125,37 @@ function build<R>(
 function append(builder: ColumnBuilder, field: Field, value: unknown): void {
   switch (field.type.kind) {
     case 'int32':
-      if (typeof value === 'number') return builder.appendWord(value);
-      break;
+      if (typeof value !== 'number') break;
+      builder.appendWord(value);
+      return;
     case 'integer':
-      if (typeof value === 'number') return builder.appendInteger(value);
-      break;
+      if (typeof value !== 'number') break;
+      builder.appendInteger(value);
+      return;
     case 'int64':
-      if (typeof value === 'bigint') return builder.appendBigInt(value);
-      break;
+      if (typeof value !== 'bigint') break;
+      builder.appendBigInt(value);
+      return;
     case 'float64':
-      if (typeof value === 'number') return builder.appendDouble(value);
-      break;
+      if (typeof value !== 'number') break;
+      builder.appendDouble(value);
+      return;
     case 'bool':
-      if (typeof value === 'boolean') return builder.appendBool(value);
-      break;
+      if (typeof value !== 'boolean') break;
+      builder.appendBool(value);
+      return;
     case 'utf8':
-      if (typeof value === 'string') return builder.appendText(value);
-      break;
+      if (typeof value !== 'string') break;
+      builder.appendText(value);
+      return;
     case 'date':
-      if (tagOf(value) === 'Temporal.PlainDate') return builder.appendWord(daysOf(value as Temporal.PlainDate));
-      break;
+      if (tagOf(value) !== 'Temporal.PlainDate') break;
+      builder.appendWord(daysOf(value as Temporal.PlainDate));
+      return;
     case 'timestamp':
-      if (tagOf(value) === 'Temporal.Instant') return builder.appendBigInt(microsOf(value as Temporal.Instant));
-      break;
+      if (tagOf(value) !== 'Temporal.Instant') break;
+      builder.appendBigInt(microsOf(value as Temporal.Instant));
+      return;
   }
   throw mistyped(field, value);
 }
@@ -157,18 +165,29 @@ function appendPlain(builder: ColumnBuilder, field: Field, value: unknown): void
     case 'integer':
     case 'int64':
     case 'timestamp':
-      if (typeof value === 'number') return builder.appendInteger(value);
-      if (typeof value === 'string' && /^-?\d+$/.test(value)) return builder.appendBigInt(BigInt(value));
-      break;
+      if (typeof value === 'number') {
+        builder.appendInteger(value);
+        return;
+      }
+      if (!(typeof value === 'string' && /^-?\d+$/.test(value))) break;
+      builder.appendBigInt(BigInt(value));
+      return;
     case 'date':
-      if (typeof value === 'number') return builder.appendWord(value);
-      break;
+      if (typeof value !== 'number') break;
+      builder.appendWord(value);
+      return;
     case 'float64':
-      if (value === 'NaN' || value === 'Infinity' || value === '-Infinity') return builder.appendDouble(Number(value));
-      if (typeof value === 'number') return builder.appendDouble(value);
-      break;
+      if (value === 'NaN' || value === 'Infinity' || value === '-Infinity') {
+        builder.appendDouble(Number(value));
+        return;
+      }
+
+      if (typeof value !== 'number') break;
+      builder.appendDouble(value);
+      return;
     default:
-      return append(builder, field, value);
+      append(builder, field, value);
+      return;
   }
   throw mistyped(field, value);
 }

@@ -1,0 +1,96 @@
+/**
+ * A schema as an Arrow IPC schema message: what stands in a shuffle's open record, and what payloads (ipc.ts) follow in a legal
+ * stream. integer and int64 are both Int64; the field's metadata `sluice.type` tells which. Text is dictionary encoded,
+ * the dictionary's id is the column's index.
+ */
+import { SluiceError } from '#manager/protocol/errors.ts';
+import type { ColumnType, Field, Schema } from './batch.ts';
+import { openRoot, type Table, type TableValue, type Value, writeRoot } from './flatbuffer.ts';
+
+const schemaHeader = 1;
+/** MetadataVersion V5. */
+const version = 4;
+/** Numbers of Arrow's Type union. */
+const arrow = { int: 2, floatingPoint: 3, utf8: 5, bool: 6, date: 8, timestamp: 10 } as const;
+const typeKey = 'sluice.type';
+
+const byte = (value: number): Value => ({ kind: 'byte', value });
+const short = (value: number): Value => ({ kind: 'short', value });
+const int = (value: number): Value => ({ kind: 'int', value });
+const long = (value: number): Value => ({ kind: 'long', value });
+const text = (value: string): Value => ({ kind: 'text', value });
+const table = (value: TableValue): Value => ({ kind: 'table', value });
+const tables = (value: readonly TableValue[]): Value => ({ kind: 'tables', value });
+
+const signed = (bits: number): TableValue => [int(bits), byte(1)];
+
+function typeOf(type: ColumnType): { tag: number; value: TableValue } {
+  switch (type.kind) {
+    case 'int32':
+      return { tag: arrow.int, value: signed(32) };
+    case 'integer':
+    case 'int64':
+      return { tag: arrow.int, value: signed(64) };
+    case 'float64':
+      return { tag: arrow.floatingPoint, value: [short(2)] };
+    case 'bool':
+      return { tag: arrow.bool, value: [] };
+    case 'utf8':
+      return { tag: arrow.utf8, value: [] };
+    case 'date':
+      return { tag: arrow.date, value: [short(0)] };
+    case 'timestamp':
+      return { tag: arrow.timestamp, value: [short(2), text('UTC')] };
+  }
+}
+
+/** One encapsulated schema message, a multiple of 8 bytes. */
+export function encodeSchema(schema: Schema): Uint8Array<ArrayBuffer> {
+  const fields = schema.map((field, c): TableValue => {
+    const { tag, value } = typeOf(field.type);
+    const dictionary: Value | null = field.type.kind === 'utf8' ? table([long(c), table(signed(32)), byte(0)]) : null;
+    const metadata: Value | null = field.type.kind === 'integer' ? tables([[text(typeKey), text('integer')]]) : null;
+    return [text(field.name), byte(field.nullable ? 1 : 0), byte(tag), table(value), dictionary, tables([]), metadata];
+  });
+  const metadata = writeRoot([short(version), byte(schemaHeader), table([short(0), tables(fields)]), long(0)]);
+  const message = new Uint8Array(8 + metadata.length);
+  const view = new DataView(message.buffer);
+  view.setUint32(0, 0xffff_ffff, true);
+  view.setUint32(4, metadata.length, true);
+  message.set(metadata, 8);
+  return message;
+}
+
+const damaged = (what: string): SluiceError => new SluiceError('FILE_CORRUPT', { path: 'An Arrow IPC schema', what });
+
+/** @throws FILE_CORRUPT when it is damaged or has a type Sluice has not */
+export function decodeSchema(message: Uint8Array): Schema {
+  try {
+    const view = new DataView(message.buffer, message.byteOffset, message.byteLength);
+    const length = view.getUint32(4, true);
+    if (view.getUint32(0, true) !== 0xffff_ffff || length > message.length - 8) throw damaged('it is not a message');
+    const root = openRoot(message.subarray(8, 8 + length));
+    if (root.byte(1) !== schemaHeader) throw damaged(`a message of kind ${root.byte(1)}`);
+    return root
+      .table(2)
+      .tables(1)
+      .map((field): Field => ({ name: field.text(0), type: decodeType(field), nullable: field.bool(1) }));
+  } catch (thrown) {
+    if (thrown instanceof RangeError) throw damaged(`it ends early or points outside (${thrown.message})`);
+    throw thrown;
+  }
+}
+
+function decodeType(field: Table): ColumnType {
+  const tag = field.byte(2);
+  const type = field.table(3);
+  const isInteger = field.tables(6).some((entry) => entry.text(0) === typeKey && entry.text(1) === 'integer');
+  if (tag === arrow.int && type.bool(1) && type.int(0) === 32) return { kind: 'int32' };
+  if (tag === arrow.int && type.bool(1) && type.int(0) === 64) return { kind: isInteger ? 'integer' : 'int64' };
+  if (tag === arrow.floatingPoint && type.short(0) === 2) return { kind: 'float64' };
+  if (tag === arrow.bool) return { kind: 'bool' };
+  if (tag === arrow.utf8 && field.has(4)) return { kind: 'utf8' };
+  if (tag === arrow.date && type.has(0) && type.short(0) === 0) return { kind: 'date' };
+  if (tag === arrow.timestamp && type.short(0) === 2) return { kind: 'timestamp' };
+  throw damaged(`type ${tag} of column ${field.text(0)}`);
+}
