@@ -29,8 +29,6 @@ import { MiB, maxBlockBytes, type ShuffleId } from '#manager/protocol/ids.ts';
 import {
   accountBytes,
   accountFlags,
-  createKernel,
-  createKernelMemory,
   entryBytes,
   type Kernel,
   kernelReservedBytes,
@@ -41,6 +39,7 @@ import {
 import { blockBytes, blockHeaderBytes, blockKinds, verifyBlock } from '#worker/protocol/block.ts';
 import { readManifest } from '#worker/protocol/manifest.ts';
 import { xxh64 } from '#worker/protocol/xxh64.ts';
+import { KernelPool } from './kernel-pool.ts';
 import { assertRange, missing, readerOf } from './reading.ts';
 import { Sealer } from './sealer.ts';
 import type { Committed, ReadRange, ReceivedBlock, ShuffleDriver, ShuffleHandle, ShuffleRequest, ShuffleWriter } from './spi.ts';
@@ -188,24 +187,6 @@ async function listWinners(folder: string, handle: ShuffleHandle): Promise<Winne
 
 const vacantIn = ({ generations }: Winners, from: number, to: number): number[] => range(from, to).filter((map) => generations[map] === -1);
 
-/** Kernels with their memories, kept for the next writer or reader of the process. */
-class KernelPool {
-  #free: Kernel[] = [];
-
-  take(bytes: number): Kernel {
-    const index = this.#free.findIndex((kernel) => kernel.memory.buffer.byteLength >= bytes);
-    return index >= 0 ? this.#free.splice(index, 1)[0]! : createKernel(createKernelMemory(bytes));
-  }
-
-  give(kernel: Kernel): void {
-    this.#free.push(kernel);
-  }
-
-  clear(): void {
-    this.#free = [];
-  }
-}
-
 /** Where a writer's things lie in its kernel's memory. */
 const writerPlaces = (() => {
   const entries = kernelReservedBytes;
@@ -253,9 +234,8 @@ class LocalWriter implements ShuffleWriter {
       partitionFrom: 0,
       partitionTo: handle.partitions,
       kernel: this.#kernel,
-      from: writerPlaces.run,
-      to: writerPlaces.end,
     });
+    this.#sealer.begin(writerPlaces.run, writerPlaces.end);
   }
 
   async write(partition: number, payload: Uint8Array, records: number): Promise<void> {
@@ -322,7 +302,7 @@ class LocalWriter implements ShuffleWriter {
       place = gathered.place;
       skip = gathered.skip;
     }
-    this.#sealer.clear();
+    this.#sealer.begin(writerPlaces.run, writerPlaces.end);
     this.#blocks = 0;
   }
 

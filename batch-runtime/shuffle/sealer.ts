@@ -16,9 +16,6 @@ export interface SealerOptions {
   readonly partitionFrom: number;
   readonly partitionTo: number;
   readonly kernel: Kernel;
-  /** The buffer: a range of the kernel's memory, at multiples of 8. */
-  readonly from: number;
-  readonly to: number;
 }
 
 export class Sealer {
@@ -29,30 +26,39 @@ export class Sealer {
   /** Of the next block, per partition; the manifest's counts follow only when a block is sealed. */
   readonly #sequences: Uint32Array;
   readonly #manifest: ManifestBuilder;
-  /** Addresses: sealed up to #sealed, filled up to #filled. */
-  #sealed: number;
-  #filled: number;
+  /** The buffer, as addresses: sealed up to #sealed, filled up to #filled. */
+  #from = 0;
+  #to = 0;
+  #sealed = 0;
+  #filled = 0;
 
   constructor(options: SealerOptions) {
-    const { kernel, from, partitionFrom, partitionTo } = options;
+    const { kernel, partitionFrom, partitionTo } = options;
     this.#options = options;
     this.#bytes = new Uint8Array(kernel.memory.buffer);
     this.#words = new Uint32Array(kernel.memory.buffer);
     this.#view = new DataView(kernel.memory.buffer);
     this.#sequences = new Uint32Array(partitionTo - partitionFrom);
     this.#manifest = new ManifestBuilder(partitionFrom, partitionTo);
+  }
+
+  /** Goes on in another buffer, or anew in the same one: a range of the kernel's memory, at multiples of 8. What was in the last one has left. */
+  begin(from: number, to: number): void {
+    assert.ok(this.#sealed === this.#filled, 'blocks are sealed before they leave');
+    this.#from = from;
+    this.#to = to;
     this.#sealed = from;
     this.#filled = from;
   }
 
   /** Bytes in the buffer. */
   get filledBytes(): number {
-    return this.#filled - this.#options.from;
+    return this.#filled - this.#from;
   }
 
   /** False: the buffer has to be drained first. */
   fits(payloadLength: number): boolean {
-    return this.#filled + blockBytes(payloadLength) <= this.#options.to;
+    return this.#filled + blockBytes(payloadLength) <= this.#to;
   }
 
   /** Copies one payload that fits; answers the address of its block. */
@@ -80,9 +86,9 @@ export class Sealer {
     return at;
   }
 
-  /** Seals what was added since and counts it; answers all of the buffer, a view that is good until `clear`. */
+  /** Seals what was added since and counts it; answers all of the buffer, a view that is good until it is begun anew. */
   seal(): Uint8Array {
-    const { kernel, from } = this.#options;
+    const { kernel } = this.#options;
     if (this.#filled > this.#sealed) {
       kernel.stamp(this.#sealed, this.#filled - this.#sealed);
       const words = this.#words;
@@ -94,14 +100,7 @@ export class Sealer {
       }
       this.#sealed = this.#filled;
     }
-    return this.#bytes.subarray(from, this.#filled);
-  }
-
-  /** Forgets the buffer's blocks: they are where they belong. */
-  clear(): void {
-    assert.ok(this.#sealed === this.#filled, 'blocks are sealed before they leave');
-    this.#sealed = this.#options.from;
-    this.#filled = this.#options.from;
+    return this.#bytes.subarray(this.#from, this.#filled);
   }
 
   /** What has been sealed so far. */

@@ -7,17 +7,18 @@ import { blockBytes, verifyBlock } from '#worker/protocol/block.ts';
 import { readManifest } from '#worker/protocol/manifest.ts';
 import { payload } from '../../contract/shuffle.ts';
 
-const create = (bytes: number): Sealer =>
-  new Sealer({
+const create = (bytes: number): Sealer => {
+  const sealer = new Sealer({
     shuffle: 77n as ShuffleId,
     map: 3,
     attempt: 2,
     partitionFrom: 10,
     partitionTo: 14,
     kernel: createKernel(createKernelMemory(kernelReservedBytes + bytes)),
-    from: kernelReservedBytes,
-    to: kernelReservedBytes + bytes,
   });
+  sealer.begin(kernelReservedBytes, kernelReservedBytes + bytes);
+  return sealer;
+};
 
 test('blocks are sealed in place, counted in the manifest, numbered per partition across buffers', () => {
   const sealer = create(1024);
@@ -38,7 +39,7 @@ test('blocks are sealed in place, counted in the manifest, numbered per partitio
       sum = BigInt.asUintN(64, sum + block.headerHash);
       at += block.bytes;
     }
-    sealer.clear();
+    sealer.begin(kernelReservedBytes, kernelReservedBytes + 1024);
   };
   for (let i = 0; i < 50; i++) {
     const partition = 10 + (i % 3);
@@ -72,5 +73,5 @@ test('what does not fit is refused, what is not sealed is not forgotten', () => 
   assert.throws(() => sealer.add(10, new Uint8Array(200), 1), { name: 'AssertionError' });
   sealer.add(10, new Uint8Array(10), 1);
   assert.equal(sealer.filledBytes, blockBytes(10));
-  assert.throws(() => sealer.clear(), { name: 'AssertionError' });
+  assert.throws(() => sealer.begin(kernelReservedBytes, kernelReservedBytes + 256), { name: 'AssertionError' });
 });
