@@ -26,6 +26,9 @@
 import type { ShuffleId } from '#manager/protocol/ids.ts';
 import { kernelBytes } from './kernel-bytes.ts';
 
+/** What `granules` writes a granule in. */
+export { granuleBytes } from '../store/region.ts';
+
 export const kernelReservedBytes = 8448;
 export const accountBytes = 80;
 export const entryBytes = 32;
