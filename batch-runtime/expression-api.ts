@@ -3,9 +3,11 @@
  * here runs per row and nobody reads the user's source text. Interfaces by type say which methods make sense; at run
  * time one class has them all and functions.ts refuses what does not fit, so plain JavaScript gets the same answers.
  */
-import { Temporal } from 'temporal-polyfill';
+import type { Temporal } from 'temporal-polyfill';
 import { SluiceError } from '#manager/protocol/errors.ts';
 import type { ColumnType, Schema } from './batch/batch.ts';
+import { daysOf, microsOf } from './batch/temporal.ts';
+import type { TruncateUnit } from './expression/calendar.ts';
 import type { Aggregate as AggregateNode, Expression } from './expression/expression.ts';
 import { call, columnRef, literal } from './expression/functions.ts';
 import type { UserFunction } from './graph/plan.ts';
@@ -114,14 +116,13 @@ export interface StringExpr<out T> extends AnyExpr<T> {
   max(): Aggregate<T>;
 }
 
-type Unit = 'second' | 'minute' | 'hour' | 'day' | 'month' | 'year';
 /** A span of time in words: `'30 s'`, `'5 min'`. */
 export type Duration = `${number} ${'ms' | 's' | 'min' | 'h' | 'd'}`;
 
 /** All in UTC. */
 export interface TimestampExpr<out T> extends AnyExpr<T> {
-  /** The start of the second, minute, hour, day, month or year. */
-  truncate(unit: Unit): TimestampExpr<T>;
+  /** The start of the unit it is in; weeks start on Monday. */
+  truncate(unit: TruncateUnit): TimestampExpr<T>;
   plus(duration: Duration): TimestampExpr<T>;
   minus(duration: Duration): TimestampExpr<T>;
   millisSince<U extends Operand<Temporal.Instant>>(other: U): NumericExpr<number | NullOf<T> | NullIn<U>>;
@@ -136,6 +137,7 @@ export interface TimestampExpr<out T> extends AnyExpr<T> {
 }
 
 export interface DateExpr<out T> extends AnyExpr<T> {
+  truncate(unit: 'year' | 'quarter' | 'month' | 'week'): DateExpr<T>;
   year(): NumericExpr<number | NullOf<T>>;
   month(): NumericExpr<number | NullOf<T>>;
   day(): NumericExpr<number | NullOf<T>>;
@@ -243,7 +245,7 @@ function operand(given: unknown, beside: ColumnType | null): Built {
   if (given instanceof Built) return given;
   if (given instanceof BuiltAggregate) return refuse('an aggregate cannot stand where a value of each row is wanted');
   const type = literalType(given, beside);
-  return new Built(literal(literalOf(given, type), type), null);
+  return new Built(literalOf(given, type), null);
 }
 
 function conditionOf(given: unknown): Built {
@@ -278,45 +280,17 @@ function literalType(given: unknown, beside: ColumnType | null): ColumnType {
   }
 }
 
-/** A row value as it stands in a literal node (see expression.ts). @throws EXPRESSION_TYPE when it is not one of that type */
-export function literalOf(given: unknown, type: ColumnType): string | number | boolean | null {
-  if (given === null) return null;
-  const wrong = (): never => refuse(`${String(given)} is not a ${type.kind}`);
-  switch (type.kind) {
-    case 'bool':
-      return typeof given === 'boolean' ? given : wrong();
-    case 'utf8':
-      return typeof given === 'string' ? given : wrong();
-    case 'int32':
-      return typeof given === 'number' && (given | 0) === given ? given : wrong();
-    case 'integer':
-      return Number.isSafeInteger(given) ? String(given) : wrong();
-    case 'int64':
-      return typeof given === 'bigint' && BigInt.asIntN(64, given) === given ? String(given) : wrong();
-    case 'float64':
-      return typeof given !== 'number' ? wrong() : Number.isFinite(given) ? given : String(given);
+/** A value as rows have it, as a literal. @throws EXPRESSION_TYPE, VALUE_OUT_OF_RANGE when it is not one of that type */
+export function literalOf(given: unknown, type: ColumnType): Expression {
+  switch (temporalKind(given)) {
     case 'date':
-      return days(given) ?? wrong();
-    case 'timestamp':
-      return micros(given) ?? wrong();
-  }
-}
-
-function days(given: unknown): number | null {
-  try {
-    const date = Temporal.PlainDate.from(temporalKind(given) === 'date' ? String(given) : (given as string));
-    return new Date(0).setUTCFullYear(date.year, date.month - 1, date.day) / 86_400_000;
-  } catch {
-    return null;
-  }
-}
-
-function micros(given: unknown): string | null {
-  try {
-    const { epochNanoseconds } = Temporal.Instant.from(temporalKind(given) === 'instant' ? String(given) : (given as string));
-    return epochNanoseconds % 1000n === 0n ? String(epochNanoseconds / 1000n) : null;
-  } catch {
-    return null;
+      return type.kind === 'date' ? literal(daysOf(given as Temporal.PlainDate), type) : refuse(`a Temporal.PlainDate is not a ${type.kind}`);
+    case 'instant':
+      return type.kind === 'timestamp' ? literal(microsOf(given as Temporal.Instant), type) : refuse(`a Temporal.Instant is not a ${type.kind}`);
+    default:
+      if (typeof given === 'object' ? given !== null : typeof given === 'function' || typeof given === 'symbol' || given === undefined)
+        return refuse(`${typeof given} is not a value of type ${type.kind}`);
+      return literal(given as Parameters<typeof literal>[0], type);
   }
 }
 
@@ -410,7 +384,7 @@ function durationMicros(given: unknown): number {
 /** A value that is the same in every row, of a type of your choice; `lit(null, int32().nullable())` is a null. */
 export function lit<T>(value: T | Text<T>, type: Declared<T>): ExprOf<T> {
   if (value === null && !type.isNullable) refuse(`null is not a ${type.type.kind}: declare it .nullable()`);
-  return new Built(literal(literalOf(value, type.type), type.type), null) as unknown as ExprOf<T>;
+  return new Built(literalOf(value, type.type), null) as unknown as ExprOf<T>;
 }
 
 /** A column by name, for tables of which nothing is declared; looked up when a verb uses it. */

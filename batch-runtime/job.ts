@@ -5,7 +5,7 @@
  */
 import { createHash } from 'node:crypto';
 import { type Static, type TObject, type TProperties, type TSchema, Type } from 'typebox';
-import { Value } from 'typebox/value';
+import { Errors } from 'typebox/schema';
 import { SluiceError } from '#manager/protocol/errors.ts';
 import type { Graph, Plan, UserFunction } from './graph/plan.ts';
 import { Draft, type Flow, type Table } from './table.ts';
@@ -64,16 +64,19 @@ export function readParams<P extends TProperties>(
     if (!(name in of.params)) faults.push(`there is no ${name}, only ${Object.keys(of.params).join(', ') || 'a job without params'}`);
   }
   const values: Record<string, unknown> = {};
-  for (const [name, schema] of Object.entries(of.params)) if (given[name] !== undefined) values[name] = fromText(schema, given[name]);
-  const type = Type.Object(of.params);
-  const filled = Value.Default(type, values);
-  for (const error of Value.Errors(type, filled)) {
-    const missing = (error.params as { readonly requiredProperties?: readonly string[] }).requiredProperties;
-    if (missing !== undefined) faults.push(...missing.map((name) => `${error.instancePath.slice(1)}${name} is missing`));
-    else faults.push(`${error.instancePath.slice(1).replaceAll('/', '.')} ${error.message}`);
+  for (const [name, schema] of Object.entries(of.params)) {
+    const value = given[name] === undefined ? (schema as { readonly default?: unknown }).default : fromText(schema, given[name]);
+    if (value !== undefined) values[name] = value;
+  }
+  const [, errors] = Errors(Type.Object(of.params), values);
+  for (const { instancePath, message, params } of errors) {
+    const path = instancePath.slice(1).replaceAll('/', '.');
+    const missing = (params as { readonly requiredProperties?: readonly string[] }).requiredProperties;
+    if (missing === undefined) faults.push(`${path} ${message}`);
+    else faults.push(...missing.map((name) => `${path === '' ? name : `${path}.${name}`} is missing`));
   }
   if (faults.length > 0) throw new SluiceError('PARAMS_INVALID', { what: faults.join('; '), faults });
-  return deepFrozen(structuredClone(filled)) as Params<P>;
+  return deepFrozen(structuredClone(values)) as Params<P>;
 }
 
 /** Text as a value of the schema's type; what cannot be read stays text, and the check says so. */

@@ -206,7 +206,7 @@ export class Draft implements Flow {
       fields.map((field) => {
         const value = (row as Record<string, unknown>)[field.name] ?? null;
         if (value === null && !field.nullable) refuse(`row ${i} of ${uid} has no ${field.name}: declare it .nullable()`);
-        return literalOf(value, field.type);
+        return (literalOf(value, field.type) as Extract<Expression, { op: 'literal' }>).value;
       }),
     );
     return new Made(this, this.add(uid, { kind: 'values', rows: values, schema: fields }), fields, false) as unknown as Table<RowOf<S>>;

@@ -1,0 +1,213 @@
+/**
+ * Cuts a plan into stages at its exchanges. What can run in one task without moving rows is one stage: a scan that several
+ * sinks and joins share is read once, in one stage with several branches. Pure: the same plan and estimates give the same
+ * stages in every process, byte for byte.
+ */
+import type { Schema } from '../batch/batch.ts';
+import type { Aggregate } from '../expression/expression.ts';
+import { partialSchema } from './accumulators.ts';
+import type { NodeId, Plan, PlanNode, SinkSpec } from './plan.ts';
+import type { NodeOf } from './rewrite.ts';
+import { type Estimate, sizesOf } from './sizes.ts';
+import type { Distribution, Edge, EdgeId, Parallelism, Stage, StageGraph, StageId, StageOperator } from './stage.ts';
+
+export interface StageOptions {
+  /** What the sources expect of each scan, by node of this plan. */
+  readonly estimates: ReadonlyMap<NodeId, Estimate>;
+  /** Whether a sink takes all rows in one task, in order: a single file. */
+  single(sink: SinkSpec): boolean;
+  /** A right side of a join up to this size goes to every task whole. */
+  readonly broadcastBytes?: number;
+}
+
+const defaultBroadcastBytes = 10_000_000;
+
+/** Where the rows of a node are: the output of an operator of a stage. */
+interface Place {
+  readonly stage: StageId;
+  readonly operator: number;
+}
+
+interface Draft {
+  readonly parallelism: Parallelism;
+  readonly operators: StageOperator[];
+  readonly after: Set<StageId>;
+}
+
+/**
+ * @param plan  optimized; nodes that nothing uses are not expected
+ * @returns     stages in an order in which each comes after those it waits for, except that a broadcast may make an earlier
+ *              stage wait for a later one; `after` decides
+ * Cost         O(nodes + edges * stages)
+ */
+export function toStages(plan: Plan, options: StageOptions): StageGraph {
+  const stages: Draft[] = [];
+  const edges: Edge[] = [];
+  const places: Place[] = [];
+  const sizes = sizesOf(plan, options.estimates);
+  const stored = new Map<string, EdgeId>();
+
+  const begin = (parallelism: Parallelism['kind']): StageId =>
+    stages.push({ parallelism: { kind: parallelism }, operators: [], after: new Set() }) - 1;
+  const add = (stage: StageId, operator: StageOperator): Place => ({ stage, operator: stages[stage]!.operators.push(operator) - 1 });
+  const isSingle = (place: Place): boolean => stages[place.stage]!.parallelism.kind === 'single';
+
+  /** The edge that carries the rows of a place; again with the same distribution: the same edge. */
+  const store = (place: Place, distribution: Distribution): EdgeId => {
+    const key = JSON.stringify([place, distribution]);
+    const known = stored.get(key);
+    if (known !== undefined) return known;
+    const { uid, schema } = stages[place.stage]!.operators[place.operator]!;
+    const edge = edges.length;
+    edges.push({ id: edge, from: place.stage, mode: 'blocking', distribution, schema, deterministic: true });
+    add(place.stage, { kind: 'store', uid: `${uid}.store-${edge}`, input: place.operator, edge, schema });
+    stored.set(key, edge);
+    return edge;
+  };
+  const fetch = (stage: StageId, edge: EdgeId, ordered = false): Place => {
+    const { from, schema } = edges[edge]!;
+    const { operators, after } = stages[stage]!;
+    after.add(from);
+    return add(stage, { kind: 'fetch', uid: `fetch-${stage}-${operators.length}`, edge, ordered, schema });
+  };
+  /** The rows of a place behind an exchange, in a new stage. */
+  const exchange = (place: Place, distribution: Distribution, ordered = false): Place =>
+    fetch(begin(distribution.kind === 'single' ? 'single' : 'partitions'), store(place, distribution), ordered);
+  /** All rows in one task; in order, if they have one. */
+  const gathered = (place: Place): Place => (isSingle(place) ? place : exchange(place, { kind: 'single' }, true));
+  /** Whether `stage` cannot start before `other` has finished, or is it. */
+  const waitsFor = (stage: StageId, other: StageId): boolean => stage === other || [...stages[stage]!.after].some((each) => waitsFor(each, other));
+
+  const aggregate = (node: NodeOf<'aggregate'>, input: Place): Place => {
+    const { uid, keys, aggregates, schema } = node;
+    const phase = (at: Place, of: 'partial' | 'final' | 'complete', gives: Schema): Place =>
+      add(at.stage, {
+        kind: 'aggregate',
+        uid: of === 'partial' ? `${uid}.partial` : uid,
+        input: at.operator,
+        phase: of,
+        keys,
+        aggregates,
+        schema: gives,
+      });
+    if (isSingle(input)) return phase(input, 'complete', schema);
+    const partial = phase(input, 'partial', partialSchema(schema.slice(0, keys.length), aggregates));
+    return phase(exchange(partial, keys.length === 0 ? { kind: 'single' } : { kind: 'hash', keys }), 'final', schema);
+  };
+
+  const join = (node: NodeOf<'join'>, left: Place, right: Place): Place => {
+    const { uid, how, leftKeys, rightKeys, prefix, schema } = node;
+    const of = (probe: Place, build: Place): Place =>
+      add(probe.stage, {
+        kind: 'join',
+        uid,
+        probe: probe.operator,
+        build: build.operator,
+        how,
+        probeKeys: leftKeys,
+        buildKeys: rightKeys,
+        prefix,
+        schema,
+      });
+    const bytes = sizes[node.right]?.bytes ?? Number.POSITIVE_INFINITY;
+    // A stage cannot wait for what waits for it: a table joined with what was made of it goes through partitions.
+    if (bytes <= (options.broadcastBytes ?? defaultBroadcastBytes) && !waitsFor(right.stage, left.stage)) {
+      const edge = store(right, { kind: 'broadcast' });
+      // Two joins of a stage may build from one fetch.
+      const known = stages[left.stage]!.operators.findIndex((operator) => operator.kind === 'fetch' && operator.edge === edge);
+      return of(left, known < 0 ? fetch(left.stage, edge) : { stage: left.stage, operator: known });
+    }
+    const stage = begin('partitions');
+    const probe = fetch(stage, store(left, { kind: 'hash', keys: leftKeys }));
+    return of(probe, fetch(stage, store(right, { kind: 'hash', keys: rightKeys })));
+  };
+
+  const sort = (node: NodeOf<'sort'>, input: Place): Place => {
+    const { uid, keys, limit, schema } = node;
+    const of = (at: Place, name = uid): Place => add(at.stage, { kind: 'sort', uid: name, input: at.operator, keys, limit, schema });
+    if (isSingle(input)) return of(input);
+    if (limit !== null) return of(gathered(of(input, `${uid}.partial`)));
+    // The samples of a stage are those of one sort.
+    const samples = stages[input.stage]!.operators.some((operator) => operator.kind === 'sample');
+    const from = samples ? exchange(input, { kind: 'forward' }) : input;
+    const sampled = add(from.stage, { kind: 'sample', uid: `${uid}.sample`, input: from.operator, keys, schema });
+    return of(exchange(exchange(sampled, { kind: 'forward' }), { kind: 'range', keys, sampledBy: from.stage }));
+  };
+
+  const place = (node: PlanNode): Place => {
+    const { uid, schema } = node;
+    switch (node.kind) {
+      case 'scan': {
+        const { source, columns, predicate } = node;
+        return add(begin('splits'), { kind: 'scan', uid, source, columns, predicate, schema });
+      }
+      case 'values':
+        return add(begin('single'), { kind: 'values', uid, rows: node.rows, schema });
+      case 'filter': {
+        const { stage, operator } = places[node.input]!;
+        return add(stage, { kind: 'filter', uid, input: operator, condition: node.condition, schema });
+      }
+      case 'project': {
+        const { stage, operator } = places[node.input]!;
+        return add(stage, { kind: 'project', uid, input: operator, columns: node.columns, schema });
+      }
+      case 'aggregate':
+        return aggregate(node, places[node.input]!);
+      case 'join':
+        return join(node, places[node.left]!, places[node.right]!);
+      case 'sort':
+        return sort(node, places[node.input]!);
+      case 'limit': {
+        const of = (at: Place, name = uid): Place => add(at.stage, { kind: 'limit', uid: name, input: at.operator, count: node.count, schema });
+        const input = places[node.input]!;
+        return isSingle(input) ? of(input) : of(gathered(of(input, `${uid}.partial`)));
+      }
+      case 'sink': {
+        const input = places[node.input]!;
+        const { stage, operator } = options.single(node.sink) ? gathered(input) : input;
+        return add(stage, { kind: 'sink', uid, input: operator, name: node.name, sink: node.sink, schema });
+      }
+    }
+  };
+
+  for (const node of plan.nodes) places.push(place(node));
+  const result = plan.result === null ? null : store(places[plan.result]!, { kind: 'forward' });
+  orderWhereItMatters(stages, edges);
+  const finished = stages.map(
+    ({ parallelism, operators, after }, id): Stage => ({ id, parallelism, operators, after: [...after].sort((a, b) => a - b) }),
+  );
+  return { stages: finished, edges, result };
+}
+
+/**
+ * Makes fetches ordered where the order in which rows arrive decides what a stage gives: which rows a limit keeps, or the last bits
+ * of a float sum by which rows are then partitioned. A task that runs again must give the same rows, so all that feeds it is ordered too.
+ */
+function orderWhereItMatters(stages: readonly Draft[], edges: readonly Edge[]): void {
+  const keyed = (stage: StageId): boolean =>
+    edges.some(
+      ({ id, from, distribution }) =>
+        from === stage &&
+        (distribution.kind === 'hash' ||
+          distribution.kind === 'range' ||
+          stages.some(({ operators }, reader) => operators.some((each) => each.kind === 'fetch' && each.edge === id) && keyed(reader))),
+    );
+  const ordered = new Set<StageId>();
+  const order = (stage: StageId): void => {
+    if (ordered.has(stage)) return;
+    ordered.add(stage);
+    const { operators } = stages[stage]!;
+    operators.forEach((operator, i) => {
+      if (operator.kind !== 'fetch') return;
+      operators[i] = { ...operator, ordered: true };
+      order(edges[operator.edge]!.from);
+    });
+  };
+  stages.forEach(({ operators }, stage) => {
+    const cuts = operators.some((each) => each.kind === 'limit' || (each.kind === 'sort' && each.limit !== null));
+    const sumsFloats = operators.some((each) => each.kind === 'aggregate' && each.aggregates.some(isFloatSum));
+    if (cuts || (sumsFloats && keyed(stage))) order(stage);
+  });
+}
+
+const isFloatSum = ({ fn, argument }: Aggregate): boolean => (fn === 'sum' || fn === 'avg') && argument?.type.kind === 'float64';
