@@ -1,7 +1,9 @@
 /**
  * A plan in words, for `--explain` and for messages. Nothing decides anything by this text.
  */
-import type { Expression } from '../expression/expression.ts';
+import type { Aggregate, Expression } from '../expression/expression.ts';
+import { inputsOf, type Plan, type PlanNode, type SinkSpec, type SortKey, type SourceSpec } from './plan.ts';
+import type { StageGraph, StageOperator } from './stage.ts';
 
 const infix: Readonly<Record<string, string>> = {
   eq: '=',
@@ -42,3 +44,115 @@ const inner = (expression: Expression): string => {
   const text = expressionText(expression);
   return expression.op === 'call' && expression.fn in infix ? `(${text})` : text;
 };
+
+/**
+ * The plan, and the stages it becomes, for a reader of `--explain`: one line per node or operator, inputs by number. Lines
+ * that run a user function per row are marked `slow rows`.
+ */
+export function explain(plan: Plan, graph: StageGraph): string {
+  const lines = [`plan of ${plan.name}`];
+  plan.nodes.forEach((node, id) => {
+    lines.push(`  ${id} ${nodeText(node)}${slow(node)}${id === plan.result ? '  -> result' : ''}`);
+  });
+  for (const { id, parallelism, operators, after } of graph.stages) {
+    lines.push(`stage ${id}, one task ${perTask[parallelism.kind]}${after.length > 0 ? `, after ${after.join(', ')}` : ''}`);
+    operators.forEach((operator, i) => {
+      lines.push(`  ${i} ${operatorText(operator, graph)}${slow(operator)}`);
+    });
+  }
+  return `${lines.join('\n')}\n`;
+}
+
+const perTask = { splits: 'per split', partitions: 'per range of partitions', single: 'in all' } as const;
+
+const columnsText = (columns: readonly { readonly name: string; readonly expression: Expression }[]): string =>
+  columns
+    .map(({ name, expression }) => (expression.op === 'column' && expression.name === name ? name : `${name} = ${expressionText(expression)}`))
+    .join(', ');
+
+const aggregatesText = (aggregates: readonly Aggregate[]): string =>
+  aggregates
+    .map(({ name, fn, argument, filter }) => {
+      const call = `${name} = ${fn}(${argument === null ? '*' : expressionText(argument)})`;
+      return filter === null ? call : `${call} where ${expressionText(filter)}`;
+    })
+    .join(', ');
+
+const keysText = (keys: readonly SortKey[]): string => keys.map(({ name, descending }) => (descending ? `${name} desc` : name)).join(', ');
+const pathText = (spec: SourceSpec | SinkSpec): string => `${spec.connector}${typeof spec['path'] === 'string' ? ` ${spec['path']}` : ''}`;
+const onText = (left: readonly string[], right: readonly string[]): string => left.map((name, i) => `${name} = ${right[i]}`).join(' and ');
+
+/** What a node and the operator made of it have in common. */
+function ownText(node: PlanNode | StageOperator): string | null {
+  switch (node.kind) {
+    case 'scan':
+      return `read ${pathText(node.source)}: ${node.columns.join(', ')}${node.predicate === null ? '' : ` where maybe ${expressionText(node.predicate)}`}`;
+    case 'values':
+      return `${node.rows.length} rows written down`;
+    case 'filter':
+      return `filter ${expressionText(node.condition)}`;
+    case 'project':
+      return `project ${columnsText(node.columns)}`;
+    case 'sort':
+      return `sort by ${keysText(node.keys)}${node.limit === null ? '' : `, first ${node.limit}`}`;
+    case 'limit':
+      return `limit ${node.count}`;
+    case 'sink':
+      return `write ${pathText(node.sink)}`;
+    default:
+      return null;
+  }
+}
+
+function nodeText(node: PlanNode): string {
+  const own = ownText(node);
+  const inputs = inputsOf(node);
+  const from = inputs.length > 0 ? ` of ${inputs.join(' and ')}` : '';
+  if (own !== null) return `${own}${from}`;
+  if (node.kind === 'aggregate') return `aggregate by ${node.keys.join(', ') || 'nothing'}: ${aggregatesText(node.aggregates)}${from}`;
+  return node.kind === 'join' ? `${node.how} join on ${onText(node.leftKeys, node.rightKeys)}${from}` : node.uid;
+}
+
+function operatorText(operator: StageOperator, graph: StageGraph): string {
+  const own = ownText(operator);
+  if (own !== null) return `${own}${'input' in operator ? ` of ${operator.input}` : ''}`;
+  switch (operator.kind) {
+    case 'fetch': {
+      const { from, distribution } = graph.edges[operator.edge]!;
+      return `fetch edge ${operator.edge} from stage ${from}, ${distribution.kind}${operator.ordered ? ', in order' : ''}`;
+    }
+    case 'aggregate':
+      return `${operator.phase} aggregate by ${operator.keys.join(', ') || 'nothing'}: ${aggregatesText(operator.aggregates)} of ${operator.input}`;
+    case 'join':
+      return `${operator.how} join on ${onText(operator.probeKeys, operator.buildKeys)} of ${operator.probe} with a table of ${operator.build}`;
+    case 'sample':
+      return `sample ${keysText(operator.keys)} of ${operator.input}`;
+    case 'store': {
+      const { distribution } = graph.edges[operator.edge]!;
+      const by =
+        distribution.kind === 'hash'
+          ? ` by ${distribution.keys.join(', ')}`
+          : distribution.kind === 'range'
+            ? ` by ${keysText(distribution.keys)}`
+            : '';
+      return `store edge ${operator.edge}, ${distribution.kind}${by}, of ${operator.input}`;
+    }
+    default:
+      return operator.uid;
+  }
+}
+
+const calls = (expression: Expression): boolean => expression.op === 'udf' || (expression.op === 'call' && expression.args.some(calls));
+
+/** The mark of a node that runs a user function per row. */
+function slow(node: PlanNode | StageOperator): string {
+  const expressions =
+    node.kind === 'filter'
+      ? [node.condition]
+      : node.kind === 'project'
+        ? node.columns.map(({ expression }) => expression)
+        : node.kind === 'aggregate'
+          ? node.aggregates.flatMap(({ argument, filter }) => [argument, filter].filter((each) => each !== null))
+          : [];
+  return expressions.some(calls) ? '  [slow rows: a user function]' : '';
+}
