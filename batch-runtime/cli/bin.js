@@ -1,0 +1,17 @@
+#!/usr/bin/env node
+// The shell before the program: plain JavaScript that any Node can read, so that one too old gets a sentence and not a
+// syntax error. It loads main.ts in a clone and main.js in the packed tarball.
+import { existsSync } from 'node:fs';
+
+const major = Number(process.versions.node.split('.')[0]);
+if (major < 24) {
+  console.error(`error NODE_TOO_OLD: Node ${process.versions.node} is too old: install Node 24 or newer`);
+  process.exit(2);
+}
+if (process.platform === 'win32') {
+  console.error('error PLATFORM_UNSUPPORTED: This platform is not supported: win32; use Linux or macOS (or WSL)');
+  process.exit(2);
+}
+const file = new URL('./main.ts', import.meta.url);
+const { main } = await import(existsSync(file) ? './main.ts' : './main.js');
+process.exitCode = await main(process.argv.slice(2));

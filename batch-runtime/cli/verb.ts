@@ -1,0 +1,52 @@
+/**
+ * What a verb of `sluice` is, and how its arguments are read. One verb, one file; a new one is a file and a line in main.ts.
+ */
+import { type ParseArgsConfig, parseArgs } from 'node:util';
+import { SluiceError } from '#manager/protocol/errors.ts';
+
+export interface Verb {
+  /** Shown by --help: the line of usage, what it does, its options, an example. */
+  readonly help: string;
+  /** @returns the exit code. @throws SluiceError, printed by main.ts */
+  run(args: readonly string[]): Promise<number>;
+}
+
+type Options = NonNullable<ParseArgsConfig['options']>;
+
+/** Like util.parseArgs, with USAGE for what it refuses. */
+export function readArgs<const O extends Options>(args: readonly string[], options: O) {
+  try {
+    return parseArgs({ args: [...args], options, allowPositionals: true, strict: true });
+  } catch (thrown) {
+    throw usage((thrown as Error).message);
+  }
+}
+
+/** A whole number from the command line. @throws USAGE */
+export function count(name: string, text: string | undefined, least: number): number | undefined {
+  if (text === undefined) return undefined;
+  const value = Number(text);
+  if (!/^\d+$/.test(text) || !Number.isSafeInteger(value) || value < least)
+    throw usage(`--${name} takes a whole number from ${least}, not '${text}'`);
+  return value;
+}
+
+export const usage = (what: string): SluiceError => new SluiceError('USAGE', { what });
+
+/** Settles at the first SIGINT or SIGTERM; a second SIGINT ends the process at once. */
+export function interruption(): AbortSignal {
+  const abort = new AbortController();
+  const stop = (): void => {
+    if (abort.signal.aborted) process.exit(130);
+    abort.abort();
+  };
+  process.on('SIGINT', stop);
+  process.on('SIGTERM', stop);
+  return abort.signal;
+}
+
+export const aborted = (signal: AbortSignal): Promise<void> =>
+  new Promise((resolve) => {
+    if (signal.aborted) resolve();
+    else signal.addEventListener('abort', () => resolve(), { once: true });
+  });

@@ -1,0 +1,43 @@
+/**
+ * The thread in which an executor serves one lease: a module registry of its own, so that a job's module is always read
+ * afresh, and a heap of its own, so that a function that loops or leaks ends with its lease. Started by executor.ts, which
+ * sends the lease when there is one; until then it has loaded the engine and waits.
+ */
+import { parentPort } from 'node:worker_threads';
+import { systemClock } from '#manager/process/clock.ts';
+import { asSluiceError, toJson } from '#manager/protocol/errors.ts';
+import { createCoordinatorLink } from '../schedule/link.ts';
+import { type DriverDescriptor, openDriver } from '../shuffle/drivers.ts';
+import { adapters } from './adapters.ts';
+import { serveLease } from './lease.ts';
+
+export interface LeaseOrder {
+  readonly lease: string;
+  readonly url: string;
+  readonly token: string;
+  readonly slots: number;
+}
+
+parentPort?.once('message', async (order: LeaseOrder) => {
+  const abort = new AbortController();
+  parentPort?.once('message', () => abort.abort());
+  const ports = adapters();
+  const link = createCoordinatorLink(order.url, order.token);
+  try {
+    await serveLease({
+      link,
+      lease: order.lease,
+      slots: order.slots,
+      clock: systemClock,
+      openDriver: async ({ driver }) => openDriver(driver as DriverDescriptor, ports),
+      signal: abort.signal,
+    });
+    parentPort?.postMessage({ ended: true, error: null });
+  } catch (error) {
+    parentPort?.postMessage({ ended: true, error: abort.signal.aborted ? null : toJson(asSluiceError(error)) });
+  } finally {
+    await link.close();
+    await ports.close();
+    parentPort?.close();
+  }
+});

@@ -1,0 +1,59 @@
+/**
+ * From a job's graph to stages: finds the files of its sources, compares their schemas, applies the rules, cuts the stages.
+ * Reads files, changes nothing anywhere. Called by the coordinator and by `sluice run --explain`.
+ */
+import { resolve } from 'node:path';
+import type { Split } from '../connectors/connector.ts';
+import { sinkOf, sourceOf } from '../connectors/table.ts';
+import type { Graph, NodeId, Plan } from '../graph/plan.ts';
+import { optimize } from '../graph/rules/optimize.ts';
+import type { StageGraph } from '../graph/stage.ts';
+import { toStages } from '../graph/stages.ts';
+
+export interface PlannedJob {
+  readonly plan: Plan;
+  readonly stages: StageGraph;
+  /** Shares of each scan, by its uid. */
+  readonly splits: ReadonlyMap<string, readonly Split[]>;
+  /** Bytes of all sources, as estimated. */
+  readonly bytes: number;
+}
+
+/** A value written down in the job: bytes it may take in a column. */
+const valueBytes = 16;
+
+/**
+ * @param folder  that relative paths are meant from
+ * @throws FILE_MISSING, FILE_CORRUPT, CSV_INVALID, SCHEMA_DIFFERS, PLAN_UNSUPPORTED
+ */
+export async function planJob(graph: Graph, folder: string): Promise<PlannedJob> {
+  const plan = optimize(absolutePaths(graph.plan, folder));
+  const splits = new Map<string, readonly Split[]>();
+  const estimates = new Map<NodeId, { readonly rows: number; readonly bytes: number }>();
+  await Promise.all(
+    plan.nodes.map(async (node, id) => {
+      if (node.kind === 'values') estimates.set(id, { rows: node.rows.length, bytes: node.rows.length * node.schema.length * valueBytes });
+      if (node.kind !== 'scan') return;
+      const found = await sourceOf(node.source).plan({ source: node.source, schema: node.schema, predicate: node.predicate });
+      splits.set(node.uid, found);
+      estimates.set(id, { rows: total(found, 'rows'), bytes: total(found, 'bytes') });
+    }),
+  );
+  const stages = toStages(plan, { estimates, single: (sink) => sinkOf(sink).single(sink) });
+  return { plan, stages, splits, bytes: [...estimates.values()].reduce((sum, one) => sum + one.bytes, 0) };
+}
+
+/** Relative paths of sources and sinks are meant from the folder the job was started in, wherever its tasks run. */
+function absolutePaths(plan: Plan, folder: string): Plan {
+  const absolute = <S extends Readonly<Record<string, unknown>>>(spec: S): S => {
+    const paths = ['path', 'rejects'].filter((name) => typeof spec[name] === 'string');
+    return { ...spec, ...Object.fromEntries(paths.map((name) => [name, resolve(folder, spec[name] as string)])) };
+  };
+  const nodes = plan.nodes.map((node) => {
+    if (node.kind === 'scan') return { ...node, source: absolute(node.source) };
+    return node.kind === 'sink' ? { ...node, sink: absolute(node.sink) } : node;
+  });
+  return { ...plan, nodes };
+}
+
+const total = (splits: readonly Split[], name: 'rows' | 'bytes'): number => splits.reduce((sum, split) => sum + split[name], 0);
