@@ -54,7 +54,7 @@ export class Interner {
     }
   }
 
-  /** All entries by number, as a utf8 column; views, good until the next `intern`. */
+  /** All entries by number, as a utf8 column: views that later entries do not change. */
   toColumn(): Column {
     return makeColumn(
       { kind: 'utf8' },

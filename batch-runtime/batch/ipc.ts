@@ -16,6 +16,8 @@ import { bitAt, bitmapBytes } from './bitmap.ts';
 import { emptyDictionary, layoutOf, makeBatch, makeColumn, nullCount } from './column.ts';
 import { openRoot, type Table } from './flatbuffer.ts';
 
+export { decodeSchema, encodeSchema } from './ipc-schema.ts';
+
 const recordHeader = 3;
 const dictionaryHeader = 2;
 /** MetadataVersion V5. */

@@ -1,0 +1,41 @@
+/**
+ * One line per kind of operator: how a task makes it. Scans, values, fetches, stores and sinks are not here: they are
+ * asynchronous and run by execute/task.ts around the operators.
+ */
+import assert from 'node:assert/strict';
+import type { Schema } from '../batch/batch.ts';
+import type { UserFunction } from '../graph/plan.ts';
+import type { StageOperator } from '../graph/stage.ts';
+import { createAggregate } from './aggregate.ts';
+import { createFilter } from './filter.ts';
+import { createJoin } from './join.ts';
+import { createLimit } from './limit.ts';
+import type { Operator } from './operator.ts';
+import { createProject } from './project.ts';
+import { createSample } from './sample.ts';
+import { createSort } from './sort.ts';
+
+export type { Sampler, Samples } from './sample.ts';
+
+/** @param inputs  schemas of its inputs, by port */
+export function createOperator(spec: StageOperator, inputs: readonly Schema[], functions: readonly UserFunction[]): Operator {
+  const input = inputs[0] ?? [];
+  switch (spec.kind) {
+    case 'filter':
+      return createFilter(spec, input, functions);
+    case 'project':
+      return createProject(spec, input, functions);
+    case 'aggregate':
+      return createAggregate(spec, input, functions);
+    case 'join':
+      return createJoin(spec, inputs);
+    case 'sort':
+      return createSort(spec, input);
+    case 'limit':
+      return createLimit(spec);
+    case 'sample':
+      return createSample(spec, input);
+    default:
+      assert.fail(`a ${spec.kind} is not an operator`);
+  }
+}
