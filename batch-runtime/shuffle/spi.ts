@@ -75,17 +75,18 @@ export interface ShuffleDriver {
   readonly name: DriverName;
   /** Again with the same name: the same handle. */
   open(request: ShuffleRequest): Promise<ShuffleHandle>;
-  /** An attempt number is never used twice for a map. Nothing is visible before commit. */
+  /** An attempt number is never used twice for a map. Nothing is visible before commit. @throws ATTEMPT_SUPERSEDED, here or at the commit, when the run is invalidated. */
   createWriter(handle: ShuffleHandle, map: number, attempt: number): Promise<ShuffleWriter>;
   /**
    * Reads maps that are committed. @throws while iterating: MISSING with facts { shuffle, maps } (recompute) when a map of
    * the range is not committed or its data is lost or corrupt: those cells are vacant when it is thrown · SHUFFLE_RELEASED,
-   * SHUFFLE_UNKNOWN (fail). Never ends early, never silently.
+   * SHUFFLE_UNKNOWN (fail) · remedy retry: what was read can't be gone on with, though it is whole; read again. Never ends early, never silently.
+   * A loss in a shuffle that is not deterministic invalidates the run: MISSING names all maps, and a new run is opened under another name.
    */
   createReader(handle: ShuffleHandle, range: ReadRange): ShuffleReader;
-  /** Maps with a vacant cell, ascending: those that have to run (again). */
+  /** Maps with a vacant cell, ascending: those that have to run (again); of an invalidated run all. */
   vacant(handle: ShuffleHandle): Promise<readonly number[]>;
-  /** Frees the data. Readers and writers fail with SHUFFLE_RELEASED from then on. Again: does nothing. */
+  /** Frees the data. Readers and writers fail with SHUFFLE_RELEASED from then on, those of other processes within seconds. Again: does nothing. */
   release(handle: ShuffleHandle): Promise<void>;
   /** Closes connections and files of this process; shuffles stay. */
   close(): Promise<void>;
