@@ -4,6 +4,8 @@
  * specifier can name. What runs the plan is elsewhere.
  */
 import { createHash } from 'node:crypto';
+import { fileURLToPath, pathToFileURL } from 'node:url';
+import { getCallSites } from 'node:util';
 import { type Static, type TObject, type TProperties, type TSchema, Type } from 'typebox';
 import { Errors } from 'typebox/schema';
 import { SluiceError } from '#manager/protocol/errors.ts';
@@ -34,10 +36,12 @@ export interface Job<P extends TProperties, in out R> {
   readonly [mark]: true;
   readonly name: string;
   readonly params: P;
+  /** file: URL of the module that called job(): executors load it for themselves. */
+  readonly module: string;
   build(flow: Flow, params: Params<P>): Result<R>;
 }
 /** A job of whatever params and rows. */
-export type AnyJob = Pick<Job<TProperties, never>, typeof mark | 'name' | 'params'>;
+export type AnyJob = Pick<Job<TProperties, never>, typeof mark | 'name' | 'params' | 'module'>;
 
 /** Declares a job; `export default job({ ... })` makes a module one. */
 export const job = <const P extends TProperties = Record<never, never>, R = never>(definition: JobDefinition<P, R>): Job<P, R> =>
@@ -45,8 +49,15 @@ export const job = <const P extends TProperties = Record<never, never>, R = neve
     [mark]: true as const,
     name: definition.name,
     params: definition.params ?? ({} as P),
+    module: callerOf(getCallSites(3)),
     build: (flow: Flow, params: Params<P>) => definition.build(flow, params),
   });
+
+/** The first frame that is not this file. */
+function callerOf(sites: readonly { readonly scriptName: string }[]): string {
+  const name = sites.find(({ scriptName }) => scriptName !== import.meta.url && scriptName !== fileURLToPath(import.meta.url))?.scriptName ?? '';
+  return name.startsWith('file:') || name === '' ? name : pathToFileURL(name).href;
+}
 
 /** Whether a module's default export is a job, of whichever copy of this package. */
 export const isJob = (given: unknown): given is AnyJob => typeof given === 'object' && given !== null && mark in given;

@@ -13,7 +13,7 @@ import { encodeSchema } from '../batch/ipc.ts';
 import type { Written } from '../connectors/connector.ts';
 import { sinkOf, sourceOf } from '../connectors/table.ts';
 import type { Graph, SinkSpec } from '../graph/plan.ts';
-import type { Edge, Stage, StageGraph, StageOperator } from '../graph/stage.ts';
+import type { Edge, Stage, StageGraph } from '../graph/stage.ts';
 import { makeBounds, type Samples } from '../operators/sample.ts';
 import type { ShuffleDriver, ShuffleHandle } from '../shuffle/spi.ts';
 import type { RangeBounds } from '../shuffle/writer.ts';

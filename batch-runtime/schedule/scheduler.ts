@@ -167,17 +167,6 @@ export class Scheduler {
     return again;
   }
 
-  /** The attempts that ran there wait again; the executor's death is not their fault until it happens `failuresMax` times. */
-  lostExecutor(executor: string): { stage: StageId; task: number; attempt: number }[] {
-    const lost: { stage: StageId; task: number; attempt: number }[] = [];
-    for (const [stage, tasks] of this.#tasks) {
-      for (const [index, task] of tasks.entries()) {
-        if (task.state === 'running' && task.executor === executor) lost.push({ stage, task: index, attempt: task.attempts - 1 });
-      }
-    }
-    return lost;
-  }
-
   #task(stage: StageId, index: number): Task {
     const task = this.#tasks.get(stage)?.[index];
     assert.ok(task, `no task ${stage}.${index}`);
