@@ -57,7 +57,7 @@ interface Aggregates {
 type ResultOf<A> = A extends Aggregate<infer T> ? T : never;
 type Results<A> = { -readonly [K in keyof A]: ResultOf<A[K]> };
 /** Over no rows all but counts are null. */
-type GlobalResults<A> = { -readonly [K in keyof A]: A[K] extends Count ? number : ResultOf<A[K]> | null };
+type GlobalResults<A> = Settled<{ -readonly [K in keyof A]: A[K] extends Count ? number : ResultOf<A[K]> | null }>;
 
 /** `desc('a')`: from the largest to the smallest. */
 export interface Descending<out N extends string> {
@@ -124,7 +124,7 @@ export interface Table<in out R> {
   /** One group per set of key values, null being a value: `groupBy('k', t => ({ day: t.at.date() }))`. */
   groupBy<const A extends readonly Choice<R>[]>(...keys: A): Grouped<WithComputed<R, ProjectionIn<A[number]>>, Selected<R, A>>;
   /** One row in all, over no rows too: then all but counts are null. */
-  aggregate<const A extends Aggregates>(aggregates: (t: Columns<R>) => A): Table<Settled<GlobalResults<A>>>;
+  aggregate<const A extends Aggregates>(aggregates: (t: Columns<R>) => A): Table<GlobalResults<A>>;
   /** A total order; nulls last either way. */
   orderBy(...keys: (Names<R> | Descending<Names<R>>)[]): Table<R>;
   /** The first n rows; after orderBy the top n, else any n. */

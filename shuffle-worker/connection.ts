@@ -9,6 +9,7 @@ import { type Level, levels } from '#manager/protocol/control.ts';
 import { asSluiceError, SluiceError } from '#manager/protocol/errors.ts';
 import { KiB } from '#manager/protocol/ids.ts';
 import type { ReadPart, ReadStream, ReadTarget, WriteStream, WriteTarget } from './client.ts';
+import { frameBytes, readWindowBytes } from './limits.ts';
 import { blockBytes, blockHeaderBytes } from './protocol/block.ts';
 import {
   blocksFrameHeader,
@@ -20,7 +21,7 @@ import {
   type Message,
   readFlags,
 } from './protocol/frames.ts';
-import { frameBytes, type ReceiveMemory, readWindowBytes } from './receive.ts';
+import type { ReceiveMemory } from './receive.ts';
 
 export interface ConnectionOptions {
   readonly transport: DataTransport;
@@ -50,6 +51,8 @@ export class Connection {
   #channel: Channel | null = null;
   #welcome: Welcome | null = null;
   #connecting = false;
+  /** Cut, and not yet to be made anew. */
+  #pausing = false;
   #closed = false;
   /** Which channel the handlers belong to; those of an older one are not listened to. */
   #turn = 0;
@@ -110,7 +113,7 @@ export class Connection {
   }
 
   async #connect(): Promise<void> {
-    if (this.#connecting || this.#closed) return;
+    if (this.#connecting || this.#pausing || this.#closed) return;
     this.#connecting = true;
     const turn = ++this.#turn;
     const parser = new FrameParser();
@@ -176,8 +179,10 @@ export class Connection {
     }
     for (const writing of this.#writes.values()) writing.pause();
     const pause = Math.min(firstPauseMs * 3 ** (this.#failures - 1), lastPauseMs);
+    this.#pausing = true;
     clock.after(pause * (0.5 + random.next() / 2), () => {
-      if (this.#writes.size > 0 && !this.#channel) void this.#connect();
+      this.#pausing = false;
+      if (this.#writes.size + this.#reads.size > 0 && !this.#channel) void this.#connect();
     });
   }
 

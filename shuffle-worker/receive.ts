@@ -3,12 +3,10 @@
  * the client. A stream reserves its window before it grants credit, so a frame that comes always has room. It knows nothing
  * of frames or blocks; connection.ts fills the places, verified-read.ts walks over them.
  */
-import { KiB, MiB } from '#manager/protocol/ids.ts';
+import { MiB } from '#manager/protocol/ids.ts';
 import { createKernel, createKernelMemory, type Kernel, kernelReservedBytes } from './kernel/kernel.ts';
+import { readWindowBytes } from './limits.ts';
 import { Arena, chunkBytes, Slots } from './store/arena.ts';
-
-/** What a read stream may have on its way before it is asked for more. */
-export const readWindowBytes = 1 * MiB;
 
 export interface ReceiveMemory {
   readonly kernel: Kernel;
@@ -57,6 +55,3 @@ export function createReceiveMemory(frameBytes = 48 * MiB, slotBytes = 48 * MiB)
     },
   };
 }
-
-/** Frames are cut to this unless a single block is larger. */
-export const frameBytes = 256 * KiB;

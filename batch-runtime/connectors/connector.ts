@@ -26,6 +26,11 @@ export interface Source {
   plan(request: ScanRequest): Promise<readonly Split[]>;
   /** The rows of one split, about batchRows at a time. @throws FILE_CORRUPT, CSV_INVALID, NULL_IN_COLUMN, VALUE_OUT_OF_RANGE */
   read(request: ScanRequest, split: Split, task: TaskFolder): AsyncIterable<Batch>;
+  /**
+   * The sink of what reading leaves aside (rejects), null = there is none. The coordinator prepares, publishes (with no
+   * `written`: it finds what the tasks left) and discards it with the job's sinks; no task writes to it by createWriter.
+   */
+  side(source: SourceSpec): SinkSpec | null;
 }
 
 /** Where a task may leave side files (rejects) that are published with the job: a folder unique to the attempt, made when first used. */

@@ -3,7 +3,6 @@
  * leave out row groups and files. Conservative: what it does not understand may be true. Called by sources that have
  * statistics.
  */
-import type { Schema } from '../batch/batch.ts';
 import type { Expression } from './expression.ts';
 import { type Call, compareValues, literalValue, type Value } from './values.ts';
 
@@ -115,7 +114,7 @@ const atRest = (value: Value, { type }: Expression): Value => (typeof value === 
 
 const whole: readonly string[] = ['int32', 'integer', 'int64'];
 function isWidening({ args, type }: Call): boolean {
-  const from = args[0]!.type.kind;
+  const from = args[0]!.type.kind as string;
   return whole.includes(from) && (whole.indexOf(type.kind) >= whole.indexOf(from) || (type.kind === 'float64' && from !== 'int64'));
 }
 
@@ -152,7 +151,8 @@ const order = (lower: Value, upper: Value): number => (lower === null || upper =
 /** Text that begins with `part` lies at or above it, and below all that is above it and does not begin so. */
 function prefixed({ args }: Call, statistics: Statistics): number {
   const range = rangeOf(args[0]!, statistics);
-  const part = args[1]!.op === 'literal' ? args[1].value : null;
+  const other = args[1]!;
+  const part = other.op === 'literal' ? other.value : null;
   if (range === null || typeof part !== 'string' || !range.values) return range !== null && !range.values ? anything & ~isTrue : anything;
   const low = range.max !== null && compareValues(range.max, part) < 0;
   const high = range.min !== null && compareValues(range.min, part) > 0 && !(range.min as string).startsWith(part);

@@ -5,7 +5,7 @@
  */
 import type { Schema } from '../batch/batch.ts';
 import type { Aggregate } from '../expression/expression.ts';
-import { partialSchema } from './accumulators.ts';
+import { partialSchema } from './partial-aggregate.ts';
 import type { NodeId, Plan, PlanNode, SinkSpec } from './plan.ts';
 import type { NodeOf } from './rewrite.ts';
 import { type Estimate, sizesOf } from './sizes.ts';

@@ -1,0 +1,300 @@
+/**
+ * What the footer of a Parquet file says: its flat columns, its row groups, where each column chunk lies, its
+ * statistics; and how a column of it becomes one of ours. hyparquet parses the footer, everything is checked here before it is
+ * believed. Pages are parquet-pages.ts; called by parquet-source.ts.
+ */
+import { type FileHandle, open } from 'node:fs/promises';
+import type { FileMetaData, SchemaElement } from 'hyparquet';
+import { parquetMetadata } from 'hyparquet/src/metadata.js';
+import { SluiceError } from '#manager/protocol/errors.ts';
+import type { Field } from '../batch/batch.ts';
+import type { ColumnStatistics } from '../expression/statistics.ts';
+import type { Value } from '../expression/values.ts';
+
+/** How values lie in the pages, and what is done to them on the way: `unit` is what a timestamp is divided into. */
+export type Conversion =
+  /** INT32 to one word or, signed or not, two lanes. */
+  | { readonly kind: 'int32'; readonly to: 'word' | 'lanes'; readonly unsigned: boolean }
+  /** INT64 to two lanes. safe: within +-(2^53 - 1); unsigned: the file's values are, ours are not. */
+  | { readonly kind: 'int64'; readonly check: 'none' | 'safe' | 'unsigned' | 'unsigned safe' }
+  | { readonly kind: 'timestamp'; readonly unit: 'millis' | 'micros' | 'nanos' | 'int96' }
+  | { readonly kind: 'float32' }
+  | { readonly kind: 'float64' }
+  | { readonly kind: 'bool' }
+  | { readonly kind: 'utf8' };
+
+/** A top-level column. */
+export interface ParquetColumn {
+  readonly name: string;
+  /** Its place among the chunks of a row group; -1 for a nested column, which cannot be read. */
+  readonly chunk: number;
+  readonly optional: boolean;
+  readonly physical: string;
+  /** Its type in our words, for messages. */
+  readonly found: string;
+  readonly element: SchemaElement;
+}
+
+export interface ColumnChunk {
+  readonly from: number;
+  readonly to: number;
+  readonly codec: string;
+  /** Values at rest (expression/values.ts) as bounds, not necessarily reached; null = not known. Raw ones are in the file's unit. */
+  readonly min: unknown;
+  readonly max: unknown;
+  readonly nulls: number | null;
+}
+
+export interface RowGroup {
+  readonly firstRow: number;
+  readonly rows: number;
+  readonly bytes: number;
+  readonly chunks: readonly ColumnChunk[];
+}
+
+export interface ParquetFile {
+  readonly path: string;
+  readonly size: number;
+  readonly modified: number;
+  readonly columns: ReadonlyMap<string, ParquetColumn>;
+  readonly groups: readonly RowGroup[];
+}
+
+export const corrupt = (path: string, what: string, cause?: unknown): SluiceError => new SluiceError('FILE_CORRUPT', { path, what }, { cause });
+
+/** Footers that were read, so that the splits of one file do not parse it again and again. */
+const known = new Map<string, ParquetFile>();
+const knownLimit = 64;
+/** Read at once from the end; most footers are shorter. */
+const footerGuess = 65_536;
+
+/**
+ * @returns the footer, read again only if the file's size or time has changed
+ * @throws FILE_MISSING, FILE_CORRUPT
+ */
+export async function readFooter(path: string, handle?: FileHandle): Promise<ParquetFile> {
+  const file = handle ?? (await openInput(path));
+  try {
+    const { size, mtimeMs } = await file.stat();
+    const before = known.get(path);
+    if (before?.size === size && before.modified === mtimeMs) return before;
+    const parquet = parseFooter(await footerBytes(file, path, size), path, size, mtimeMs);
+    if (known.size >= knownLimit) known.delete(known.keys().next().value!);
+    known.set(path, parquet);
+    return parquet;
+  } finally {
+    if (handle === undefined) await file.close();
+  }
+}
+
+/** @throws FILE_MISSING, FILE_CORRUPT when it may not be read */
+export async function openInput(path: string): Promise<FileHandle> {
+  try {
+    return await open(path, 'r');
+  } catch (thrown) {
+    if ((thrown as NodeJS.ErrnoException).code === 'ENOENT') throw new SluiceError('FILE_MISSING', { path }, { cause: thrown });
+    throw corrupt(path, (thrown as Error).message, thrown);
+  }
+}
+
+/** Reads exactly `length` bytes. @throws FILE_CORRUPT when the file ends before */
+export async function readRange(file: FileHandle, path: string, from: number, length: number): Promise<Uint8Array> {
+  const bytes = new Uint8Array(length);
+  let at = 0;
+  while (at < length) {
+    const { bytesRead } = await file.read(bytes, at, length - at, from + at).catch((thrown: Error) => {
+      throw corrupt(path, thrown.message, thrown);
+    });
+    if (bytesRead === 0) throw corrupt(path, `it ends at byte ${from + at}, ${length - at} bytes early`);
+    at += bytesRead;
+  }
+  return bytes;
+}
+
+async function footerBytes(file: FileHandle, path: string, size: number): Promise<Uint8Array> {
+  if (size < 12) throw corrupt(path, `${size} bytes are no Parquet file`);
+  const tail = await readRange(file, path, size - Math.min(size, footerGuess), Math.min(size, footerGuess));
+  const magic = Buffer.from(tail.subarray(-4)).toString('latin1');
+  if (magic === 'PARE') throw corrupt(path, 'it is encrypted');
+  if (magic !== 'PAR1') throw corrupt(path, 'it does not end as a Parquet file does: truncated, or another format');
+  const length = new DataView(tail.buffer).getUint32(tail.length - 8, true);
+  if (length + 12 > size) throw corrupt(path, `its footer says to be ${length} bytes long in a file of ${size}`);
+  return length + 8 > tail.length ? readRange(file, path, size - length - 8, length + 8) : tail;
+}
+
+function parseFooter(tail: Uint8Array, path: string, size: number, modified: number): ParquetFile {
+  // Bounds as they stand in the file: boundOf knows what they mean for a declared column.
+  const raw = (value: bigint | number): never => value as never;
+  const parsers = {
+    timestampFromMilliseconds: raw,
+    timestampFromMicroseconds: raw,
+    timestampFromNanoseconds: raw,
+    dateFromDays: raw,
+    stringFromBytes: (bytes: Uint8Array): string => bytes as unknown as string,
+  };
+  try {
+    return checkedFile(path, size, modified, parquetMetadata(tail, { parsers, geoparquet: false }));
+  } catch (thrown) {
+    if (thrown instanceof SluiceError) throw thrown;
+    throw corrupt(path, `its footer cannot be parsed (${(thrown as Error).message})`, thrown);
+  }
+}
+
+function checkedFile(path: string, size: number, modified: number, metadata: FileMetaData): ParquetFile {
+  const columns = new Map<string, ParquetColumn>();
+  const leaves = topLevel(path, metadata.schema, columns);
+  const groups: RowGroup[] = [];
+  let firstRow = 0;
+  for (const group of metadata.row_groups) {
+    const rows = Number(group.num_rows);
+    if (!(rows >= 0) || group.columns.length !== leaves) throw corrupt(path, 'a row group of its footer does not fit the schema');
+    const chunks = group.columns.map(({ meta_data: chunk, file_path: elsewhere }): ColumnChunk => {
+      if (chunk === undefined || elsewhere) throw corrupt(path, 'it keeps column chunks in other files, or encrypted');
+      const dictionary = Number(chunk.dictionary_page_offset ?? 0);
+      const data = Number(chunk.data_page_offset);
+      const from = dictionary > 0 && dictionary < data ? dictionary : data;
+      const to = from + Number(chunk.total_compressed_size);
+      if (!(from >= 4 && to >= from && to <= size - 8)) throw corrupt(path, `its footer places a column chunk at bytes ${from} to ${to} of ${size}`);
+      const { statistics } = chunk;
+      return {
+        from,
+        to,
+        codec: String(chunk.codec),
+        min: statistics?.min_value ?? null,
+        max: statistics?.max_value ?? null,
+        nulls: statistics?.null_count === undefined ? null : Number(statistics.null_count),
+      };
+    });
+    groups.push({ firstRow, rows, bytes: chunks.reduce((sum, chunk) => sum + chunk.to - chunk.from, 0), chunks });
+    firstRow += rows;
+  }
+  if (firstRow !== Number(metadata.num_rows)) throw corrupt(path, `its row groups have ${firstRow} rows, its footer says ${metadata.num_rows}`);
+  return { path, size, modified, columns, groups };
+}
+
+/** Fills `columns` from the schema, a tree in preorder; answers how many leaves there are. */
+function topLevel(path: string, schema: readonly SchemaElement[], columns: Map<string, ParquetColumn>): number {
+  let at = 1;
+  let leaf = 0;
+  const skip = (): void => {
+    const element = schema[at++];
+    if (element === undefined) throw corrupt(path, 'its schema is cut short');
+    if (element.type !== undefined) leaf++;
+    for (let child = 0; child < (element.num_children ?? 0); child++) skip();
+  };
+  const count = schema[0]?.num_children ?? 0;
+  for (let i = 0; i < count; i++) {
+    const element = schema[at];
+    if (element === undefined) throw corrupt(path, 'its schema is cut short');
+    const flat = element.type !== undefined && element.repetition_type !== 'REPEATED';
+    columns.set(element.name, {
+      name: element.name,
+      chunk: flat ? leaf : -1,
+      optional: element.repetition_type === 'OPTIONAL',
+      physical: element.type ?? 'group',
+      found: flat ? typeText(element) : element.type === undefined ? 'nested columns' : 'a list',
+      element,
+    });
+    skip();
+  }
+  return leaf;
+}
+
+function typeText(element: SchemaElement): string {
+  const { type, type_length, converted_type, logical_type, precision, scale } = element;
+  const logical = logical_type?.type;
+  if (logical === 'DECIMAL' || converted_type === 'DECIMAL') return `decimal(${precision},${scale ?? 0})`;
+  if (logical === 'TIME' || converted_type?.startsWith('TIME_')) return 'time';
+  if (logical === 'TIMESTAMP' || converted_type?.startsWith('TIMESTAMP_') || type === 'INT96') return 'timestamp';
+  if (logical === 'DATE' || converted_type === 'DATE') return 'date';
+  if (isUnsigned(element)) return `u${intText(element)}`;
+  switch (type) {
+    case 'INT32':
+    case 'INT64':
+      return intText(element);
+    case 'FLOAT':
+      return 'float32';
+    case 'DOUBLE':
+      return 'float64';
+    case 'BOOLEAN':
+      return 'bool';
+    case 'BYTE_ARRAY':
+      return isText(element) ? 'utf8' : 'bytes';
+    default:
+      return logical === undefined ? `${type_length ?? '?'} bytes` : logical.toLowerCase();
+  }
+}
+
+const intText = ({ type, logical_type, converted_type }: SchemaElement): string =>
+  `int${logical_type?.type === 'INTEGER' ? logical_type.bitWidth : (/\d+$/.exec(converted_type ?? '')?.[0] ?? (type === 'INT32' ? 32 : 64))}`;
+const isUnsigned = ({ logical_type, converted_type }: SchemaElement): boolean =>
+  logical_type?.type === 'INTEGER' ? !logical_type.isSigned : (converted_type?.startsWith('UINT_') ?? false);
+const isText = ({ logical_type, converted_type }: SchemaElement): boolean =>
+  ['STRING', 'ENUM', 'JSON'].includes(logical_type?.type ?? '') || ['UTF8', 'ENUM', 'JSON'].includes(converted_type ?? '');
+
+/** How a file's column is read as the declared one; null: it cannot be. */
+export function conversionOf(column: ParquetColumn, { type: declared }: Field): Conversion | null {
+  const { found, element } = column;
+  const unsigned = isUnsigned(element);
+  const whole = /^u?int(8|16|32|64)$/.test(found);
+  switch (declared.kind) {
+    case 'int32':
+      return whole && element.type === 'INT32' && found !== 'uint32' ? { kind: 'int32', to: 'word', unsigned: false } : null;
+    case 'integer':
+    case 'int64':
+      if (!whole) return null;
+      if (element.type === 'INT32') return { kind: 'int32', to: 'lanes', unsigned };
+      if (declared.kind === 'integer') return { kind: 'int64', check: unsigned ? 'unsigned safe' : 'safe' };
+      return { kind: 'int64', check: unsigned ? 'unsigned' : 'none' };
+    case 'float64':
+      return found === 'float32' || found === 'float64' ? { kind: found } : null;
+    case 'bool':
+      return found === 'bool' ? { kind: 'bool' } : null;
+    case 'utf8':
+      return found === 'utf8' ? { kind: 'utf8' } : null;
+    case 'date':
+      return found === 'date' && element.type === 'INT32' ? { kind: 'int32', to: 'word', unsigned: false } : null;
+    case 'timestamp':
+      return found === 'timestamp' ? { kind: 'timestamp', unit: unitOf(element) } : null;
+  }
+}
+
+function unitOf({ type, logical_type, converted_type }: SchemaElement): 'millis' | 'micros' | 'nanos' | 'int96' {
+  if (type === 'INT96') return 'int96';
+  if (logical_type?.type === 'TIMESTAMP') return logical_type.unit === 'MILLIS' ? 'millis' : logical_type.unit === 'MICROS' ? 'micros' : 'nanos';
+  return converted_type === 'TIMESTAMP_MILLIS' ? 'millis' : 'micros';
+}
+
+/** What the footer says of a column of a row group, in values at rest of the declared kind. */
+export const statisticsOf = (group: RowGroup, column: ParquetColumn, conversion: Conversion, field: Field): ColumnStatistics => {
+  const { min, max, nulls } = group.chunks[column.chunk]!;
+  return { min: boundOf(min, conversion, field), max: boundOf(max, conversion, field), nullCount: nulls ?? -1, rows: group.rows };
+};
+
+function boundOf(raw: unknown, conversion: Conversion, field: Field): Value {
+  if (raw === null || raw === undefined) return null;
+  switch (conversion.kind) {
+    case 'int32':
+    case 'int64':
+      if (typeof raw !== 'number' && typeof raw !== 'bigint') return null;
+      if (field.type.kind === 'int64') return BigInt(raw);
+      return Number.isSafeInteger(Number(raw)) ? Number(raw) : null;
+    case 'timestamp': {
+      if (typeof raw !== 'bigint') return null;
+      const { unit } = conversion;
+      // What falls off is below a microsecond, and a file where it matters is refused when read.
+      return unit === 'millis' ? raw * 1000n : unit === 'micros' ? raw : unit === 'nanos' ? raw / 1000n : null;
+    }
+    case 'bool':
+      return typeof raw === 'boolean' ? raw : null;
+    case 'float32':
+    case 'float64':
+      return typeof raw === 'number' && !Number.isNaN(raw) ? raw : null;
+    case 'utf8': {
+      if (!(raw instanceof Uint8Array)) return null;
+      // Writers may cut a bound in the middle of a code point; no text compares as such a bound does.
+      const text = Buffer.from(raw).toString();
+      return Buffer.from(text).equals(raw) ? text : null;
+    }
+  }
+}

@@ -1,0 +1,272 @@
+/**
+ * Plans and stages run on rows in plain arrays: the meaning that rules and stage making must not change. Slow and simple on
+ * purpose; it shares nothing with the operators, only the expression functions' references.
+ */
+import type { Schema } from '#runtime/batch/batch.ts';
+import type { Aggregate, Expression } from '#runtime/expression/expression.ts';
+import { rowOf } from '#runtime/expression/functions.ts';
+import { compareValues, literalValue, type Value } from '#runtime/expression/values.ts';
+import type { Plan, PlanNode, SortKey } from '#runtime/graph/plan.ts';
+import type { StageGraph, StageOperator } from '#runtime/graph/stage.ts';
+
+export type Row = Readonly<Record<string, Value>>;
+/** Rows by name of the scan. */
+export type Sources = Readonly<Record<string, readonly Row[]>>;
+/** What a job gives: rows by name of the sink, the result under `result`. */
+export type Outputs = Record<string, Row[]>;
+
+export function evaluate(expression: Expression, row: Row): Value {
+  switch (expression.op) {
+    case 'column':
+      return row[expression.name] ?? null;
+    case 'literal':
+      return literalValue(expression);
+    case 'udf':
+      throw new Error('no user functions here');
+    case 'call': {
+      const fn = rowOf(expression.fn);
+      if (fn.nulls === 'own') return fn.interpret((k) => evaluate(expression.args[k]!, row), expression);
+      const values = expression.args.map((arg) => evaluate(arg, row));
+      return values.includes(null) ? null : fn.interpret(values as NonNullable<Value>[], expression);
+    }
+  }
+}
+
+const keyOf = (row: Row, keys: readonly string[]): string => JSON.stringify(keys.map((key) => String(row[key])));
+const pick = (row: Row, schema: Schema): Row => Object.fromEntries(schema.map(({ name }) => [name, row[name] ?? null]));
+
+function groups(rows: readonly Row[], keys: readonly string[]): Row[][] {
+  const byKey = new Map<string, Row[]>();
+  if (keys.length === 0) byKey.set('[]', []);
+  for (const row of rows) {
+    const key = keyOf(row, keys);
+    byKey.set(key, [...(byKey.get(key) ?? []), row]);
+  }
+  return [...byKey.values()];
+}
+
+const sum = (values: readonly Value[]): Value =>
+  values.length === 0
+    ? null
+    : typeof values[0] === 'bigint'
+      ? values.reduce((a, b) => (a as bigint) + (b as bigint))
+      : values.reduce((a, b) => Number(a) + Number(b));
+const least = (values: readonly Value[], sign: number): Value =>
+  values.length === 0 ? null : values.reduce((a, b) => (compareValues(a!, b!) * sign <= 0 ? a : b));
+
+/** The values an aggregate sees. */
+const seen = ({ argument, filter }: Aggregate, rows: readonly Row[]): Value[] =>
+  rows
+    .filter((row) => filter === null || evaluate(filter, row) === true)
+    .map((row) => (argument === null ? true : evaluate(argument, row)))
+    .filter((value) => value !== null);
+
+function complete(aggregate: Aggregate, rows: readonly Row[]): Value {
+  const values = seen(aggregate, rows);
+  switch (aggregate.fn) {
+    case 'count':
+      return values.length;
+    case 'sum':
+      return sum(values);
+    case 'avg':
+      return values.length === 0 ? null : Number(sum(values)) / values.length;
+    case 'min':
+      return least(values, 1);
+    case 'max':
+      return least(values, -1);
+  }
+}
+
+function partial(aggregate: Aggregate, rows: readonly Row[]): Row {
+  const { name, fn } = aggregate;
+  const values = seen(aggregate, rows);
+  return fn === 'avg' ? { [`${name}.sum`]: sum(values), [`${name}.count`]: values.length } : { [name]: complete(aggregate, rows) };
+}
+
+function final({ name, fn }: Aggregate, rows: readonly Row[]): Value {
+  const of = (column: string) => rows.map((row) => row[column] ?? null).filter((value) => value !== null);
+  const count = Number(sum(of(`${name}.count`)) ?? 0);
+  if (fn === 'avg') return count === 0 ? null : Number(sum(of(`${name}.sum`))) / count;
+  return fn === 'min' ? least(of(name), 1) : fn === 'max' ? least(of(name), -1) : (sum(of(name)) ?? (fn === 'count' ? 0 : null));
+}
+
+type AggregateOperator = Extract<StageOperator, { kind: 'aggregate' }>;
+function aggregated(rows: readonly Row[], { keys, aggregates, phase }: Pick<AggregateOperator, 'keys' | 'aggregates' | 'phase'>): Row[] {
+  const each = (group: readonly Row[]): Row =>
+    phase === 'partial'
+      ? Object.assign({}, ...aggregates.map((aggregate) => partial(aggregate, group)))
+      : Object.fromEntries(aggregates.map((aggregate) => [aggregate.name, (phase === 'final' ? final : complete)(aggregate, group)]));
+  return groups(rows, keys).map((group) => ({ ...Object.fromEntries(keys.map((key) => [key, group[0]![key]!])), ...each(group) }));
+}
+
+function sorted(rows: readonly Row[], keys: readonly SortKey[], limit: number | null): Row[] {
+  return [...rows].sort((a, b) => compareRows(a, b, keys)).slice(0, limit ?? undefined);
+}
+
+export function compareRows(a: Row, b: Row, keys: readonly SortKey[]): number {
+  for (const { name, descending } of keys) {
+    const [x, y] = [a[name] ?? null, b[name] ?? null];
+    const order = x === null || y === null ? Number(x === null) - Number(y === null) : compareValues(x, y) * (descending ? -1 : 1);
+    if (order !== 0) return order;
+  }
+  return 0;
+}
+
+interface Join {
+  readonly how: 'inner' | 'left';
+  readonly leftKeys: readonly string[];
+  readonly rightKeys: readonly string[];
+  readonly prefix: string;
+}
+function joined(left: readonly Row[], right: readonly Row[], { how, leftKeys, rightKeys, prefix }: Join, schema: Schema): Row[] {
+  const renamed = (row: Row): Row =>
+    Object.fromEntries(Object.entries(row).flatMap(([name, value]) => (rightKeys.includes(name) ? [] : [[prefix + name, value]])));
+  return left.flatMap((row) => {
+    const known = leftKeys.every((key) => row[key] !== null);
+    const matches = known ? right.filter((other) => keyOf(other, rightKeys) === keyOf(row, leftKeys)) : [];
+    const rows = matches.map((match) => ({ ...row, ...renamed(match) }));
+    return (rows.length === 0 && how === 'left' ? [row] : rows).map((each) => pick(each, schema));
+  });
+}
+
+const scanned = (rows: readonly Row[], columns: readonly string[], predicate: Expression | null): Row[] =>
+  // A source may leave out what the predicate excludes; here it always does.
+  rows
+    .filter((row) => predicate === null || evaluate(predicate, row) === true)
+    .map((row) => Object.fromEntries(columns.map((name) => [name, row[name]!])));
+
+const shared = (node: PlanNode | StageOperator, input: readonly Row[]): Row[] | null => {
+  switch (node.kind) {
+    case 'values':
+      return node.rows.map((values) => Object.fromEntries(node.schema.map(({ name }, i) => [name, values[i]!])));
+    case 'filter':
+      return input.filter((row) => evaluate(node.condition, row) === true);
+    case 'project':
+      return input.map((row) => Object.fromEntries(node.columns.map(({ name, expression }) => [name, evaluate(expression, row)])));
+    case 'sort':
+      return sorted(input, node.keys, node.limit);
+    case 'limit':
+      return input.slice(0, node.count);
+    default:
+      return null;
+  }
+};
+
+/** What the plan gives, node by node. */
+export function runPlan(plan: Plan, sources: Sources): Outputs {
+  const outputs: Outputs = {};
+  const given: Row[][] = [];
+  for (const node of plan.nodes) {
+    const input = 'input' in node ? given[node.input]! : [];
+    if (node.kind === 'sink') outputs[node.name] = input;
+    if (node.kind === 'scan') given.push(scanned(sources[node.uid]!, node.columns, node.predicate));
+    else if (node.kind === 'aggregate') given.push(aggregated(input, { ...node, phase: 'complete' }));
+    else if (node.kind === 'join') given.push(joined(given[node.left]!, given[node.right]!, node, node.schema));
+    else given.push(shared(node, input) ?? input);
+    const names = node.schema.map(({ name }) => name).sort();
+    for (const row of given.at(-1)!) {
+      if (Object.keys(row).sort().join() !== names.join()) throw new Error(`${node.uid} gives ${Object.keys(row)}, its schema is ${names}`);
+    }
+  }
+  if (plan.result !== null) outputs['result'] = given[plan.result]!;
+  return outputs;
+}
+
+/** What the stages give, task by task: `width` splits of each scan, `width` partitions of each edge. */
+export function runStages(graph: StageGraph, sources: Sources, width: number): Outputs {
+  const outputs: Outputs = {};
+  /** By edge: map task -> partition -> rows. */
+  const stored: Row[][][][] = graph.edges.map(() => []);
+  const samples = new Map<number, Row[]>();
+  const done = new Set<number>();
+
+  const partitionOf = (row: Row, edge: number, task: number): number => {
+    const { distribution } = graph.edges[edge]!;
+    switch (distribution.kind) {
+      case 'hash':
+        return [...keyOf(row, distribution.keys)].reduce((h, c) => (h * 31 + c.charCodeAt(0)) >>> 0, 7) % width;
+      case 'range': {
+        const sample = [...samples.get(distribution.sampledBy)!].sort((a, b) => compareRows(a, b, distribution.keys));
+        const bounds = Array.from({ length: width - 1 }, (_, i) => sample[Math.floor(((i + 1) * sample.length) / width)]).filter(
+          (bound) => bound !== undefined,
+        );
+        return bounds.filter((bound) => compareRows(row, bound, distribution.keys) >= 0).length;
+      }
+      case 'forward':
+        return task;
+      default:
+        return 0;
+    }
+  };
+
+  const runTask = (stage: number, task: number): void => {
+    const given: Row[][] = [];
+    for (const operator of graph.stages[stage]!.operators) {
+      const input = 'input' in operator ? given[operator.input]! : [];
+      switch (operator.kind) {
+        case 'scan':
+          given.push(
+            scanned(
+              sources[operator.uid]!.filter((_, i, all) => Math.floor((i * width) / all.length) === task),
+              operator.columns,
+              operator.predicate,
+            ),
+          );
+          break;
+        case 'fetch': {
+          const broadcast = graph.edges[operator.edge]!.distribution.kind === 'broadcast';
+          const partition = graph.stages[stage]!.parallelism.kind === 'partitions' && !broadcast ? task : 0;
+          const maps = stored[operator.edge]!;
+          const rows = maps.map((partitions) => partitions[partition] ?? []);
+          // What is not asked for in order comes in another one.
+          given.push((operator.ordered ? rows : rows.reverse()).flat());
+          break;
+        }
+        case 'aggregate':
+          given.push(aggregated(input, operator));
+          break;
+        case 'join':
+          given.push(
+            joined(
+              given[operator.probe]!,
+              given[operator.build]!,
+              { ...operator, leftKeys: operator.probeKeys, rightKeys: operator.buildKeys },
+              operator.schema,
+            ),
+          );
+          break;
+        case 'sample':
+          samples.set(stage, [...(samples.get(stage) ?? []), ...input]);
+          given.push(input);
+          break;
+        case 'store': {
+          const partitions: Row[][] = [];
+          for (const row of input) {
+            const at = partitionOf(row, operator.edge, task);
+            partitions[at] = [...(partitions[at] ?? []), row];
+          }
+          stored[operator.edge]![task] = partitions;
+          given.push(input);
+          break;
+        }
+        case 'sink':
+          outputs[operator.name] = [...(outputs[operator.name] ?? []), ...input];
+          given.push(input);
+          break;
+        default:
+          given.push(shared(operator, input)!);
+      }
+    }
+  };
+
+  while (done.size < graph.stages.length) {
+    const next = graph.stages.find(({ id, after }) => !done.has(id) && after.every((each) => done.has(each)));
+    if (next === undefined) throw new Error('stages wait for each other');
+    const tasks = next.parallelism.kind === 'single' ? 1 : width;
+    for (let task = 0; task < tasks; task++) runTask(next.id, task);
+    done.add(next.id);
+  }
+  if (graph.result !== null)
+    outputs['result'] = Array.from({ length: width }, (_, p) => stored[graph.result!]!.flatMap((partitions) => partitions[p] ?? [])).flat();
+  return outputs;
+}

@@ -1,0 +1,30 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { sizesOf } from '#runtime/graph/sizes.ts';
+import { plans } from './jobs.ts';
+
+const of = (name: string, rows: number, bytes: number) => {
+  const plan = plans[name]!;
+  const scans = new Map(plan.nodes.flatMap((node, id) => (node.kind === 'scan' ? [[id, { rows, bytes }] as const] : [])));
+  const sizes = sizesOf(plan, scans);
+  return (kind: string) => sizes[plan.nodes.findIndex((node) => node.kind === kind)];
+};
+
+test('rows count as wide as the columns that are left; a filter may keep all', () => {
+  const size = of('filterAndProject', 1000, 1);
+  assert.deepEqual(size('scan'), { rows: 1000, bytes: 56_000 });
+  assert.deepEqual(size('filter'), { rows: 1000, bytes: (56 + 4 + 20) * 1000 });
+});
+
+test('bytes stand where rows are not known, and nothing where nothing is', () => {
+  assert.deepEqual(of('filterAndProject', 0, 500)('filter'), { rows: 0, bytes: 500 });
+  assert.equal(of('filterAndProject', 0, 0)('filter'), null);
+  assert.deepEqual(of('joins', 0, 500)('join'), { rows: 0, bytes: 1000 });
+  assert.equal(of('joins', 0, 0)('join'), null);
+});
+
+test('limits, totals and rows written down are bounds of their own', () => {
+  assert.equal(of('groups', 0, 0)('limit')!.rows, 4);
+  assert.equal(of('total', 0, 0)('aggregate')!.rows, 1);
+  assert.equal(of('written', 0, 0)('values')!.rows, 2);
+});

@@ -1,0 +1,122 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import fc from 'fast-check';
+import { optimize } from '#runtime/graph/rules/optimize.ts';
+import type { StageGraph } from '#runtime/graph/stage.ts';
+import { toStages } from '#runtime/graph/stages.ts';
+import { plans, sourcesOf } from './jobs.ts';
+import { type Outputs, runPlan, runStages } from './reference.ts';
+
+const single = (sink: { readonly [option: string]: unknown }): boolean => String(sink['path']).endsWith('.csv');
+const small = (plan: (typeof plans)[string]) =>
+  new Map(plan.nodes.flatMap((node, id) => (node.kind === 'scan' ? [[id, { rows: 10, bytes: 100 }] as const] : [])));
+const staged = (name: string, broadcast: boolean): StageGraph => {
+  const plan = optimize(plans[name]!);
+  return toStages(plan, { estimates: broadcast ? small(plan) : new Map(), single });
+};
+const kinds = (graph: StageGraph): string[] => graph.edges.map(({ distribution }) => distribution.kind);
+
+const ordered: Readonly<Record<string, readonly string[]>> = {
+  groups: ['result'],
+  manySinks: ['result', 'sizes', 'all'],
+  twoOrders: ['up', 'down'],
+  written: ['result'],
+};
+/** Columns in any order; rows too, unless the job orders them. */
+const comparable = (name: string, outputs: Outputs): unknown =>
+  Object.entries(outputs)
+    .map(([output, rows]) => {
+      const texts = rows.map((row) => JSON.stringify(Object.entries(row).sort()));
+      return [output, ordered[name]?.includes(output) ? texts : texts.sort()];
+    })
+    .sort();
+
+for (const name of Object.keys(plans)) {
+  for (const broadcast of [true, false]) {
+    test(`the stages of ${name} give what the plan gives, ${broadcast ? 'small' : 'large'} right sides`, () => {
+      const graph = staged(name, broadcast);
+      fc.assert(
+        fc.property(sourcesOf(plans[name]!), fc.integer({ min: 1, max: 4 }), (sources, width) => {
+          assert.deepEqual(comparable(name, runStages(graph, sources, width)), comparable(name, runPlan(plans[name]!, sources)));
+        }),
+        { numRuns: 40 },
+      );
+    });
+  }
+}
+
+test('a scan that several branches share is read once, in one stage', () => {
+  const graph = staged('manySinks', true);
+  const scans = graph.stages.filter(({ operators }) => operators.some((operator) => operator.kind === 'scan' && operator.uid === 'read-0'));
+  assert.equal(scans.length, 1);
+  assert.equal(scans[0]!.operators.filter((operator) => operator.kind === 'store').length, 2);
+  assert.equal(scans[0]!.operators.filter((operator) => operator.kind === 'aggregate' && operator.phase === 'partial').length, 2);
+});
+
+test('a small right side is broadcast and the left side stays in its chain; a large one is partitioned by its keys', () => {
+  assert.ok(kinds(staged('joins', true)).every((kind) => kind === 'broadcast' || kind === 'forward'));
+  const large = staged('joins', false);
+  assert.deepEqual(
+    large.edges.flatMap(({ distribution }) => (distribution.kind === 'hash' ? [distribution.keys] : [])),
+    [['a'], ['key'], ['b'], ['key']],
+  );
+});
+
+test('a table joined with what was made of it goes through partitions, since no stage can wait for itself', () => {
+  const graph = staged('withItself', true);
+  assert.ok(!kinds(graph).includes('broadcast'));
+});
+
+test('a full order samples, then moves by range, then sorts; two of them sample in two stages', () => {
+  const graph = staged('twoOrders', true);
+  const sampling = graph.edges.flatMap(({ distribution }) => (distribution.kind === 'range' ? [distribution.sampledBy] : []));
+  assert.equal(new Set(sampling).size, 2);
+  for (const { operators } of graph.stages) assert.ok(operators.filter((operator) => operator.kind === 'sample').length <= 1);
+  assert.deepEqual(kinds(staged('written', true)), ['forward'], 'what is in one task is sorted there');
+  assert.deepEqual(kinds(graph), ['hash', 'forward', 'range', 'single', 'forward', 'forward', 'range', 'single']);
+});
+
+test('top n needs no range partitions, and what feeds it comes in order', () => {
+  const graph = staged('groups', true);
+  assert.deepEqual(kinds(graph), ['hash', 'single', 'forward']);
+  for (const { operators } of graph.stages) for (const operator of operators) if (operator.kind === 'fetch') assert.equal(operator.ordered, true);
+});
+
+test('a file of its own is written by one task that fetches in order', () => {
+  const graph = staged('manySinks', true);
+  const writing = graph.stages.find(({ operators }) => operators.some((operator) => operator.kind === 'sink' && operator.name === 'sizes'))!;
+  assert.equal(writing.parallelism.kind, 'single');
+  assert.ok(writing.operators.some((operator) => operator.kind === 'fetch' && operator.ordered));
+});
+
+test('operators stand after their inputs, edges agree with their stores, and stages wait for what they fetch', () => {
+  for (const name of Object.keys(plans)) {
+    for (const broadcast of [true, false]) {
+      const graph = staged(name, broadcast);
+      assert.deepEqual(JSON.parse(JSON.stringify(graph)), graph, 'plain JSON');
+      assert.equal(JSON.stringify(graph), JSON.stringify(staged(name, broadcast)), 'the same text every time');
+      graph.stages.forEach(({ id, operators, after }, at) => {
+        assert.equal(id, at);
+        assert.equal(new Set(operators.map(({ uid }) => uid)).size, operators.length, 'uids are unique in a stage');
+        operators.forEach((operator, i) => {
+          for (const input of 'input' in operator ? [operator.input] : operator.kind === 'join' ? [operator.probe, operator.build] : [])
+            assert.ok(input < i);
+          if (operator.kind === 'fetch') assert.ok(after.includes(graph.edges[operator.edge]!.from));
+          if (operator.kind === 'store') {
+            assert.equal(graph.edges[operator.edge]!.from, id);
+            assert.deepEqual(graph.edges[operator.edge]!.schema, operators[operator.input]!.schema);
+          }
+        });
+      });
+    }
+  }
+});
+
+test('float sums come in order only where rows are partitioned after them', () => {
+  const fetches = (graph: StageGraph) =>
+    graph.stages.flatMap(({ operators }) => operators.flatMap((operator) => (operator.kind === 'fetch' ? [operator.ordered] : [])));
+  assert.ok(
+    fetches(staged('withItself', true)).every((each) => !each),
+    'whole numbers add up the same in any order',
+  );
+});
