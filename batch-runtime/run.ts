@@ -18,7 +18,7 @@ import { type EmbeddedCluster, startEmbedded } from './embedded.ts';
 import { adapters } from './execute/adapters.ts';
 import { serveLease } from './execute/lease.ts';
 import { buildGraph, type Job } from './job.ts';
-import { Coordinator } from './schedule/coordinator.ts';
+import { Coordinator, type Ground } from './schedule/coordinator.ts';
 import type { JobEvent, JobReport } from './schedule/events.ts';
 import { type CoordinatorServer, openCoordinatorServer } from './schedule/server.ts';
 import { openDriver } from './shuffle/drivers.ts';
@@ -61,105 +61,110 @@ export interface Run<R> extends AsyncDisposable {
   readonly logs: string | null;
 }
 
-/** Where tasks run and shuffles are: made by one of three functions below, according to the driver. */
-interface World {
-  readonly job: number;
-  readonly driver: ShuffleDriver;
-  readonly descriptor: unknown;
-  readonly slots: number;
-  /** Lets executors come, once the coordinator is there; frees slots and shuffles at the end. */
-  attach(coordinator: Coordinator): void;
+/** Where tasks run and shuffles are: made by one of two functions below, according to the driver. */
+interface World extends Ground {
+  /** Lets executors come; keeps what has to be kept until close. */
+  attach(): void;
   close(failed: boolean): Promise<string | null>;
 }
 
-/** @throws plan errors (FILE_MISSING, SCHEMA_DIFFERS, PARAMS_INVALID, ...) and OUTPUT_NOT_EMPTY, before anything runs */
+const progressEveryMs = 250;
+/** What cancelled attempts get to let go of the files they stage. */
+const quietMs = 3_000;
+
+/** @throws plan errors (FILE_MISSING, SCHEMA_DIFFERS, PARAMS_INVALID, ...) and OUTPUT_NOT_EMPTY, before anything is started */
 export async function run<P extends TProperties, R>(job: Job<P, R>, options: RunOptions = {}): Promise<Run<R>> {
-  const module = options.module ?? job.module;
   const graph = buildGraph(job, options.params ?? {});
-  const events = options.onEvent ?? (() => {});
-  let coordinator: Coordinator | null = null;
-  const current = (): Coordinator => {
-    if (coordinator === null) throw new SluiceError('CONNECTION_LOST', { what: 'the coordinator is not there yet' });
-    return coordinator;
-  };
-  const interrupted = (): void => coordinator?.fail(new SluiceError('INTERRUPTED'));
+  const coordinator = new Coordinator({
+    graph,
+    module: options.module ?? job.module,
+    params: options.params ?? {},
+    folder: process.cwd(),
+    staging: mint128(systemRandom),
+    partitions: options.partitions ?? null,
+    clock: systemClock,
+    log: silent,
+    emit: options.onEvent ?? (() => {}),
+  });
+  const interrupted = (): void => coordinator.fail(new SluiceError('INTERRUPTED'));
   options.signal?.addEventListener('abort', interrupted, { once: true });
-  const shuffle = options.shuffle ?? 'remote';
-  const world =
-    shuffle === 'memory'
-      ? openMemory(options)
-      : await openCluster(options, graph.plan.name, current, (text) => coordinator?.emit({ type: 'warning', text }));
+  let world: World | null = null;
+  let published: Promise<JobReport> | null = null;
+  let beat: NodeJS.Timeout | undefined;
+  let failed = false;
   let logs: string | null = null;
   let closing: Promise<void> | null = null;
-  let failed = false;
   const close = (): Promise<void> => {
     closing ??= (async () => {
       options.signal?.removeEventListener('abort', interrupted);
-      coordinator?.fail(new SluiceError('INTERRUPTED'));
-      coordinator?.close();
-      await published.catch(() => {});
-      logs = await world.close(failed);
+      clearInterval(beat);
+      coordinator.fail(new SluiceError('INTERRUPTED'));
+      const succeeded = await published?.then(
+        () => true,
+        () => false,
+      );
+      coordinator.close();
+      logs = (await world?.close(failed)) ?? null;
+      // Now that no attempt of it can run any more; what was published is not staged.
+      if (succeeded !== true) await coordinator.discard();
     })();
     return closing;
   };
-  let published: Promise<JobReport> = Promise.reject(new SluiceError('INTERRUPTED'));
-  published.catch(() => {});
   try {
-    coordinator = new Coordinator({
-      job: world.job,
-      graph,
-      module,
-      params: options.params ?? {},
-      folder: process.cwd(),
-      driver: world.driver,
-      descriptor: world.descriptor,
-      slots: world.slots,
-      partitions: options.partitions ?? null,
-      clock: systemClock,
-      log: silent,
-      emit: events,
-    });
-    if (options.signal?.aborted) throw new SluiceError('INTERRUPTED');
     await coordinator.plan();
-    await coordinator.start();
+    await coordinator.prepare();
+    if (options.signal?.aborted) throw new SluiceError('INTERRUPTED');
+    world = options.shuffle === 'memory' ? openMemory(options, coordinator) : await openCluster(options, graph.plan.name, coordinator);
+    if (options.signal?.aborted) throw new SluiceError('INTERRUPTED');
   } catch (thrown) {
-    failed = true;
     const error = asSluiceError(thrown);
-    coordinator?.emit({ type: 'error', error: toJson(error) });
+    failed = error.code !== 'INTERRUPTED';
+    coordinator.emit({ type: 'error', error: toJson(error) });
     await close();
     throw error;
   }
-  const brain = coordinator;
+  coordinator.start(world);
+  beat = setInterval(() => {
+    coordinator.checkSilence();
+    coordinator.progress();
+  }, progressEveryMs);
   published = (async () => {
     try {
-      await brain.finished;
-      const report = await brain.publish();
-      brain.emit({ type: 'done', ...report });
+      await coordinator.finished;
+      const report = await coordinator.publish();
+      coordinator.progress();
+      coordinator.emit({ type: 'done', ...report });
       return report;
     } catch (thrown) {
       const error = asSluiceError(thrown);
       failed = error.code !== 'INTERRUPTED';
-      await brain.discard();
-      brain.emit({ type: 'error', error: toJson(error) });
+      coordinator.fail(error);
+      await coordinator.quiet(quietMs);
+      await coordinator.discard();
+      coordinator.emit({ type: 'error', error: toJson(error) });
       throw error;
+    } finally {
+      clearInterval(beat);
     }
   })();
   published.catch(() => {});
-  world.attach(brain);
+  world.attach();
+  const report = published;
+  const { driver } = world;
 
   return {
     get schema() {
-      return brain.resultSchema;
+      return coordinator.resultSchema;
     },
     async *batches() {
-      await brain.finished;
-      yield* resultBatches(brain, world.driver);
+      await coordinator.finished;
+      yield* resultBatches(coordinator, driver);
     },
     async *rows() {
-      await brain.finished;
-      for await (const batch of resultBatches(brain, world.driver)) yield* rowsOf(batch) as Iterable<R>;
+      await coordinator.finished;
+      for await (const batch of resultBatches(coordinator, driver)) yield* rowsOf(batch) as Iterable<R>;
     },
-    done: () => published,
+    done: () => report,
     close,
     get logs() {
       return logs;
@@ -200,7 +205,7 @@ async function* resultBatches(coordinator: Coordinator, driver: ShuffleDriver): 
 }
 
 /** One executor in this process, shuffles in its memory. */
-function openMemory(options: RunOptions): World {
+function openMemory(options: RunOptions, coordinator: Coordinator): World {
   const driver = createMemoryShuffle({ budgetBytes: options.memoryBudgetBytes ?? 512 * 1024 * 1024 });
   const abort = new AbortController();
   let served: Promise<void> = Promise.resolve();
@@ -209,7 +214,7 @@ function openMemory(options: RunOptions): World {
     driver,
     descriptor: null,
     slots: 1,
-    attach(coordinator) {
+    attach() {
       const lease = mint128(systemRandom);
       // The task's own close must not end the shuffles that the rows are read from.
       const shared: ShuffleDriver = { ...bound(driver), close: async () => {} };
@@ -237,7 +242,7 @@ const bound = (driver: ShuffleDriver): ShuffleDriver => ({
 });
 
 /** Executors of a cluster, embedded or not; shuffles in its workers, or in a folder that all executors see. */
-async function openCluster(options: RunOptions, name: string, coordinator: () => Coordinator, warn: (text: string) => void): Promise<World> {
+async function openCluster(options: RunOptions, name: string, coordinator: Coordinator): Promise<World> {
   const local = options.shuffle === 'local';
   const executors = options.executors ?? 2;
   const token = { value: '' };
@@ -255,7 +260,7 @@ async function openCluster(options: RunOptions, name: string, coordinator: () =>
   };
   try {
     if (options.cluster === undefined) {
-      const died = (member: string, how: string): void => warn(`${member} has died (${how})`);
+      const died = (member: string, how: string): void => coordinator.emit({ type: 'warning', text: `${member} has died (${how})` });
       embedded = await startEmbedded({ workers: local ? 0 : (options.workers ?? 2), executors, dataDir: null, port: 0, died });
     }
     const url = embedded?.url ?? options.cluster ?? '';
@@ -286,8 +291,8 @@ async function openCluster(options: RunOptions, name: string, coordinator: () =>
       driver,
       descriptor,
       slots,
-      attach(brain) {
-        keeping.promise = keep(client, opened.job, slots, brain, stop.signal);
+      attach() {
+        keeping.promise = keep(client, opened.job, slots, coordinator, stop.signal);
       },
       async close(failed) {
         stop.abort();
@@ -302,17 +307,25 @@ async function openCluster(options: RunOptions, name: string, coordinator: () =>
   }
 }
 
+/** How long a cluster may be without any executor before the job gives up. */
+const executorsPatienceMs = 5_000;
+
 /** Keeps the job's lease, and tells the coordinator which of its slots are gone. */
 async function keep(manager: ManagerClient, job: number, slots: number, coordinator: Coordinator, signal: AbortSignal): Promise<void> {
   let after = 0;
   let pauseMs = 50;
+  let aloneSince: number | null = null;
   while (!signal.aborted) {
     try {
+      const known = coordinator.leases();
       const answer = await manager.keepJob({ job, after, slots, waitMs: 2_000 }, { signal });
       after = answer.version;
       pauseMs = 50;
-      coordinator.checkLeases(new Set(answer.leases.map(({ lease }) => lease)));
-      coordinator.progress();
+      coordinator.checkLeases(known, new Set(answer.leases.map(({ lease }) => lease)));
+      // Without a slot it may be another job's turn; without an executor it never will be ours.
+      const alone = answer.leases.length === 0 && (await manager.status({}, { signal })).executors.length === 0;
+      aloneSince = alone ? (aloneSince ?? systemClock.now()) : null;
+      if (aloneSince !== null && systemClock.now() - aloneSince > executorsPatienceMs) return coordinator.fail(new SluiceError('NO_EXECUTORS'));
     } catch (thrown) {
       if (signal.aborted) return;
       const error = asSluiceError(thrown);

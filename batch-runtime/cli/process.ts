@@ -23,7 +23,8 @@ export async function runProcess<P extends TProperties>({ schema, prefix, args, 
   const options = Object.fromEntries(flags.map(({ flag }) => [flag, { type: 'string' as const }]));
   const { values } = readArgs(args, { ...options, config: { type: 'string' }, 'explain-config': { type: 'boolean' } });
   const given = values as Readonly<Record<string, string | boolean | undefined>>;
-  const flagged = Object.fromEntries(flags.map(({ key, flag }) => [key, given[flag]]));
+  // A key that no flag names must not hide what stdin says.
+  const flagged = Object.fromEntries(flags.flatMap(({ key, flag }) => (given[flag] === undefined ? [] : [[key, given[flag]]])));
   const piped = values.config === '-';
   const signal = interruption();
   const stdin = piped ? await firstLine(signal) : null;

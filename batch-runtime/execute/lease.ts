@@ -40,6 +40,8 @@ export async function serveLease({ link, lease, slots, clock, openDriver, signal
   const description = await link.join({ lease }, signal);
   const driver = await openDriver(description);
   const running = new Map<string, Running>();
+  const broken = new AbortController();
+  const over = AbortSignal.any([signal, broken.signal]);
   const world = await makeWorld(description, driver).catch(asSluiceError);
 
   const run = async (assignment: Assignment, meter: Meter, abort: AbortSignal): Promise<void> => {
@@ -53,7 +55,11 @@ export async function serveLease({ link, lease, slots, clock, openDriver, signal
       end = { stage, task, attempt, outcome: null, error: toJson(asSluiceError(thrown)) };
     }
     running.delete(`${stage}.${task}.${attempt}`);
-    if (!abort.aborted) await link.report({ lease, ended: [{ ...end, ms: clock.now() - startedAt }], progress: [] });
+    // A cancelled one too: the coordinator waits for it before it clears what it has staged.
+    await link.report({ lease, ended: [{ ...end, ms: clock.now() - startedAt }], progress: [] }).catch((thrown: unknown) => {
+      // The coordinator would wait for this end for ever, so the lease ends here and it hears of that.
+      broken.abort(thrown);
+    });
   };
 
   const meters = (): void => {
@@ -66,7 +72,8 @@ export async function serveLease({ link, lease, slots, clock, openDriver, signal
 
   try {
     for (;;) {
-      const { assignments, cancel, done } = await link.poll({ lease, slots, waitMs: pollMs }, signal);
+      const { assignments, cancel, done } = await link.poll({ lease, slots, waitMs: pollMs }, over);
+      if (broken.signal.aborted) throw broken.signal.reason;
       for (const { stage, task, attempt } of cancel) running.get(`${stage}.${task}.${attempt}`)?.abort.abort();
       if (done || signal.aborted) break;
       for (const assignment of assignments) {
@@ -75,7 +82,7 @@ export async function serveLease({ link, lease, slots, clock, openDriver, signal
         const key = `${assignment.stage}.${assignment.task}.${assignment.attempt}`;
         // Registered before it runs: a task may end within the same turn.
         const begun = Promise.resolve().then(() => run(assignment, meter, abort.signal));
-        running.set(key, { assignment, meter, abort, end: begun.catch(() => {}) });
+        running.set(key, { assignment, meter, abort, end: begun });
       }
     }
   } finally {
@@ -88,7 +95,7 @@ export async function serveLease({ link, lease, slots, clock, openDriver, signal
 
 async function makeWorld(description: JobDescription, driver: ShuffleDriver): Promise<TaskWorld> {
   const functions = await rebuild(description);
-  return { job: String(description.job), stages: description.stages as StageGraph, functions, driver };
+  return { job: description.staging, stages: description.stages as StageGraph, functions, driver };
 }
 
 /** The functions of the graph as this process builds it. @throws JOB_GRAPH_DIFFERS when that is another graph */

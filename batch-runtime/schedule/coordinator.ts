@@ -30,21 +30,27 @@ const partitionBytes = 32 * MiB;
 const partitionsMax = 1_024;
 
 export interface CoordinatorOptions {
-  readonly job: number;
   readonly graph: Graph;
   readonly module: string;
   readonly params: Readonly<Record<string, unknown>>;
   readonly folder: string;
-  readonly driver: ShuffleDriver;
-  /** How executors reach the same shuffles; JSON. */
-  readonly descriptor: unknown;
-  /** Slots hoped for: sets how many tasks read a shuffle. */
-  readonly slots: number;
+  /** Names what this job stages beside its outputs; no other job on any cluster has it. */
+  readonly staging: string;
   /** Partitions of hash and range exchanges; null: by the size of the input. */
   readonly partitions: number | null;
   readonly clock: Clock;
   readonly log: Log;
   readonly emit: (event: JobEvent) => void;
+}
+
+/** Where the tasks will run. */
+export interface Ground {
+  readonly job: number;
+  readonly driver: ShuffleDriver;
+  /** How executors reach the same shuffles; JSON. */
+  readonly descriptor: unknown;
+  /** Slots hoped for: sets how many tasks read a shuffle. */
+  readonly slots: number;
 }
 
 interface Lease {
@@ -70,6 +76,10 @@ export class Coordinator implements CoordinatorLink {
   #splits: PlannedJob['splits'] = new Map();
   #stages: StageGraph | null = null;
   #scheduler: Scheduler | null = null;
+  readonly #ground = Promise.withResolvers<Ground>();
+  #driver: ShuffleDriver | null = null;
+  #slots = 1;
+  #inputBytes = 0;
   #partitions = 1;
   #over = false;
   #rows = 0;
@@ -81,6 +91,7 @@ export class Coordinator implements CoordinatorLink {
     this.#options = options;
     this.#startedAt = options.clock.now();
     this.#finished.promise.catch(() => {});
+    this.#ground.promise.catch(() => {});
   }
 
   get stages(): StageGraph {
@@ -116,7 +127,7 @@ export class Coordinator implements CoordinatorLink {
     this.#splits = splits;
     this.#stages = graph;
     this.#scheduler = new Scheduler(this.#stages.stages);
-    this.#partitions = this.#options.partitions ?? Math.max(this.#options.slots * 2, Math.min(partitionsMax, Math.ceil(bytes / partitionBytes)));
+    this.#inputBytes = bytes;
     const stages = this.#stages.stages.map(({ id, operators, after }) => ({
       stage: id,
       operators: operators.map(({ kind, uid }) => `${kind} ${uid}`),
@@ -125,9 +136,17 @@ export class Coordinator implements CoordinatorLink {
     this.emit({ type: 'plan', name: plan.name, stages });
   }
 
-  /** Prepares the sinks and lets tasks go. Errors end the job through `finished`. */
-  async start(): Promise<void> {
-    await this.#eachSink((sink) => sinkOf(sink).prepare(sink, this.#job));
+  /** Makes room for what the sinks will stage. @throws OUTPUT_NOT_EMPTY, OUTPUT_FAILED, NO_SPACE */
+  async prepare(): Promise<void> {
+    await this.#eachSink((sink) => sinkOf(sink).prepare(sink, this.#options.staging));
+  }
+
+  /** Lets tasks go. Errors end the job through `finished`. */
+  start(ground: Ground): void {
+    this.#driver = ground.driver;
+    this.#slots = ground.slots;
+    this.#partitions = this.#options.partitions ?? Math.max(ground.slots * 2, Math.min(partitionsMax, Math.ceil(this.#inputBytes / partitionBytes)));
+    this.#ground.resolve(ground);
     this.#inTurn(() => this.#advance());
   }
 
@@ -136,18 +155,19 @@ export class Coordinator implements CoordinatorLink {
     if (this.#over) return;
     this.#over = true;
     this.#finished.reject(error);
+    this.#ground.reject(error);
     for (const lease of this.#leases.values()) lease.wake?.();
   }
 
   /** Makes what the sinks wrote the outputs, all or (on an error before the first rename) none. */
   async publish(): Promise<JobReport> {
-    await this.#eachSink((sink, written) => sinkOf(sink).publish(sink, this.#job, written));
+    await this.#eachSink((sink, written) => sinkOf(sink).publish(sink, this.#options.staging, written));
     return this.summary();
   }
 
   /** Removes what sinks have staged; older outputs are untouched. Errors are logged: the job has failed already. */
   async discard(): Promise<void> {
-    await this.#eachSink((sink) => sinkOf(sink).discard(sink, this.#job)).catch((error: unknown) =>
+    await this.#eachSink((sink) => sinkOf(sink).discard(sink, this.#options.staging)).catch((error: unknown) =>
       this.#options.log.warn({ error: asSluiceError(error).message }, 'staged output is left behind'),
     );
   }
@@ -197,10 +217,12 @@ export class Coordinator implements CoordinatorLink {
 
   // What executors call.
 
+  /** Waits until the job has started. */
   async join({ lease }: { lease: string }): Promise<JobDescription> {
+    const { job, descriptor } = await this.#ground.promise;
     this.#lease(lease);
-    const { job, module, params, graph, folder, descriptor } = this.#options;
-    return { job, module, params: { ...params }, digest: graph.digest, folder, plan: graph.plan, stages: this.stages, driver: descriptor };
+    const { module, params, graph, folder, staging } = this.#options;
+    return { job, staging, module, params: { ...params }, digest: graph.digest, folder, plan: graph.plan, stages: this.stages, driver: descriptor };
   }
 
   async poll({ lease: id, slots, waitMs }: { lease: string; slots: number; waitMs: Millis }, signal?: AbortSignal) {
@@ -253,25 +275,50 @@ export class Coordinator implements CoordinatorLink {
     }
   }
 
-  /** Leases the manager took away, and those that say nothing any more. */
-  checkLeases(held: ReadonlySet<string> | null): void {
+  /** The leases that executors have joined with. */
+  leases(): ReadonlySet<string> {
+    return new Set(this.#leases.keys());
+  }
+
+  /**
+   * Drops leases that the manager has taken away: those of `known` that it did not name. `known` is leases() as it was before
+   * the manager was asked, since its answer may be older than a lease that has joined meanwhile.
+   */
+  checkLeases(known: ReadonlySet<string>, held: ReadonlySet<string>): void {
+    for (const id of known) if (!held.has(id)) this.lostLease(id, 'the manager says so');
+  }
+
+  /** Drops leases that run something and say nothing any more. */
+  checkSilence(): void {
     const now = this.#options.clock.now();
     for (const [id, lease] of this.#leases) {
-      if (lease.running.size === 0) continue;
-      if (held !== null && !held.has(id)) this.lostLease(id, 'the manager says so');
-      else if (now - lease.heardAt > silenceMs && lease.wake === null) this.lostLease(id, 'it has fallen silent');
+      if (lease.running.size > 0 && lease.wake === null && now - lease.heardAt > silenceMs) this.lostLease(id, 'it has fallen silent');
     }
+  }
+
+  /** Settles when no attempt runs any more, or after waitMs: those cancelled last still hold files for a moment. */
+  async quiet(waitMs: Millis): Promise<void> {
+    const { promise, resolve } = Promise.withResolvers<void>();
+    const { clock } = this.#options;
+    const until = clock.now() + waitMs;
+    const look = (): void => {
+      if (clock.now() >= until || [...this.#leases.values()].every(({ running }) => running.size === 0)) resolve();
+      else clock.after(10, look);
+    };
+    look();
+    await promise;
   }
 
   // Inside.
 
-  get #job(): string {
-    return String(this.#options.job);
-  }
-
   get #planned(): Scheduler {
     assert.ok(this.#scheduler, 'planned');
     return this.#scheduler;
+  }
+
+  get #shuffles(): ShuffleDriver {
+    assert.ok(this.#driver, 'started');
+    return this.#driver;
   }
 
   #lease(id: string): Lease {
@@ -364,7 +411,7 @@ export class Coordinator implements CoordinatorLink {
     const schema = encodeSchema(edge.schema);
     this.#handles.set(
       id,
-      await this.#options.driver.open({ name: `edge-${id}`, maps, partitions, deterministic: edge.deterministic, schema, bytesHint: 0 }),
+      await this.#shuffles.open({ name: `edge-${id}`, maps, partitions, deterministic: edge.deterministic, schema, bytesHint: 0 }),
     );
   }
 
@@ -406,7 +453,7 @@ export class Coordinator implements CoordinatorLink {
       if (handle.id !== String(error.facts['shuffle'])) continue;
       const edge = this.stages.edges.find((one) => one.id === id);
       assert.ok(edge, `no edge ${id}`);
-      const vacant = await this.#options.driver.vacant(handle);
+      const vacant = await this.#shuffles.vacant(handle);
       const store = this.#stage(edge.from).operators.findIndex((operator) => operator.kind === 'store' && operator.edge === id);
       this.#planned.vacate(edge.from, vacant, [store]);
       this.emit({ type: 'lost', what: error.message, stage: edge.from, maps: vacant });
@@ -476,7 +523,7 @@ export class Coordinator implements CoordinatorLink {
     const forward = stage.operators.some(
       (operator) => operator.kind === 'fetch' && this.stages.edges.find((one) => one.id === operator.edge)?.distribution.kind === 'forward',
     );
-    return forward ? partitions : Math.min(partitions, Math.max(1, this.#options.slots * 2));
+    return forward ? partitions : Math.min(partitions, Math.max(1, this.#slots * 2));
   }
 
   /** Sinks of the plan, and what sources leave aside (they have no `written`). */

@@ -63,6 +63,8 @@ export type Progress = Static<typeof Progress>;
 /** What a lease needs to know once: which module to build, what it must build to, how to reach the shuffles. */
 export const JobDescription = Type.Object({
   job: u32,
+  /** Names what the job stages beside its outputs. */
+  staging: Type.String(),
   /** file: URL of the job module. */
   module: Type.String(),
   params: Type.Record(Type.String(), Type.Unknown()),

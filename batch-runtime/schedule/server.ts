@@ -15,8 +15,8 @@ export interface CoordinatorServer {
 
 const digest = (text: string): Buffer => createHash('sha256').update(text).digest();
 
-/** @param authorize whether this bearer token is the job's; the coordinator is made only after the server's URL is known */
-export async function openCoordinatorServer(host: string, coordinator: () => Coordinator, token: () => string): Promise<CoordinatorServer> {
+/** @param token  the job's, known only after the manager has been told this server's URL; '' lets nobody in */
+export async function openCoordinatorServer(host: string, coordinator: Coordinator, token: () => string): Promise<CoordinatorServer> {
   const app = fastify({ bodyLimit: 256 * 1024 * 1024, forceCloseConnections: true });
   app.setErrorHandler((thrown, _request, reply) => {
     const invalid = (thrown as { validation?: unknown }).validation !== undefined;
@@ -25,26 +25,27 @@ export async function openCoordinatorServer(host: string, coordinator: () => Coo
   });
   app.addHook('onRequest', async (request) => {
     const given = request.headers.authorization ?? '';
-    if (!timingSafeEqual(digest(given), digest(`Bearer ${token()}`))) throw new SluiceError('UNAUTHORIZED', { what: 'at the coordinator' });
+    if (token() === '' || !timingSafeEqual(digest(given), digest(`Bearer ${token()}`)))
+      throw new SluiceError('UNAUTHORIZED', { what: 'at the coordinator' });
   });
   const { join, poll, report } = coordinatorCalls;
-  app.post<{ Body: { lease: string } }>(join.path, { schema: { body: join.request } }, ({ body }) => coordinator().join(body));
+  app.post<{ Body: { lease: string } }>(join.path, { schema: { body: join.request } }, ({ body }) => coordinator.join(body));
   app.post<{ Body: { lease: string; slots: number; waitMs: number } }>(poll.path, { schema: { body: poll.request } }, async ({ body, raw }) => {
     const gone = new AbortController();
     let answered = false;
     const closed = (): void => {
       gone.abort();
-      if (!answered) coordinator().lostLease(body.lease, 'its connection closed');
+      if (!answered) coordinator.lostLease(body.lease, 'its connection closed');
     };
     raw.socket.once('close', closed);
-    const answer = await coordinator().poll(body, gone.signal);
-    answered = true;
-    raw.socket.off('close', closed);
-    return answer;
+    try {
+      return await coordinator.poll(body, gone.signal);
+    } finally {
+      answered = true;
+      raw.socket.off('close', closed);
+    }
   });
-  app.post<{ Body: Parameters<Coordinator['report']>[0] }>(report.path, { schema: { body: report.request } }, ({ body }) =>
-    coordinator().report(body),
-  );
+  app.post<{ Body: Parameters<Coordinator['report']>[0] }>(report.path, { schema: { body: report.request } }, ({ body }) => coordinator.report(body));
   await app.listen({ host, port: 0 });
   const address = app.server.address();
   return { port: typeof address === 'object' && address !== null ? address.port : 0, close: () => app.close() };
