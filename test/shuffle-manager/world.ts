@@ -25,6 +25,7 @@ export class ManualClock implements Clock {
   }
   /** Moves on by `ms`, running what is due in its order. */
   async advance(ms: Millis): Promise<void> {
+    await settle();
     const end = this.#now + ms;
     for (;;) {
       const next = this.#timers.filter((timer) => timer.at <= end).sort((a, b) => a.at - b.at)[0];
