@@ -1,7 +1,7 @@
 /**
  * An executor: registers at the manager, learns of leases by its orders long poll, and serves each in a thread of its own.
- * One thread is kept ready with the engine loaded, so that a lease begins at once. It holds nothing that cannot be
- * made again. Nobody dials it. Called by main.ts.
+ * While it has nothing to do, one thread is kept ready with the engine loaded, so that a lease begins at once. It holds
+ * nothing that cannot be made again. Nobody dials it. Called by main.ts.
  */
 import { hostname } from 'node:os';
 import { Worker } from 'node:worker_threads';
@@ -16,6 +16,8 @@ import type { LeaseOrder } from './thread.ts';
 const pollMs = 20_000;
 /** What a thread gets to end by itself when its lease is taken away. */
 const patienceMs = 5_000;
+/** A thread that a user function has ended is made again after this. */
+const againMs = 200;
 
 export interface ExecutorOptions {
   readonly manager: ManagerCalls;
@@ -36,7 +38,8 @@ export async function startExecutor({ manager, clock, random, log, slots }: Exec
   const incarnation = mint128(random);
   const closing = new AbortController();
   const threads = new Map<string, { readonly worker: Worker; readonly gone: Promise<void> }>();
-  let spare = newThread();
+  let wanted = new Map<string, Orders['leases'][number]>();
+  let spare: Worker | null = newThread();
 
   const register = () =>
     manager.registerExecutor(
@@ -44,22 +47,36 @@ export async function startExecutor({ manager, clock, random, log, slots }: Exec
       { signal: closing.signal },
     );
 
-  const begin = ({ lease, url, token, slots: given, job }: Orders['leases'][number]): void => {
-    const worker = spare;
-    spare = newThread();
+  const begin = (order: Orders['leases'][number]): void => {
+    const { lease, url, token, slots: given, job } = order;
+    const worker = spare ?? newThread();
+    spare = null;
+    let finished = false;
     const gone = new Promise<void>((resolve) => {
       worker.on('message', (said: { error: ErrorJson | null }) => {
+        finished = said.error === null;
         if (said.error !== null) log.warn({ job, code: said.error.code }, said.error.message);
       });
       worker.once('error', (thrown) => log.error({ job, what: asSluiceError(thrown).message }, 'a thread failed'));
       worker.once('exit', () => {
         resolve();
+        if (closing.signal.aborted) return;
+        // Only now: what loads beside a running task takes its time.
+        if (![...threads.values()].some((thread) => thread.worker !== worker && thread.worker.threadId > 0)) spare ??= newThread();
+        // The lease is still ours, and the job may have more for it.
+        if (!finished && threads.get(lease)?.worker === worker) clock.after(againMs, () => again(lease, worker));
       });
     });
     threads.set(lease, { worker, gone });
-    const order: LeaseOrder = { lease, url, token, slots: given };
-    worker.postMessage(order);
+    worker.postMessage({ lease, url, token, slots: given } satisfies LeaseOrder);
     log.info({ job, lease: lease.slice(0, 8) }, 'lease begun');
+  };
+
+  const again = (lease: string, worker: Worker): void => {
+    if (closing.signal.aborted || threads.get(lease)?.worker !== worker) return;
+    threads.delete(lease);
+    const order = wanted.get(lease);
+    if (order !== undefined) begin(order);
   };
 
   const end = async (lease: string): Promise<void> => {
@@ -78,7 +95,7 @@ export async function startExecutor({ manager, clock, random, log, slots }: Exec
       try {
         const orders = await manager.orders({ id, incarnation, after, load: {}, leaving: false, waitMs: pollMs }, { signal: closing.signal });
         after = orders.version;
-        const wanted = new Map(orders.leases.map((lease) => [lease.lease, lease]));
+        wanted = new Map(orders.leases.map((lease) => [lease.lease, lease]));
         for (const lease of threads.keys()) if (!wanted.has(lease)) void end(lease);
         for (const lease of wanted.values()) if (!threads.has(lease.lease)) begin(lease);
       } catch (thrown) {
@@ -103,7 +120,7 @@ export async function startExecutor({ manager, clock, random, log, slots }: Exec
         await following;
         await manager.orders({ id, incarnation, after: 0, load: {}, leaving: true, waitMs: 0 }).catch(() => {});
         await Promise.all([...threads.keys()].map(end));
-        await spare.terminate();
+        await spare?.terminate();
       })();
       return closed;
     },
