@@ -38,6 +38,8 @@ export interface CoordinatorOptions {
   readonly staging: string;
   /** Partitions of hash and range exchanges; null: by the size of the input. */
   readonly partitions: number | null;
+  /** A right side of a join up to this size goes to every task whole; by default 10 MB. */
+  readonly broadcastBytes?: number;
   readonly clock: Clock;
   readonly log: Log;
   readonly emit: (event: JobEvent) => void;
@@ -123,7 +125,7 @@ export class Coordinator implements CoordinatorLink {
    * @throws FILE_MISSING, FILE_CORRUPT, SCHEMA_DIFFERS, PLAN_UNSUPPORTED
    */
   async plan(): Promise<void> {
-    const { plan, stages: graph, splits, bytes } = await planJob(this.#options.graph, this.#options.folder);
+    const { plan, stages: graph, splits, bytes } = await planJob(this.#options.graph, this.#options.folder, this.#options.broadcastBytes);
     this.#splits = splits;
     this.#stages = graph;
     this.#scheduler = new Scheduler(this.#stages.stages);

@@ -23,10 +23,11 @@ export interface PlannedJob {
 const valueBytes = 16;
 
 /**
- * @param folder  that relative paths are meant from
+ * @param folder          that relative paths are meant from
+ * @param broadcastBytes  a right side of a join up to this size goes to every task whole; null: as stages.ts has it
  * @throws FILE_MISSING, FILE_CORRUPT, CSV_INVALID, SCHEMA_DIFFERS, PLAN_UNSUPPORTED
  */
-export async function planJob(graph: Graph, folder: string): Promise<PlannedJob> {
+export async function planJob(graph: Graph, folder: string, broadcastBytes: number | null = null): Promise<PlannedJob> {
   const plan = optimize(absolutePaths(graph.plan, folder));
   const splits = new Map<string, readonly Split[]>();
   const estimates = new Map<NodeId, { readonly rows: number; readonly bytes: number }>();
@@ -39,7 +40,7 @@ export async function planJob(graph: Graph, folder: string): Promise<PlannedJob>
       estimates.set(id, { rows: total(found, 'rows'), bytes: total(found, 'bytes') });
     }),
   );
-  const stages = toStages(plan, { estimates, single: (sink) => sinkOf(sink).single(sink) });
+  const stages = toStages(plan, { estimates, single: (sink) => sinkOf(sink).single(sink), ...(broadcastBytes === null ? {} : { broadcastBytes }) });
   return { plan, stages, splits, bytes: [...estimates.values()].reduce((sum, one) => sum + one.bytes, 0) };
 }
 
