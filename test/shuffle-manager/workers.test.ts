@@ -1,0 +1,89 @@
+// Who counts as there: polls, silence, hanging up, restarts under a new incarnation.
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { type MemberFacts, Members } from '#manager/workers.ts';
+import { ManualClock } from './world.ts';
+
+const facts = (id: string, incarnation = 'i1'): MemberFacts => ({ id, incarnation, host: 'h', port: 1, hostLabel: 'h', pid: 1, slots: 0 });
+function open() {
+  const clock = new ManualClock();
+  const members = new Members(clock, 1000);
+  assert.equal(members.register(facts('a')), 'new');
+  return { clock, members, state: () => members.stateOf('a', 'i1') };
+}
+
+test('silence is a death after a lease, a poll that waits is not silence', async () => {
+  const { clock, members, state } = open();
+  members.pollStarted('a', 'i1', {}, false);
+  await clock.advance(5000);
+  assert.equal(state(), 'live');
+  members.pollEnded('a', 'i1', false);
+  await clock.advance(1000);
+  assert.equal(state(), 'live');
+  await clock.advance(1);
+  assert.equal(state(), 'lost');
+  assert.deepEqual(members.live(), []);
+});
+
+test('hanging up is a death at once, unless another poll waits; a new poll brings it back', () => {
+  const { members, state } = open();
+  members.pollStarted('a', 'i1', {}, false);
+  members.pollStarted('a', 'i1', {}, false);
+  members.pollEnded('a', 'i1', true);
+  assert.equal(state(), 'live');
+  members.pollEnded('a', 'i1', true);
+  assert.equal(state(), 'lost');
+  assert.deepEqual([members.sweep(), members.sweep()], [true, false]);
+  members.pollStarted('a', 'i1', { stored: 7 }, false);
+  assert.equal(state(), 'live');
+  assert.deepEqual([members.sweep(), members.sweep()], [true, false]);
+  assert.deepEqual(members.all()[0]?.load, { stored: 7 });
+});
+
+test('leaving is draining, and stays so until another incarnation', () => {
+  const { members, state } = open();
+  members.pollStarted('a', 'i1', {}, true);
+  members.pollEnded('a', 'i1', false);
+  members.pollStarted('a', 'i1', {}, false);
+  assert.equal(state(), 'draining');
+  assert.deepEqual(members.live(), []);
+  assert.equal(members.register(facts('a')), 'known');
+  assert.equal(state(), 'draining');
+  assert.equal(members.register(facts('a', 'i2')), 'replaced');
+  assert.equal(members.stateOf('a', 'i2'), 'live');
+});
+
+test('an incarnation that was replaced never comes back, one nobody knows has to register', () => {
+  const { members, state } = open();
+  assert.equal(members.register(facts('a', 'i2')), 'replaced');
+  assert.equal(state(), undefined);
+  assert.throws(() => members.register(facts('a', 'i1')), { code: 'FENCED' });
+  assert.throws(() => members.require('a', 'i1'), { code: 'FENCED' });
+  assert.throws(() => members.require('a', 'i3'), { code: 'WRONG_INCARNATION' });
+  assert.throws(() => members.require('b', 'i1'), { code: 'WRONG_INCARNATION' });
+  assert.throws(() => members.factsOf('b'), { code: 'WRONG_INCARNATION' });
+  members.require('a', 'i2');
+  // A late end of an old poll says nothing about the new process.
+  members.pollEnded('a', 'i1', true);
+  members.pollStarted('a', 'i1', { stored: 1 }, true);
+  assert.equal(members.stateOf('a', 'i2'), 'live');
+  assert.equal(members.factsOf('a').incarnation, 'i2');
+});
+
+test('the lost are listed, by id, and forgotten long after', async () => {
+  const { clock, members } = open();
+  members.register(facts('0'));
+  await clock.advance(2000);
+  members.sweep();
+  assert.deepEqual(
+    members.all().map((one) => [one.facts.id, one.state]),
+    [
+      ['0', 'lost'],
+      ['a', 'lost'],
+    ],
+  );
+  assert.ok(members.isKnown('a'));
+  await clock.advance(360_000);
+  members.sweep();
+  assert.ok(!members.isKnown('a'));
+});
