@@ -38,6 +38,7 @@ export async function openCoordinatorServer(host: string, coordinator: Coordinat
       if (!answered) coordinator.lostLease(body.lease, 'its connection closed');
     };
     raw.socket.once('close', closed);
+    if (raw.socket.destroyed) closed();
     try {
       return await coordinator.poll(body, gone.signal);
     } finally {
