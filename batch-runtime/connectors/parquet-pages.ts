@@ -5,8 +5,8 @@
  */
 import type { FileHandle } from 'node:fs/promises';
 import { brotliDecompressSync, crc32, gunzipSync, zstdDecompressSync } from 'node:zlib';
-import type { PageHeader } from 'hyparquet/src/types.js';
 import { parquetHeader } from 'hyparquet/src/column.js';
+import type { PageHeader } from 'hyparquet/src/types.js';
 import { SluiceError } from '#manager/protocol/errors.ts';
 import type { Column, Field } from '../batch/batch.ts';
 import { bitAt, bitmapBytes, copyBits, countBits, setBits, sliceBits } from '../batch/bitmap.ts';
@@ -244,7 +244,8 @@ export class ChunkReader {
   #decodeValues(page: Uint8Array, at: number, encoding: string, count: number): Values {
     if (encoding === 'PLAIN') return this.#decodePlain(page, at, count);
     if (encoding === 'RLE_DICTIONARY' || encoding === 'PLAIN_DICTIONARY') return this.#decodeCodes(page, at, count);
-    if (encoding === 'RLE' && this.#conversion.kind === 'bool') return { kind: 'bits', bits: decodeBits(page, at + 4, page.length, count) ?? allSet(count) };
+    if (encoding === 'RLE' && this.#conversion.kind === 'bool')
+      return { kind: 'bits', bits: decodeBits(page, at + 4, page.length, count) ?? allSet(count) };
     const values = decodeOther(encoding, this.#place.physical, page, at, page.length, count);
     if (values instanceof Int32Array) return this.#converted(values);
     return values instanceof Float64Array ? { kind: 'doubles', doubles: values } : { kind: 'texts', texts: values };
@@ -387,7 +388,9 @@ function checkRange(words: Int32Array, check: 'safe' | 'unsigned' | 'unsigned sa
       const value = (BigInt(high) << 32n) | BigInt(words[i - 1]! >>> 0);
       const text = check === 'safe' ? value : BigInt.asUintN(64, value);
       const declare = check === 'unsigned' ? '' : '; declare it int64()';
-      throw new SluiceError('VALUE_OUT_OF_RANGE', { what: `column ${name} of ${path} holds ${text}, beyond ${check === 'unsigned' ? 'int64' : '2^53 - 1'}${declare}` });
+      throw new SluiceError('VALUE_OUT_OF_RANGE', {
+        what: `column ${name} of ${path} holds ${text}, beyond ${check === 'unsigned' ? 'int64' : '2^53 - 1'}${declare}`,
+      });
     }
   }
 }
@@ -477,7 +480,9 @@ class Assembly {
       case 'bits':
         this.#bits ??= new Uint8Array(bitmapBytes(this.#count));
         if (present === rows) copyBits(values.bits, value, this.#bits, at, rows);
-        else for (let i = 0, v = value; i < rows; i++) if (bitAt(presence!, row + i) === 1 && bitAt(values.bits, v++) === 1) setBits(this.#bits, at + i, 1);
+        else
+          for (let i = 0, v = value; i < rows; i++)
+            if (bitAt(presence!, row + i) === 1 && bitAt(values.bits, v++) === 1) setBits(this.#bits, at + i, 1);
         break;
       case 'words':
         this.#words ??= new Int32Array(this.#count);
@@ -604,7 +609,8 @@ async function decompressorOf(codec: string, path: string): Promise<Decompress> 
       if (length === 0) return new Uint8Array(0);
       const page = decompress(bytes, length);
       if (page.length !== length) throw new Error(`a page has ${page.length} bytes, its header says ${length}`);
-      return page;
+      // Not as the Buffer that zlib gives: its slice is a view into a pool, and values are taken by slices that are copies.
+      return new Uint8Array(page.buffer, page.byteOffset, page.length);
     };
   const limits = (length: number): { maxOutputLength: number; chunkSize: number } => ({ maxOutputLength: length, chunkSize: Math.max(64, length) });
   switch (codec) {
