@@ -28,9 +28,11 @@ export class ColumnBuilder {
   /** Text while it repeats: text -> code, codes stand in #words, the entries' bytes in #bytes. */
   #codes: Map<string, number> | null;
 
-  constructor(type: ColumnType, capacity = 1024) {
+  constructor(type: ColumnType, rows = 1024) {
     this.type = type;
     this.#layout = layoutOf(type);
+    // Growing doubles, so there is something to double.
+    const capacity = Math.max(1, rows);
     this.#capacity = capacity;
     const layout = this.#layout;
     this.#words = new Int32Array(layout === 'word' || layout === 'bytes' ? capacity : layout === 'lanes' ? 2 * capacity : 0);
@@ -58,7 +60,8 @@ export class ColumnBuilder {
   /** int32, date (days). @throws VALUE_OUT_OF_RANGE */
   appendWord(value: number): void {
     if ((value | 0) !== value) throw new SluiceError('VALUE_OUT_OF_RANGE', { what: `${value} is not a whole number of 32 bits` });
-    this.#words[this.#there()] = value;
+    const i = this.#there();
+    this.#words[i] = value;
   }
 
   /** integer, int64, timestamp (microseconds): a whole number within +-(2^53 - 1). @throws VALUE_OUT_OF_RANGE */
@@ -85,7 +88,8 @@ export class ColumnBuilder {
 
   /** float64. */
   appendDouble(value: number): void {
-    this.#doubles[this.#there()] = value;
+    const i = this.#there();
+    this.#doubles[i] = value;
   }
 
   /** bool. */
@@ -111,7 +115,8 @@ export class ColumnBuilder {
         this.#encode(text);
         this.#offsets[code + 1] = this.#used;
       }
-      this.#words[this.#there()] = code;
+      const i = this.#there();
+      this.#words[i] = code;
       return;
     }
     const i = this.#there();
@@ -161,6 +166,7 @@ export class ColumnBuilder {
     return this.#length++;
   }
 
+  /** The place of a value that is there. Called before an array is named: growing replaces the arrays. */
   #there(): number {
     const i = this.#next();
     if (this.#validity !== null) this.#validity[i >> 3]! |= 1 << (i & 7);
@@ -211,7 +217,7 @@ export class ColumnBuilder {
     const codes = this.#words;
     this.#codes = null;
     this.#offsets = new Int32Array(this.#capacity + 1);
-    this.#bytes = new Uint8Array(Math.max(4096, 2 * source.length));
+    this.#bytes = new Uint8Array(Math.max(4096, source.length));
     this.#used = 0;
     for (let i = 0; i < n; i++) {
       // A null row has code 0, which may have no entry.
