@@ -250,7 +250,6 @@ export class Connection {
 
   #granted(bytes: number): void {
     this.#credit += bytes;
-    this.#asked = Math.max(0, this.#asked - bytes);
   }
 
   /** What the parser calls for one channel; `drop` frees a frame the channel did not finish. */
@@ -302,8 +301,11 @@ export class Connection {
         writing?.acknowledged(message.accepted, message.final === 1 ? (levels[message.level] ?? null) : null);
         break;
       case 'credit':
-        if (message.stream === 0) this.#granted(message.grantBytes);
-        else if (message.wantedBytes > 0) void reading?.widen(message.wantedBytes);
+        if (message.stream === 0) {
+          this.#granted(message.grantBytes);
+          // A wish is answered once, by less than was asked for when the worker is small.
+          this.#asked = 0;
+        } else if (message.wantedBytes > 0) void reading?.widen(message.wantedBytes);
         this.#pump();
         return;
       case 'end':
