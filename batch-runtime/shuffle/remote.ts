@@ -325,7 +325,10 @@ class RemoteWriter implements ShuffleWriter {
 
   #push(column: Column): Promise<void> {
     const bytes = column.sealer.seal();
-    return this.#toAll(column, (stream) => stream.push(bytes)).then(() => undefined);
+    const sent = this.#toAll(column, (stream) => stream.push(bytes)).then(() => undefined);
+    // It is looked at when its buffer is wanted again, or at the commit.
+    sent.catch(() => undefined);
+    return sent;
   }
 
   /** Blocks and manifest go together, so that a small task waits for one round trip. */
@@ -349,10 +352,7 @@ class RemoteWriter implements ShuffleWriter {
         throw error;
       }),
     );
-    const settled = Promise.all(acts);
-    // It is looked at when its buffer is wanted again, or at the commit.
-    settled.catch(() => undefined);
-    return settled;
+    return Promise.all(acts);
   }
 
   /** Runs one step; when it fails the attempt has failed, and says so from then on. */
