@@ -46,6 +46,8 @@ export async function main(args: readonly string[]): Promise<number> {
     process.stderr.write(`error USAGE: there is no verb '${name}'\n\n${help()}`);
     return 2;
   }
+  // The clock's timers do not keep a process alive; a verb that has not come to its end does.
+  const alive = setInterval(() => {}, 2 ** 30);
   try {
     const loaded = await verb.load();
     if (rest.includes('--help') || rest.includes('-h')) {
@@ -55,5 +57,7 @@ export async function main(args: readonly string[]): Promise<number> {
     return await loaded.run(rest);
   } catch (thrown) {
     return fail(thrown);
+  } finally {
+    clearInterval(alive);
   }
 }

@@ -168,6 +168,8 @@ async function runForPrograms(job: AnyJob, options: RunOptions): Promise<number>
     if (last !== null) write(last);
     return 0;
   } catch (thrown) {
+    // The job tells its own failure, though perhaps after its rows have.
+    await running?.close();
     if (!said) write({ ...at(), type: 'error', error: toJson(asSluiceError(thrown)) });
     throw thrown;
   } finally {

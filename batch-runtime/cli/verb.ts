@@ -33,15 +33,18 @@ export function count(name: string, text: string | undefined, least: number): nu
 
 export const usage = (what: string): SluiceError => new SluiceError('USAGE', { what });
 
-/** Settles at the first SIGINT or SIGTERM; a second SIGINT ends the process at once. */
+let interrupted: AbortSignal | null = null;
+
+/** Aborted at the first SIGINT or SIGTERM; a second SIGINT ends the process at once. One per process. */
 export function interruption(): AbortSignal {
+  if (interrupted !== null) return interrupted;
   const abort = new AbortController();
-  const stop = (): void => {
+  interrupted = abort.signal;
+  process.on('SIGINT', () => {
     if (abort.signal.aborted) process.exit(130);
     abort.abort();
-  };
-  process.on('SIGINT', stop);
-  process.on('SIGTERM', stop);
+  });
+  process.on('SIGTERM', () => abort.abort());
   return abort.signal;
 }
 

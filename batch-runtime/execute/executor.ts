@@ -16,6 +16,8 @@ import type { LeaseOrder } from './thread.ts';
 const pollMs = 20_000;
 /** What a thread gets to end by itself when its lease is taken away. */
 const patienceMs = 5_000;
+/** The manager may have gone first; then nobody misses the goodbye. */
+const goodbyeMs = 1_000;
 /** A thread that a user function has ended is made again after this. */
 const againMs = 200;
 
@@ -118,7 +120,10 @@ export async function startExecutor({ manager, clock, random, log, slots }: Exec
       closed ??= (async () => {
         closing.abort();
         await following;
-        await manager.orders({ id, incarnation, after: 0, load: {}, leaving: true, waitMs: 0 }).catch(() => {});
+        const goodbye = new AbortController();
+        const timer = clock.after(goodbyeMs, () => goodbye.abort());
+        await manager.orders({ id, incarnation, after: 0, load: {}, leaving: true, waitMs: 0 }, { signal: goodbye.signal }).catch(() => {});
+        timer.cancel();
         await Promise.all([...threads.keys()].map(end));
         await spare?.terminate();
       })();
