@@ -72,8 +72,10 @@ export class Journal<R> {
    */
   static async open<R>(options: JournalOptions<R>): Promise<Journal<R>> {
     const { disk, random } = options;
-    for (;;) {
-      const term = Math.max(0, ...(await namesIn(disk)).map(termOf)) + 1;
+    for (let tries = 0; ; tries++) {
+      // Two that start at once withdraw from the same term and must not meet again at the next.
+      const leap = tries === 0 ? 0 : Math.floor(random.next() * 8);
+      const term = Math.max(0, ...(await namesIn(disk)).map(termOf)) + 1 + leap;
       const owner = `${prefix}${String(term).padStart(10, '0')}-${mint128(random).slice(0, 8)}`;
       const journal = new Journal(term, owner, options);
       const claim = await disk.open(journal.#name(), 'create');
@@ -88,6 +90,8 @@ export class Journal<R> {
         await journal.#startFile([]);
       } catch (thrown) {
         await disk.remove(journal.#name()).catch(() => {});
+        // A file that a later manager has taken away is no broken disk.
+        await journal.checkTerm();
         throw thrown;
       }
       for (const name of [...others, ...(await disk.list('.')).filter((name) => name.startsWith(draftName))]) await disk.remove(name);
@@ -140,7 +144,7 @@ export class Journal<R> {
 
   async #flush(): Promise<void> {
     // What the same turn of the event loop appends goes into the same batch.
-    await null;
+    await Promise.resolve();
     const batch = this.#pending;
     const waiting = this.#waiting;
     this.#pending = [];

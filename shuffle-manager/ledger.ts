@@ -106,9 +106,11 @@ export function apply(ledger: Ledger, record: LedgerRecord): void {
       const job = jobOfRun(ledger, record.shuffle);
       const run = runNumber(record.shuffle);
       assert(run === job.lastRun + 1, 'runs are numbered one after the other');
+      // First: one that is too large is refused, and then nothing has changed.
+      const created = createRun(record.shuffle, record.name, record.stageAttempt, record.spec, record.locations.map(copyLocation));
       job.lastRun = run;
       job.names.set(record.name, { run, stageAttempt: record.stageAttempt });
-      job.runs.set(run, createRun(record.shuffle, record.name, record.stageAttempt, record.spec, record.locations.map(copyLocation)));
+      job.runs.set(run, created);
       break;
     }
     case 'located':

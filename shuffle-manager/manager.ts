@@ -142,8 +142,11 @@ export class Manager {
   /** One call, admitted and valid by its schema. Rejects with the errors of the table; what is answered is durable. */
   async handle<N extends CallName>(name: N, request: Request<N>, caller: Caller = {}): Promise<Answer<N>> {
     await this.#ready();
+    const { failures } = this.#journal.counters;
     const answer = await this.#handlers[name](request, caller);
     await this.#journal.flushed();
+    // A batch was refused while the answer was made: it may rest on what is no longer so.
+    if (this.#journal.counters.failures !== failures) throw refused();
     return answer;
   }
 
@@ -191,6 +194,7 @@ export class Manager {
   // again from the journal, and everyone whose answer rests on it gets the journal's error.
 
   #decide(record: LedgerRecord): void {
+    if (this.#rebuilding !== null) throw refused();
     apply(this.#ledger, record);
     this.#journal.append(record);
   }
@@ -257,11 +261,11 @@ export class Manager {
   }
 
   #wake(topic: string): void {
-    for (const wake of [...(this.#waiting.get(topic) ?? [])]) wake();
+    for (const wake of this.#waiting.get(topic) ?? []) wake();
   }
 
   #wakeAll(): void {
-    for (const topic of [...this.#waiting.keys()]) this.#wake(topic);
+    for (const topic of this.#waiting.keys()) this.#wake(topic);
   }
 
   // Time: leases that run out, and a look for a later manager.
@@ -325,7 +329,8 @@ export class Manager {
     const kept = this.#jobs.get(job);
     // After a restart a job wishes what it had until it says otherwise.
     const slots = kept?.slots ?? this.#ledger.leases.filter((lease) => lease.job === job).reduce((sum, lease) => sum + lease.slots, 0);
-    this.#jobs.set(job, { slots, polls: kept?.polls ?? 0, heardAt: this.#ports.clock.now() });
+    // The same entry as before: polls that wait count themselves out of it.
+    this.#jobs.set(job, Object.assign(kept ?? { slots, polls: 0 }, { heardAt: this.#ports.clock.now() }));
   }
 
   #openJob(name: string, url: string, slots: number, expiresAt: number): number {
@@ -477,7 +482,7 @@ export class Manager {
   #replace(run: ShuffleRun): void {
     if (run.invalidated) return;
     const added: Location[] = [];
-    for (const location of [...run.locations]) {
+    for (const location of run.locations) {
       if (this.#takesNew(run, location)) continue;
       const avoid = (worker: MemberFacts) => (this.#reports.get(reportKey(run, location, replicaOf(worker)))?.count ?? 0) >= reportsToLose;
       const workers = this.#workers.live().filter((worker) => !avoid(worker));
@@ -737,4 +742,5 @@ const replicaOf = ({ id, incarnation, host, port, hostLabel }: MemberFacts): Rep
 const isSameSpec = (a: ShuffleSpec, b: ShuffleSpec): boolean => (Object.keys(a) as (keyof ShuffleSpec)[]).every((key) => a[key] === b[key]);
 const reportKey = (run: ShuffleRun, location: Location, replica: Replica): string => `${run.shuffle} ${location.id} ${replica.incarnation}`;
 const hungUp = () => new SluiceError('CONNECTION_LOST', { what: 'the caller hung up' });
+const refused = () => new SluiceError('LEDGER_UNAVAILABLE', { what: 'the journal has refused a record' });
 const closing = () => new SluiceError('LEDGER_UNAVAILABLE', { what: 'the manager is closing' });

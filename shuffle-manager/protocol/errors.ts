@@ -34,6 +34,7 @@ export const errors = {
   CORRUPT_BLOCK: row('recompute', 500, 4, 'A block failed its hash: {what}'),
   ATTEMPT_SUPERSEDED: row('superseded', 409, 5, 'Another attempt of map {map} committed first'),
   WRONG_INCARNATION: row('refresh', 409, 6, 'The worker has restarted: {what}'),
+  LAYOUT_MOVED: row('refresh', 409, 0, 'The layout of shuffle {shuffle} has moved on: {what}'),
   NO_SPACE: row('retry', 507, 7, 'No space is left: {what}; free space, or give another data folder'),
   INCOMPLETE: row('recompute', 409, 8, 'What arrived is not what the manifest states: {what}'),
   MISSING: row('recompute', 410, 9, 'Committed blocks are lost: shuffle {shuffle}, maps {maps} ({what})'),

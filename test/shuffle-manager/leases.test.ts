@@ -7,9 +7,12 @@ import { type SlotOffer, type SlotShare, type SlotWish, shareSlots } from '#mana
 const offer = (executor: string, slots: number, incarnation = 'i'): SlotOffer => ({ executor, incarnation, slots });
 const perJob = (shares: readonly SlotShare[], job: number) => shares.filter((one) => one.job === job).reduce((sum, one) => sum + one.slots, 0);
 
-const offers = fc.uniqueArray(fc.record({ executor: fc.constantFrom('a', 'b', 'c', 'd'), incarnation: fc.constantFrom('1', '2'), slots: fc.nat(5) }), {
-  selector: (one) => one.executor,
-});
+const offers = fc.uniqueArray(
+  fc.record({ executor: fc.constantFrom('a', 'b', 'c', 'd'), incarnation: fc.constantFrom('1', '2'), slots: fc.nat(5) }),
+  {
+    selector: (one) => one.executor,
+  },
+);
 const wishes = fc.uniqueArray(fc.record({ job: fc.integer({ min: 1, max: 6 }), slots: fc.nat(6) }), { selector: (one) => one.job });
 
 test('slots are given as far as wished and offered, fairly, and a second look changes nothing', () => {
@@ -58,6 +61,13 @@ test('what a job has stays where it is; an executor that restarted has nothing',
 });
 
 test('more jobs than slots: the first have one each', () => {
-  const shares = shareSlots([offer('a', 2)], [1, 2, 3].map((job) => ({ job, slots: 5 })), []);
-  assert.deepEqual([1, 2, 3].map((job) => perJob(shares, job)), [1, 1, 0]);
+  const shares = shareSlots(
+    [offer('a', 2)],
+    [1, 2, 3].map((job) => ({ job, slots: 5 })),
+    [],
+  );
+  assert.deepEqual(
+    [1, 2, 3].map((job) => perJob(shares, job)),
+    [1, 1, 0],
+  );
 });

@@ -5,7 +5,15 @@ import fc from 'fast-check';
 import { type PlaceRequest, pick, place } from '#manager/placement.ts';
 
 const workersOf = (count: number, hosts = count) => Array.from({ length: count }, (_, i) => ({ worker: `w${i}`, hostLabel: `h${i % hosts}` }));
-const request = (facts: Partial<PlaceRequest>): PlaceRequest => ({ maps: 100, partitions: 100, replicas: 1, order: 0, bytesHint: 0, turn: 0, ...facts });
+const request = (facts: Partial<PlaceRequest>): PlaceRequest => ({
+  maps: 100,
+  partitions: 100,
+  replicas: 1,
+  order: 0,
+  bytesHint: 0,
+  turn: 0,
+  ...facts,
+});
 const gridOf = (facts: Partial<PlaceRequest>, workers: number) => {
   const rectangles = place(request(facts), workersOf(workers));
   return [new Set(rectangles.map((one) => one.mapFrom)).size, new Set(rectangles.map((one) => one.partitionFrom)).size];
@@ -81,6 +89,13 @@ test('by map a shuffle is not cut by partition, with replicas not by map', () =>
 
 test('pick starts at its turn and prefers other hosts', () => {
   assert.deepEqual(pick(2, 1, workersOf(4, 2)), [1, 2]);
-  assert.deepEqual(pick(2, 0, [{ worker: 'a', hostLabel: 'x' }, { worker: 'b', hostLabel: 'x' }, { worker: 'c', hostLabel: 'y' }]), [0, 2]);
+  assert.deepEqual(
+    pick(2, 0, [
+      { worker: 'a', hostLabel: 'x' },
+      { worker: 'b', hostLabel: 'x' },
+      { worker: 'c', hostLabel: 'y' },
+    ]),
+    [0, 2],
+  );
   assert.deepEqual(pick(4, 3, workersOf(2, 1)), [1, 0]);
 });

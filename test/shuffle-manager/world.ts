@@ -21,7 +21,11 @@ export class ManualClock implements Clock {
   after(delayMs: Millis, run: () => void): Timer {
     const timer = { at: this.#now + delayMs, run };
     this.#timers.push(timer);
-    return { cancel: () => void (this.#timers = this.#timers.filter((other) => other !== timer)) };
+    return {
+      cancel: () => {
+        this.#timers = this.#timers.filter((other) => other !== timer);
+      },
+    };
   }
   /** Moves on by `ms`, running what is due in its order. */
   async advance(ms: Millis): Promise<void> {
