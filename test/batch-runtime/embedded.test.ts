@@ -1,0 +1,76 @@
+import assert from 'node:assert/strict';
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { test } from 'node:test';
+import { connectManager } from '#manager/client.ts';
+import { systemClock, systemRandom } from '#manager/process/clock.ts';
+import { tokenSource } from '#manager/protocol/token.ts';
+import { startEmbedded } from '#runtime/embedded.ts';
+
+const isAlive = (pid: number): boolean => {
+  try {
+    process.kill(pid, 0);
+    return true;
+  } catch {
+    return false;
+  }
+};
+
+test('members are processes that have registered; who dies is told; closing leaves nothing', { timeout: 60_000 }, async () => {
+  const deaths = Promise.withResolvers<[string, string]>();
+  const died = (name: string, how: string): void => deaths.resolve([name, how]);
+  const cluster = await startEmbedded({ workers: 0, executors: 2, dataDir: null, port: 0, died });
+  assert.match(cluster.url, /^http:\/\/127\.0\.0\.1:\d+$/);
+  assert.deepEqual(
+    cluster.pids.map(({ name }) => name),
+    ['manager', 'executor-1', 'executor-2'],
+  );
+  const token = tokenSource(cluster.secret, Date.now);
+  const client = await connectManager({ urls: [cluster.url], token, clock: systemClock, random: systemRandom });
+  const status = await client.status({});
+  await client.close();
+  assert.deepEqual(
+    status.executors.map(({ pid }) => pid).sort(),
+    cluster.pids
+      .slice(1)
+      .map(({ pid }) => pid)
+      .sort(),
+  );
+  if (process.platform === 'linux') assert.equal(readFileSync(`/proc/${cluster.pids[0]?.pid}/comm`, 'utf8').trim(), 'sluice-manager');
+  process.kill(cluster.pids[2]?.pid ?? 0, 'SIGKILL');
+  assert.deepEqual(await deaths.promise, ['executor-2', 'SIGKILL']);
+  assert.equal(await cluster.close(false), null);
+  assert.equal(await cluster.close(true), null);
+  assert.equal(existsSync(cluster.folder), false);
+  for (const { pid } of cluster.pids) assert.equal(isAlive(pid), false);
+});
+
+test('what cannot start is an error that says why, with the logs kept; nothing is left running', { timeout: 60_000 }, async () => {
+  const taken = await startEmbedded({ workers: 0, executors: 0, dataDir: null, port: 0, died: () => {} });
+  const port = Number(new URL(taken.url).port);
+  const options = { workers: 0, executors: 1, dataDir: null, port, died: () => {} };
+  const error = await startEmbedded(options).then(
+    () => assert.fail('the port is taken'),
+    (thrown: Error & { code: string }) => thrown,
+  );
+  assert.equal(error.code, 'PORT_IN_USE');
+  const logs = /\(logs: (.+)\)$/.exec(error.message)?.[1] ?? '';
+  assert.deepEqual(readdirSync(join(logs, 'logs')).sort(), ['executor-1.log', 'manager.log']);
+  rmSync(logs, { recursive: true });
+  await taken.close(false);
+});
+
+test('with a data folder, data and logs stay', { timeout: 60_000 }, async () => {
+  const folder = mkdtempSync(join(tmpdir(), 'sluice-test-'));
+  try {
+    const first = await startEmbedded({ workers: 0, executors: 0, dataDir: folder, port: 0, died: () => {} });
+    await first.close(false);
+    assert.deepEqual(readdirSync(folder).sort(), ['logs', 'manager']);
+    const second = await startEmbedded({ workers: 0, executors: 0, dataDir: folder, port: 0, died: () => {} });
+    assert.equal(second.secret, first.secret);
+    await second.close(false);
+  } finally {
+    rmSync(folder, { recursive: true });
+  }
+});
