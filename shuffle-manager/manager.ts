@@ -677,7 +677,8 @@ export class Manager {
       }),
       executors: this.#executors
         .all()
-        .filter((member) => member.state !== 'lost')
+        // One that is leaving takes no tasks any more.
+        .filter((member) => member.state === 'live')
         .map(({ facts: { id, incarnation, host, pid, slots } }) => ({ executor: id, incarnation, host, pid, slots, used: used(id) })),
       jobs: [...this.#ledger.jobs.values()].map((job) => ({
         job: job.job,
