@@ -4,7 +4,7 @@
  * call again when the connection fails and a second call does no harm. It caches nothing.
  */
 
-import { Compile, type Validator } from 'typebox/compile';
+import { Compile, type Validator } from 'typebox/schema';
 import { Agent, request as send } from 'undici';
 import type { Clock, Millis, Random } from './process/ports.ts';
 import { retry } from './process/retry.ts';
@@ -78,7 +78,7 @@ export async function connectManager(options: ClientOptions): Promise<ManagerCli
     const check = checks.get(name) ?? Compile(answer);
     checks.set(name, check);
     if (!check.Check(json))
-      throw new SluiceError('INTERNAL', { what: `${url} answered ${name} with ${check.Errors(json)[0]?.message ?? 'nonsense'}` });
+      throw new SluiceError('INTERNAL', { what: `${url} answered ${name} with ${check.Errors(json)[1][0]?.message ?? 'nonsense'}` });
     return json as Answer<N>;
   }
 

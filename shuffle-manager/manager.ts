@@ -205,7 +205,7 @@ export class Manager {
     this.#rebuilding = this.#journal
       .replay()
       .catch((thrown) => {
-        this.#fatal = asSluiceError(thrown);
+        this.#fatal ??= asSluiceError(thrown);
       })
       .finally(() => {
         this.#rebuilding = null;

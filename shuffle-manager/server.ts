@@ -5,7 +5,7 @@
  */
 import swagger from '@fastify/swagger';
 import Fastify, { type FastifyError, type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify';
-import { Compile } from 'typebox/compile';
+import { Compile } from 'typebox/schema';
 import type { Manager } from './manager.ts';
 import { managerMetrics, readManager } from './manager-metrics.ts';
 import { openMetrics } from './process/metrics.ts';
@@ -30,7 +30,7 @@ export async function createServer(manager: Manager, options: ServerOptions): Pr
   const metrics = openMetrics(managerMetrics, () => readManager(manager));
   app.setValidatorCompiler(({ schema }) => {
     const check = Compile(schema as Parameters<typeof Compile>[0]);
-    return (value) => (check.Check(value) ? { value } : { error: faultOf(check.Errors(value)) });
+    return (value) => (check.Check(value) ? { value } : { error: faultOf(check.Errors(value)[1]) });
   });
   // Answers are what the core made; their schemas are for /openapi.json.
   app.setSerializerCompiler(() => (value) => JSON.stringify(value));

@@ -1,0 +1,522 @@
+// The manager's calls over a manual clock and a disk in memory: jobs, slots, placement, commits, losses, returns, orders, restarts.
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import fc from 'fast-check';
+import type { Answer, Layout, ManagerCalls, ShuffleSpec } from '#manager/protocol/control.ts';
+import { SluiceError } from '#manager/protocol/errors.ts';
+import { viewLayout } from '#manager/protocol/layout.ts';
+import { addWorker, hex, MemoryDisk, openWorld, settle, specOf, type World } from './world.ts';
+
+const orders = (calls: ManagerCalls, id: number, facts: object = {}, signal?: AbortSignal) =>
+  calls.orders({ id: hex(id), incarnation: hex(100 + id), after: 0, load: {}, leaving: false, waitMs: 0, ...facts }, signal ? { signal } : {});
+const addExecutor = (calls: ManagerCalls, executor: number, slots = 2) =>
+  calls.registerExecutor({ executor: hex(executor), incarnation: hex(100 + executor), host: 'h', pid: executor, slots, protocol: 0 });
+
+/** A world with workers 1..n and a shuffle of four maps; `grid`: over all workers. */
+async function openShuffle(workers = 1, facts: Partial<ShuffleSpec> = {}) {
+  const world = await openWorld();
+  for (let worker = 1; worker <= workers; worker++) await addWorker(world.calls, worker);
+  const { job, token } = await world.calls.openJob({ name: 'j', url: 'http://c', slots: 0 });
+  const layout = await world.calls.openShuffle({ job, name: 'x', spec: specOf({ bytesHint: workers > 1 ? 1e12 : 0, ...facts }) });
+  return { ...world, job, token, layout, shuffle: layout.shuffle };
+}
+const layoutNow = (calls: ManagerCalls, shuffle: string): Promise<Layout> => calls.layout({ shuffle, after: -1, waitMs: 0 });
+
+/** The commit of a new attempt to where the layout says it should write. */
+async function commitNew(calls: ManagerCalls, shuffle: string, map: number, attempt: number): Promise<Answer<'commit'>> {
+  const view = viewLayout(await layoutNow(calls, shuffle));
+  const cells = view.targets(map).map(({ id, replicas }) => ({
+    location: id,
+    incarnations: replicas.map((one) => one.incarnation),
+    manifestHash: String(1000 + attempt),
+  }));
+  return calls.commit({ shuffle, map, attempt, cells });
+}
+async function commitAll(calls: ManagerCalls, shuffle: string): Promise<void> {
+  const { spec } = await layoutNow(calls, shuffle);
+  for (let map = 0; map < spec.maps; map++) await commitNew(calls, shuffle, map, map);
+}
+const vacantMaps = async (calls: ManagerCalls, shuffle: string) => viewLayout(await layoutNow(calls, shuffle)).vacant();
+const lost = (
+  calls: ManagerCalls,
+  layout: Layout,
+  location: number,
+  because: 'missing' | 'corrupt' | 'incarnation' | 'unreachable',
+  maps: number[] = [],
+) => calls.lost({ shuffle: layout.shuffle, location, incarnation: layout.locations[location]!.replicas[0]!.incarnation, maps, because });
+/** Whether a promise has settled by now. */
+async function isDone(promise: Promise<unknown>): Promise<boolean> {
+  let done = false;
+  promise.then(
+    () => {
+      done = true;
+    },
+    () => {
+      done = true;
+    },
+  );
+  await settle();
+  return done;
+}
+
+test('hello says who this is; status who is there', async () => {
+  const { calls, manager, clock, job } = await openShuffle(2);
+  await addExecutor(calls, 9);
+  await clock.advance(500);
+  assert.deepEqual(await calls.hello({}), { protocol: 0, cluster: manager.cluster, term: 1, release: 'test' });
+  await calls.keepJob({ job, after: 0, slots: 1, waitMs: 0 });
+  const status = await calls.status({});
+  assert.deepEqual(
+    status.workers.map(({ worker, port, state, pid }) => [worker, port, state, pid]),
+    [1, 2].map((number) => [hex(number), 1000 + number, 'live', number]),
+  );
+  assert.deepEqual(status.executors, [{ executor: hex(9), incarnation: hex(109), host: 'h', pid: 9, slots: 2, used: 1 }]);
+  assert.deepEqual(status.jobs, [{ job, name: 'j', shuffles: 1, slots: 1, url: 'http://c', ageMs: 500 }]);
+  assert.equal(status.uptimeMs, 500);
+});
+
+test('opening a shuffle twice gives the same one, with another spec it is refused', async () => {
+  const { calls, job, layout } = await openShuffle();
+  assert.deepEqual(await calls.openShuffle({ job, name: 'x', spec: specOf() }), layout);
+  await assert.rejects(calls.openShuffle({ job, name: 'x', spec: specOf({ maps: 5 }) }), { code: 'REQUEST_INVALID', message: /another spec/ });
+  await assert.rejects(calls.openShuffle({ job, name: 'y', spec: specOf({ partitions: 0 }) }), { code: 'REQUEST_INVALID' });
+  await assert.rejects(calls.openShuffle({ job: 77, name: 'y', spec: specOf() }), { code: 'JOB_UNKNOWN' });
+  const other = await calls.openShuffle({ job, name: 'y', spec: specOf() });
+  assert.notEqual(other.shuffle, layout.shuffle);
+  assert.equal(other.version, 1);
+});
+
+test('without a worker a shuffle is not opened; one that comes while the call waits is used', async () => {
+  const world = await openWorld(new MemoryDisk(), { workerWaitMs: 1000 });
+  const { job } = await world.calls.openJob({ name: 'j', url: '', slots: 0 });
+  const late = world.calls.openShuffle({ job, name: 'x', spec: specOf() });
+  late.catch(() => {});
+  await world.clock.advance(1000);
+  await assert.rejects(late, { code: 'NO_WORKERS' });
+  const waiting = world.calls.openShuffle({ job, name: 'x', spec: specOf() });
+  const twin = world.calls.openShuffle({ job, name: 'x', spec: specOf() });
+  assert.equal(await isDone(waiting), false);
+  await addWorker(world.calls, 1);
+  assert.deepEqual(await waiting, await twin);
+  assert.equal((await waiting).locations[0]!.replicas[0]!.worker, hex(1));
+});
+
+test('a shuffle too large is refused, and the journal is none the worse', async () => {
+  const { calls, job, disk, manager } = await openShuffle();
+  await assert.rejects(calls.openShuffle({ job, name: 'huge', spec: specOf({ maps: 0xffffffff, partitions: 1 }) }), { code: 'REQUEST_INVALID' });
+  await calls.openShuffle({ job, name: 'next', spec: specOf() });
+  assert.deepEqual((await openWorld(disk.copy())).manager.snapshot(), manager.snapshot());
+});
+
+test('the first commit wins, and every later one is told who did, whoever asks and however often', async () => {
+  const { calls, shuffle } = await openShuffle();
+  const cells = [{ location: 0, incarnations: [hex(101)], manifestHash: '5' }];
+  const first = await calls.commit({ shuffle, map: 0, attempt: 3, cells });
+  assert.deepEqual(first, { won: true, winner: 3, version: 2, sealed: false });
+  assert.deepEqual(await calls.commit({ shuffle, map: 0, attempt: 4, cells }), { won: false, winner: 3, version: 2, sealed: false });
+  assert.deepEqual(await calls.commit({ shuffle, map: 0, attempt: 3, cells }), first);
+  await assert.rejects(calls.commit({ shuffle, map: 1, attempt: 3, cells: [] }), { code: 'REQUEST_INVALID' });
+  await assert.rejects(calls.commit({ shuffle: '99', map: 1, attempt: 3, cells }), { code: 'SHUFFLE_UNKNOWN' });
+  const stale = [{ ...cells[0]!, incarnations: [hex(1)] }];
+  await assert.rejects(calls.commit({ shuffle, map: 1, attempt: 3, cells: stale }), { code: 'WRONG_INCARNATION' });
+  for (const map of [1, 2]) await commitNew(calls, shuffle, map, 1);
+  assert.equal((await commitNew(calls, shuffle, 3, 1)).sealed, true);
+  assert.equal((await layoutNow(calls, shuffle)).sealed, true);
+});
+
+test('attempts that race commit once: whatever the order, one is told it won and all agree on who', async () => {
+  await fc.assert(
+    fc.asyncProperty(fc.array(fc.nat(5), { minLength: 2, maxLength: 12 }), async (attempts) => {
+      const { calls, shuffle } = await openShuffle();
+      const cells = [{ location: 0, incarnations: [hex(101)], manifestHash: '5' }];
+      const answers = await Promise.all(attempts.map((attempt) => calls.commit({ shuffle, map: 0, attempt, cells })));
+      assert.equal(new Set(answers.map((one) => one.winner)).size, 1);
+      for (const [i, answer] of answers.entries()) assert.equal(answer.won, answer.winner === attempts[i]);
+      assert.equal((await layoutNow(calls, shuffle)).winners.attempts[0], answers[0]!.winner);
+    }),
+    { numRuns: 30 },
+  );
+});
+
+test('what was seen to be missing is vacated at once, exactly those cells, and a second report changes nothing', async () => {
+  const { calls, shuffle } = await openShuffle(4);
+  await commitAll(calls, shuffle);
+  const before = await layoutNow(calls, shuffle);
+  const location = before.locations.find((one) => one.mapFrom === 0)!;
+  const report = await lost(calls, before, location.id, 'missing', [0]);
+  assert.equal(report.vacated, true);
+  assert.deepEqual(await vacantMaps(calls, shuffle), [0]);
+  const after = viewLayout(await layoutNow(calls, shuffle));
+  const was = viewLayout(before);
+  for (let map = 0; map < 4; map++) {
+    for (const { id } of before.locations) {
+      assert.equal(after.winner(map, id), map === 0 && id === location.id ? -1 : was.winner(map, id), `map ${map} location ${id}`);
+    }
+  }
+  assert.deepEqual(await lost(calls, before, location.id, 'missing', [0]), report);
+  const repaired = await commitNew(calls, shuffle, 0, 50);
+  assert.deepEqual([repaired.won, repaired.winner, repaired.sealed], [true, 50, true]);
+  assert.deepEqual(
+    after.targets(0).map((one) => one.partitionFrom),
+    [location.partitionFrom],
+  );
+});
+
+test('corrupt cells of a whole location are its maps, and no others', async () => {
+  const { calls, shuffle } = await openShuffle(4);
+  await commitAll(calls, shuffle);
+  const before = await layoutNow(calls, shuffle);
+  const location = before.locations[0]!;
+  await lost(calls, before, 0, 'corrupt');
+  const covered = Array.from({ length: location.mapTo - location.mapFrom }, (_, i) => location.mapFrom + i);
+  assert.deepEqual(await vacantMaps(calls, shuffle), covered);
+  await assert.rejects(calls.lost({ shuffle, location: 99, incarnation: hex(1), maps: [], because: 'missing' }), { code: 'REQUEST_INVALID' });
+});
+
+test('a live worker out of reach is lost after three reports a second apart, and gets no new attempts of that location', async () => {
+  const { calls, shuffle, clock } = await openShuffle(2);
+  await commitAll(calls, shuffle);
+  const layout = await layoutNow(calls, shuffle);
+  const report = async () => (await lost(calls, layout, 0, 'unreachable')).vacated;
+  assert.deepEqual([await report(), await report()], [false, false]);
+  await clock.advance(999);
+  assert.equal(await report(), false);
+  await clock.advance(1);
+  assert.deepEqual([await report(), await report()], [false, false]);
+  assert.deepEqual(await vacantMaps(calls, shuffle), []);
+  await clock.advance(1000);
+  assert.equal(await report(), true);
+  assert.notDeepEqual(await vacantMaps(calls, shuffle), []);
+  const now = await layoutNow(calls, shuffle);
+  const successor = now.locations.at(-1)!;
+  assert.equal(now.locations.length, layout.locations.length + 1);
+  assert.equal(successor.partitionFrom, layout.locations[0]!.partitionFrom);
+  assert.notEqual(successor.replicas[0]!.worker, layout.locations[0]!.replicas[0]!.worker);
+});
+
+test('a report about an older incarnation says: look again', async () => {
+  const { calls, shuffle } = await openShuffle();
+  await commitAll(calls, shuffle);
+  const { version } = await layoutNow(calls, shuffle);
+  assert.deepEqual(await calls.lost({ shuffle, location: 0, incarnation: hex(5), maps: [], because: 'missing' }), { version, vacated: false });
+  assert.deepEqual(await vacantMaps(calls, shuffle), []);
+});
+
+test('a worker whose poll is cut is gone at once: reported cells are vacated, vacant ones get a successor', async () => {
+  const { calls, shuffle } = await openShuffle(2);
+  await commitAll(calls, shuffle);
+  const layout = await layoutNow(calls, shuffle);
+  const worker = Number.parseInt(layout.locations[0]!.replicas[0]!.worker, 16);
+  const hangUp = new AbortController();
+  const { version } = await orders(calls, worker);
+  const poll = orders(calls, worker, { after: version, waitMs: 30_000 }, hangUp.signal);
+  poll.catch(() => {});
+  await settle();
+  assert.equal((await lost(calls, layout, 0, 'unreachable')).vacated, false);
+  hangUp.abort();
+  await assert.rejects(poll, { code: 'CONNECTION_LOST' });
+  assert.equal((await calls.status({})).workers.find((one) => one.pid === worker)?.state, 'lost');
+  assert.equal((await lost(calls, layout, 0, 'unreachable')).vacated, true);
+  const now = await layoutNow(calls, shuffle);
+  for (const map of viewLayout(now).vacant()) {
+    for (const target of viewLayout(now).targets(map)) assert.notEqual(target.replicas[0]!.worker, hex(worker));
+  }
+});
+
+test('a loss invalidates a run that is not deterministic; a later stage attempt gets a new run, and the old one is released', async () => {
+  const { calls, shuffle, job } = await openShuffle(1, { deterministic: false });
+  const spec = specOf({ deterministic: false });
+  await commitAll(calls, shuffle);
+  await lost(calls, await layoutNow(calls, shuffle), 0, 'missing', [2]);
+  assert.equal((await layoutNow(calls, shuffle)).invalidated, true);
+  await assert.rejects(commitNew(calls, shuffle, 0, 9), { code: 'ATTEMPT_SUPERSEDED' });
+  assert.equal((await calls.resolveShuffle({ job, name: 'x', stageAttempt: 0, spec })).shuffle, shuffle);
+  const next = await calls.resolveShuffle({ job, name: 'x', stageAttempt: 1, spec });
+  assert.notEqual(next.shuffle, shuffle);
+  assert.equal(next.invalidated, false);
+  assert.deepEqual(await calls.resolveShuffle({ job, name: 'x', stageAttempt: 1, spec }), next);
+  await assert.rejects(layoutNow(calls, shuffle), { code: 'SHUFFLE_RELEASED' });
+});
+
+test('a worker that restarts keeps the cells it announces under its new incarnation; the others are vacant', async () => {
+  const { calls, shuffle } = await openShuffle();
+  await commitAll(calls, shuffle);
+  const held = [0, 2].map((map) => ({ shuffle, map, attempt: map, location: 0, manifestHash: String(1000 + map) }));
+  const wrong = { shuffle, map: 3, attempt: 3, location: 0, manifestHash: '1' };
+  const loser = { shuffle, map: 1, attempt: 9, location: 0, manifestHash: '1001' };
+  await addWorker(calls, 1, 777);
+  const request = { worker: hex(1), incarnation: hex(777), held: [...held, wrong, loser, { ...wrong, shuffle: '9' }] };
+  const answer = await calls.announce(request);
+  assert.deepEqual(answer, { kept: 2, released: ['9'] });
+  assert.deepEqual(await calls.announce(request), answer);
+  const layout = await layoutNow(calls, shuffle);
+  assert.deepEqual(viewLayout(layout).vacant(), [1, 3]);
+  assert.equal(layout.locations[0]!.replicas[0]!.incarnation, hex(777));
+  await assert.rejects(calls.announce({ ...request, incarnation: hex(101) }), { code: 'FENCED' });
+  await assert.rejects(calls.announce({ ...request, worker: hex(8) }), { code: 'WRONG_INCARNATION' });
+});
+
+test('cells lost from sight count again when their worker brings them back, those seen to be missing do not', async () => {
+  const { calls, shuffle, clock, job } = await openShuffle();
+  await commitAll(calls, shuffle);
+  const layout = await layoutNow(calls, shuffle);
+  await lost(calls, layout, 0, 'missing', [1]);
+  await clock.advance(9000);
+  await calls.keepJob({ job, after: 0, slots: 0, waitMs: 0 });
+  await clock.advance(2000);
+  assert.equal((await lost(calls, layout, 0, 'unreachable')).vacated, true);
+  assert.deepEqual(await vacantMaps(calls, shuffle), [0, 1, 2, 3]);
+  await addWorker(calls, 1, 777);
+  const held = [0, 1, 2, 3].map((map) => ({ shuffle, map, attempt: map, location: 0, manifestHash: String(1000 + map) }));
+  assert.equal((await calls.announce({ worker: hex(1), incarnation: hex(777), held })).kept, 3);
+  assert.deepEqual(await vacantMaps(calls, shuffle), [1]);
+});
+
+test('a worker of another cluster or version is refused', async () => {
+  const { calls } = await openWorld();
+  const facts = { worker: hex(1), incarnation: hex(2), host: 'h', port: 1, hostLabel: 'h', pid: 1 };
+  await assert.rejects(calls.registerWorker({ ...facts, cluster: hex(5), protocol: 0 }), { code: 'WORKER_REFUSED' });
+  await assert.rejects(calls.registerWorker({ ...facts, protocol: 1 }), { code: 'VERSION_UNSUPPORTED', message: /version 1, this one 0/ });
+  await assert.rejects(calls.registerExecutor({ executor: hex(1), incarnation: hex(2), host: 'h', pid: 1, slots: 1, protocol: 7 }), {
+    code: 'VERSION_UNSUPPORTED',
+  });
+  const { cluster } = await calls.hello({});
+  assert.deepEqual(await calls.registerWorker({ ...facts, cluster, protocol: 0 }), { cluster, term: 1, leaseMs: 10_000 });
+  assert.deepEqual(await calls.registerWorker({ ...facts, cluster, protocol: 0 }), { cluster, term: 1, leaseMs: 10_000 });
+});
+
+test('orders wait until there is something to do, say only what is new, and answer when the wait is over', async () => {
+  const { calls, shuffle, clock } = await openShuffle();
+  const first = await orders(calls, 1);
+  assert.deepEqual([first.term, first.released, first.leases, first.drain], [1, [], [], false]);
+  const poll = orders(calls, 1, { after: first.version, waitMs: 30_000 });
+  assert.equal(await isDone(poll), false);
+  await calls.release({ shuffle });
+  const told = await poll;
+  assert.deepEqual(told.released, [shuffle]);
+  assert.ok(told.version > first.version);
+  const quiet = orders(calls, 1, { after: told.version, waitMs: 5000 });
+  assert.equal(await isDone(quiet), false);
+  await clock.advance(5000);
+  assert.deepEqual([(await quiet).released, (await quiet).version], [[], told.version]);
+  assert.deepEqual((await orders(calls, 1)).released, [shuffle], 'who knows nothing is told all');
+});
+
+test('orders of a replaced incarnation end FENCED, of a stranger WRONG_INCARNATION; leaving is draining', async () => {
+  const { calls, shuffle } = await openShuffle(2);
+  const poll = orders(calls, 1, { after: (await orders(calls, 1)).version, waitMs: 30_000 });
+  poll.catch(() => {});
+  await settle();
+  await addWorker(calls, 1, 777);
+  await assert.rejects(poll, { code: 'FENCED' });
+  await assert.rejects(orders(calls, 1), { code: 'FENCED' });
+  await assert.rejects(orders(calls, 8), { code: 'WRONG_INCARNATION' });
+  const goodbye = await orders(calls, 2, { leaving: true, waitMs: 30_000 });
+  assert.equal(goodbye.drain, true);
+  const layout = await layoutNow(calls, shuffle);
+  for (let map = 0; map < 4; map++) for (const { replicas } of viewLayout(layout).targets(map)) assert.equal(replicas[0]!.worker, hex(1));
+});
+
+test('release is idempotent and is not unknown', async () => {
+  const { calls, shuffle, job } = await openShuffle();
+  assert.deepEqual([await calls.release({ shuffle }), await calls.release({ shuffle })], [{}, {}]);
+  await assert.rejects(layoutNow(calls, shuffle), { code: 'SHUFFLE_RELEASED' });
+  await assert.rejects(calls.openShuffle({ job, name: 'x', spec: specOf() }), { code: 'SHUFFLE_RELEASED' });
+  await assert.rejects(calls.release({ shuffle: '5' }), { code: 'SHUFFLE_UNKNOWN' });
+  assert.deepEqual([await calls.closeJob({ job }), await calls.closeJob({ job })], [{}, {}]);
+  await assert.rejects(calls.closeJob({ job: 50 }), { code: 'JOB_UNKNOWN' });
+  assert.deepEqual((await orders(calls, 1)).released, [`job:${job}`]);
+});
+
+test('a layout is answered at once when it is newer, else when it changes or the wait is over', async () => {
+  const { calls, shuffle, clock } = await openShuffle();
+  const poll = calls.layout({ shuffle, after: 1, waitMs: 10_000 });
+  assert.equal(await isDone(poll), false);
+  await commitNew(calls, shuffle, 0, 7);
+  assert.deepEqual([(await poll).version, (await poll).winners.attempts], [2, [7, -1, -1, -1]]);
+  const late = calls.layout({ shuffle, after: 2, waitMs: 10_000 });
+  await clock.advance(10_000);
+  assert.equal((await late).version, 2);
+  const cut = calls.layout({ shuffle, after: 2, waitMs: 10_000 });
+  cut.catch(() => {});
+  await calls.release({ shuffle });
+  await assert.rejects(cut, { code: 'SHUFFLE_RELEASED' });
+});
+
+test('slots go to jobs with their token, and an executor hears of it by its orders', async () => {
+  const { calls } = await openWorld();
+  const a = await calls.openJob({ name: 'a', url: 'http://a', slots: 2 });
+  const waiting = calls.keepJob({
+    job: a.job,
+    after: (await calls.keepJob({ job: a.job, after: 0, slots: 2, waitMs: 0 })).version,
+    slots: 2,
+    waitMs: 9000,
+  });
+  assert.equal(await isDone(waiting), false);
+  await addExecutor(calls, 5, 2);
+  const kept = await waiting;
+  assert.deepEqual(
+    kept.leases.map(({ executor, slots }) => [executor, slots]),
+    [[hex(5), 2]],
+  );
+  const told = await orders(calls, 5);
+  assert.deepEqual(
+    told.leases.map(({ job, slots, url }) => [job, slots, url]),
+    [[a.job, 2, 'http://a']],
+  );
+  assert.equal(told.leases[0]!.lease, kept.leases[0]!.lease);
+  assert.match(told.leases[0]!.token, /^v0\.job\.1\./);
+  const b = await calls.openJob({ name: 'b', url: 'http://b', slots: 2 });
+  assert.deepEqual((await orders(calls, 5)).leases.map(({ job, slots }) => [job, slots]).sort(), [
+    [a.job, 1],
+    [b.job, 1],
+  ]);
+  await calls.closeJob({ job: a.job });
+  assert.deepEqual(
+    (await orders(calls, 5)).leases.map(({ job, slots }) => [job, slots]),
+    [[b.job, 2]],
+  );
+  await assert.rejects(calls.keepJob({ job: a.job, after: 0, slots: 1, waitMs: 0 }), { code: 'JOB_UNKNOWN' });
+});
+
+test('an executor that is gone frees its slots', async () => {
+  const { calls, clock } = await openWorld();
+  const { job } = await calls.openJob({ name: 'a', url: '', slots: 2 });
+  await addExecutor(calls, 5, 2);
+  await orders(calls, 5, { leaving: true });
+  assert.deepEqual((await calls.keepJob({ job, after: 0, slots: 2, waitMs: 0 })).leases, []);
+  await addExecutor(calls, 6, 1);
+  assert.equal((await calls.keepJob({ job, after: 0, slots: 2, waitMs: 0 })).leases.length, 1);
+  await clock.advance(9000);
+  await calls.keepJob({ job, after: 0, slots: 2, waitMs: 0 });
+  await clock.advance(3000);
+  assert.deepEqual((await calls.keepJob({ job, after: 0, slots: 2, waitMs: 0 })).leases, []);
+  assert.deepEqual((await calls.status({})).executors, []);
+});
+
+test('a job nobody keeps is released after its lease; polls keep it, also several at once', async () => {
+  const { calls, job, shuffle, clock } = await openShuffle();
+  const { version } = await calls.keepJob({ job, after: 0, slots: 0, waitMs: 0 });
+  const polls = [1, 2].map(() => calls.keepJob({ job, after: version, slots: 0, waitMs: 30_000 }));
+  for (const poll of polls) poll.catch(() => {});
+  await clock.advance(25_000);
+  await addWorker(calls, 1);
+  assert.equal((await calls.status({})).jobs.length, 1);
+  await clock.advance(5000);
+  await Promise.all(polls);
+  await clock.advance(9000);
+  assert.equal((await calls.status({})).jobs.length, 1);
+  await clock.advance(3000);
+  assert.deepEqual((await calls.status({})).jobs, []);
+  await assert.rejects(layoutNow(calls, shuffle), { code: 'SHUFFLE_RELEASED' });
+});
+
+test('a job of another engine lives as long as its token', async () => {
+  const { calls, clock } = await openWorld();
+  const { job, expiresAt } = await calls.mintToken({ name: 'spark', expiresMs: 60_000 });
+  assert.equal(expiresAt, clock.wall() + 60_000);
+  await clock.advance(59_000);
+  assert.deepEqual(
+    (await calls.status({})).jobs.map((one) => one.job),
+    [job],
+  );
+  await clock.advance(3000);
+  assert.deepEqual((await calls.status({})).jobs, []);
+});
+
+test('a restart replays the state, raises the term and waits for those who were there', async () => {
+  const first = await openShuffle(2);
+  await addExecutor(first.calls, 5, 2);
+  await first.calls.keepJob({ job: first.job, after: 0, slots: 2, waitMs: 0 });
+  await commitAll(first.calls, first.shuffle);
+  await first.manager.close();
+  const { manager, calls, clock }: World = await openWorld(first.disk);
+  assert.equal(manager.term, 2);
+  assert.deepEqual(manager.snapshot(), first.manager.snapshot());
+  assert.equal((await layoutNow(calls, first.shuffle)).sealed, true);
+  // Nothing is given to others before the old ones have had their time.
+  const kept = await calls.keepJob({ job: first.job, after: 0, slots: 2, waitMs: 0 });
+  assert.equal(kept.leases.length, 1);
+  const layout = await layoutNow(calls, first.shuffle);
+  assert.equal((await lost(calls, layout, 0, 'unreachable')).vacated, false);
+  await addWorker(calls, 1);
+  await addWorker(calls, 2);
+  await addExecutor(calls, 5, 2);
+  assert.deepEqual((await calls.keepJob({ job: first.job, after: 0, slots: 2, waitMs: 0 })).leases, kept.leases);
+  assert.deepEqual(await layoutNow(calls, first.shuffle), layout);
+  await clock.advance(1000);
+  assert.deepEqual(await vacantMaps(calls, first.shuffle), []);
+});
+
+test('after a restart a worker that does not come back is gone after a lease', async () => {
+  const first = await openShuffle(2);
+  await first.manager.close();
+  const { calls, clock } = await openWorld(first.disk);
+  await addWorker(calls, 1);
+  for (let i = 0; i < 6; i++) {
+    await clock.advance(2000);
+    await orders(calls, 1);
+    await calls.keepJob({ job: first.job, after: 0, slots: 0, waitMs: 0 });
+  }
+  const view = viewLayout(await layoutNow(calls, first.shuffle));
+  for (let map = 0; map < 4; map++) for (const { replicas } of view.targets(map)) assert.equal(replicas[0]!.worker, hex(1));
+});
+
+test('a full disk answers NO_SPACE and nothing has happened; with space again the same call works', async () => {
+  const { calls, shuffle, disk, manager } = await openShuffle();
+  const before = manager.snapshot();
+  disk.failWrite = new SluiceError('NO_SPACE', { what: 'test' });
+  await assert.rejects(commitNew(calls, shuffle, 0, 1), { code: 'NO_SPACE' });
+  await settle();
+  assert.deepEqual(manager.snapshot(), before);
+  assert.deepEqual(await vacantMaps(calls, shuffle), [0, 1, 2, 3]);
+  disk.failWrite = null;
+  assert.equal((await commitNew(calls, shuffle, 0, 2)).winner, 2);
+  assert.deepEqual((await openWorld(disk.copy())).manager.snapshot(), manager.snapshot());
+});
+
+test('a manager that was replaced answers FENCED to all', async () => {
+  const { calls, shuffle, disk, clock } = await openShuffle();
+  await openWorld(disk);
+  await assert.rejects(commitNew(calls, shuffle, 0, 1), { code: 'FENCED' });
+  await assert.rejects(calls.hello({}), { code: 'FENCED' });
+  const other = await openShuffle();
+  await openWorld(other.disk);
+  await other.clock.advance(2000);
+  await assert.rejects(other.calls.hello({}), { code: 'FENCED' }, 'also when it has nothing to write');
+  await clock.advance(5000);
+});
+
+test('closing ends the long polls and is final', async () => {
+  const { calls, manager, shuffle } = await openShuffle();
+  const poll = calls.layout({ shuffle, after: 5, waitMs: 30_000 });
+  poll.catch(() => {});
+  await settle();
+  await manager.close();
+  await assert.rejects(poll, { code: 'LEDGER_UNAVAILABLE' });
+  await assert.rejects(calls.hello({}), { code: 'LEDGER_UNAVAILABLE' });
+});
+
+test('a caller who hangs up is not waited for', async () => {
+  const { calls, manager, shuffle } = await openShuffle();
+  const hangUp = new AbortController();
+  const poll = calls.layout({ shuffle, after: 5, waitMs: 30_000 }, { signal: hangUp.signal });
+  poll.catch(() => {});
+  await settle();
+  assert.equal(manager.gauges().polls, 1);
+  hangUp.abort();
+  await assert.rejects(poll, { code: 'CONNECTION_LOST' });
+  assert.equal(manager.gauges().polls, 0);
+});
+
+test('replicas are on different hosts, and a lost one takes nothing from the other', async () => {
+  const { calls, shuffle } = await openShuffle(3, { replicas: 2 });
+  await commitAll(calls, shuffle);
+  const layout = await layoutNow(calls, shuffle);
+  for (const { replicas } of layout.locations) assert.equal(new Set(replicas.map((one) => one.hostLabel)).size, 2);
+  await lost(calls, layout, 0, 'missing');
+  assert.deepEqual(await vacantMaps(calls, shuffle), []);
+  const other = layout.locations[0]!.replicas[1]!.incarnation;
+  await calls.lost({ shuffle, location: 0, incarnation: other, maps: [1], because: 'missing' });
+  assert.deepEqual(await vacantMaps(calls, shuffle), [1]);
+});
