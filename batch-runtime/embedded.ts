@@ -45,23 +45,63 @@ interface Member {
   readonly gone: Promise<void>;
 }
 
+interface Spawned {
+  readonly folder: string;
+  readonly workers: number;
+  readonly executors: number;
+  readonly children: readonly { readonly name: string; readonly child: ChildProcess }[];
+}
+
+/** Processes that load their program and wait on stdin to be told what they are. Their stderr goes to a log in `folder`. */
+function spawnMembers(folder: string, workers: number, executors: number): Spawned {
+  const logs = join(folder, 'logs');
+  mkdirSync(logs, { recursive: true, mode: 0o700 });
+  const spawned = (name: string) => {
+    const log = openSync(join(logs, `${name}.log`), 'a');
+    const verb = name.replace(/-.*/, '');
+    // A session of its own: Ctrl-C reaches the parent only, which then stops its members in order.
+    const child = spawn(process.execPath, [bin, verb, '--config', '-'], { stdio: ['pipe', 'pipe', log], detached: true });
+    closeSync(log);
+    child.stdin?.on('error', () => {});
+    return { name, child };
+  };
+  const numbered = (verb: string, count: number): string[] => Array.from({ length: count }, (_, i) => `${verb}-${i + 1}`);
+  return { folder, workers, executors, children: ['manager', ...numbered('worker', workers), ...numbered('executor', executors)].map(spawned) };
+}
+
+const temporaryFolder = (): string => mkdtempSync(join(tmpdir(), 'sluice-'));
+
+let warmed: Spawned | null = null;
+
+/** Starts the processes of a temporary cluster that this process will ask for soon, so that they load while it does; `cool` ends them. */
+export function warm(workers: number, executors: number): void {
+  warmed ??= spawnMembers(temporaryFolder(), workers, executors);
+}
+
+/** Ends what was warmed and never asked for: a member whose stdin closes before it is configured ends by itself. */
+export function cool(): void {
+  for (const { child } of warmed?.children ?? []) child.stdin?.end();
+  if (warmed !== null) rmSync(warmed.folder, { recursive: true, force: true });
+  warmed = null;
+}
+
+function takeWarmed({ workers, executors, dataDir }: EmbeddedOptions): Spawned | null {
+  if (warmed === null || dataDir !== null || warmed.workers !== workers || warmed.executors !== executors) return null;
+  const taken = warmed;
+  warmed = null;
+  return taken;
+}
+
 /**
  * Starts all members at once and settles when all have registered.
  * @throws what a member could not start with; then nothing is left running
  */
 export async function startEmbedded(options: EmbeddedOptions): Promise<EmbeddedCluster> {
-  const folder = options.dataDir ?? mkdtempSync(join(tmpdir(), 'sluice-'));
+  const { folder, children } = takeWarmed(options) ?? spawnMembers(options.dataDir ?? temporaryFolder(), options.workers, options.executors);
   const logs = join(folder, 'logs');
-  mkdirSync(logs, { recursive: true, mode: 0o700 });
   let stopping = false;
-  const members: Member[] = [];
 
-  const start = (verb: 'manager' | 'worker' | 'executor', name: string): Member => {
-    const log = openSync(join(logs, `${name}.log`), 'a');
-    // A session of its own: Ctrl-C reaches the parent only, which then stops its members in order.
-    const child = spawn(process.execPath, [bin, verb, '--config', '-'], { stdio: ['pipe', 'pipe', log], detached: true });
-    closeSync(log);
-    child.stdin?.on('error', () => {});
+  const members = children.map(({ name, child }): Member => {
     const { promise: ready, resolve, reject } = Promise.withResolvers<Readonly<Record<string, unknown>>>();
     ready.catch(() => {});
     createInterface({ input: child.stdout! }).once('line', (line) => {
@@ -70,18 +110,21 @@ export async function startEmbedded(options: EmbeddedOptions): Promise<EmbeddedC
       else reject(fromJson(said.error));
     });
     const gone = new Promise<void>((settle) => {
-      child.once('error', (error) => reject(new SluiceError('INTERNAL', { what: `${name} cannot be started: ${error.message}` })));
-      child.once('exit', (code, signal) => {
-        const how = signal ?? `exit code ${code}`;
+      const ended = (how: string): void => {
         reject(new SluiceError('INTERNAL', { what: `${name} ended before it was ready (${how}); see ${join(logs, `${name}.log`)}` }));
         if (!stopping) options.died(name, how);
         settle();
+      };
+      child.once('error', (error) => {
+        reject(new SluiceError('INTERNAL', { what: `${name} cannot be started: ${error.message}` }));
+        settle();
       });
+      child.once('exit', (code, signal) => ended(signal ?? `exit code ${code}`));
+      // One that was warmed may have ended already.
+      if (child.exitCode !== null || child.signalCode !== null) ended(child.signalCode ?? `exit code ${child.exitCode}`);
     });
-    const member = { name, child, ready, gone };
-    members.push(member);
-    return member;
-  };
+    return { name, child, ready, gone };
+  });
   const configure = (member: Member, config: object): void => {
     member.child.stdin?.write(`${JSON.stringify(config)}\n`);
   };
@@ -105,15 +148,14 @@ export async function startEmbedded(options: EmbeddedOptions): Promise<EmbeddedC
   };
 
   try {
-    const manager = start('manager', 'manager');
-    const workers = Array.from({ length: options.workers }, (_, i) => start('worker', `worker-${i + 1}`));
-    const executors = Array.from({ length: options.executors }, (_, i) => start('executor', `executor-${i + 1}`));
+    const of = (verb: string): Member[] => members.filter(({ name }) => name.startsWith(verb));
+    const [manager, ...others] = members as [Member, ...Member[]];
     configure(manager, { host: '127.0.0.1', port: options.port, dataDir: join(folder, 'manager') });
     const { url, secretFile } = (await manager.ready) as { url: string; secretFile: string };
-    for (const [i, worker] of workers.entries())
-      configure(worker, { managerUrl: url, port: 0, secretFile, dataDirs: [join(folder, `worker-${i + 1}`)], ...options.worker });
-    for (const executor of executors) configure(executor, { managerUrl: url, secretFile });
-    await Promise.all([...workers, ...executors].map(({ ready }) => ready));
+    for (const worker of of('worker'))
+      configure(worker, { managerUrl: url, port: 0, secretFile, dataDirs: [join(folder, worker.name)], ...options.worker });
+    for (const executor of of('executor')) configure(executor, { managerUrl: url, secretFile });
+    await Promise.all(others.map(({ ready }) => ready));
     const pids = members.map(({ name, child }) => ({ name, pid: child.pid ?? 0 }));
     return { url, folder, secret: readFileSync(secretFile, 'utf8').trim(), pids, close };
   } catch (thrown) {

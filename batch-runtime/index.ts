@@ -3,6 +3,7 @@
  */
 export { Temporal } from 'temporal-polyfill';
 export { Type } from 'typebox';
+export { type ErrorCode, SluiceError } from '#manager/protocol/errors.ts';
 export { csv, parquet, type Sink, type Source } from './connectors/builders.ts';
 export {
   type Aggregate,
@@ -23,8 +24,7 @@ export {
   when,
 } from './expression-api.ts';
 export { type Job, job, type Params } from './job.ts';
-export { bool, type Declared, date, float64, int32, int64, integer, type RowOf, schema, timestamp, utf8 } from './schema.ts';
-export { type Descending, desc, type Flow, type Grouped, type Table } from './table.ts';
 export { type Run, type RunOptions, run } from './run.ts';
 export type { JobEvent, JobReport } from './schedule/events.ts';
-export { type ErrorCode, SluiceError } from '#manager/protocol/errors.ts';
+export { bool, type Declared, date, float64, int32, int64, integer, type RowOf, schema, timestamp, utf8 } from './schema.ts';
+export { type Descending, desc, type Flow, type Grouped, type Table } from './table.ts';

@@ -1,5 +1,6 @@
 /** `sluice executor`: one executor, the way production starts it. */
 import { ExecutorConfig, executorPrefix } from '../config.ts';
+import { warmThread } from '../execute/executor.ts';
 import { startExecutorProcess } from '../main.ts';
 import { runProcess } from './process.ts';
 import type { Verb } from './verb.ts';
@@ -17,6 +18,7 @@ Example: sluice executor --manager-url http://127.0.0.1:7070 --secret-file /var/
       schema: ExecutorConfig,
       prefix: executorPrefix,
       args,
+      warm: warmThread,
       async start(config) {
         const executor = await startExecutorProcess(config, process.env['SLUICE_TOKEN'] ?? '');
         return { says: { ready: true }, close: () => executor.close() };

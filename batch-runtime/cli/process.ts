@@ -14,11 +14,13 @@ interface Program<P extends TProperties> {
   readonly schema: TObject<P>;
   readonly prefix: string;
   readonly args: readonly string[];
+  /** What can be done while the parent has not said what it is yet. */
+  warm?(): void;
   /** Starts it; answers what it says when it is ready, and how to end it. */
   start(config: Readonly<Static<TObject<P>>>): Promise<{ readonly says: object; close(): Promise<void> }>;
 }
 
-export async function runProcess<P extends TProperties>({ schema, prefix, args, start }: Program<P>): Promise<number> {
+export async function runProcess<P extends TProperties>({ schema, prefix, args, warm, start }: Program<P>): Promise<number> {
   const flags = Object.keys(schema.properties).map((key) => ({ key, flag: key.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`) }));
   const options = Object.fromEntries(flags.map(({ flag }) => [flag, { type: 'string' as const }]));
   const { values } = readArgs(args, { ...options, config: { type: 'string' }, 'explain-config': { type: 'boolean' } });
@@ -27,6 +29,7 @@ export async function runProcess<P extends TProperties>({ schema, prefix, args, 
   const flagged = Object.fromEntries(flags.flatMap(({ key, flag }) => (given[flag] === undefined ? [] : [[key, given[flag]]])));
   const piped = values.config === '-';
   const signal = interruption();
+  if (piped) warm?.();
   const stdin = piped ? await firstLine(signal) : null;
   if (stdin !== null && stdin.line === null) return 0;
   let loaded: Loaded<Static<TObject<P>>>;

@@ -1,20 +1,15 @@
-/** `sluice run`: runs a job module, embedded or on a cluster, and shows progress, the table by stage and the rows. */
+/**
+ * `sluice run`: reads and checks the command line, and lets the members of an embedded cluster load while the engine does.
+ * What happens then is launch.ts's.
+ */
 import { existsSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';
-import { asSluiceError, SluiceError, toJson } from '#manager/protocol/errors.ts';
-import { loadJob } from '../execute/job-module.ts';
-import { explain } from '../graph/explain.ts';
-import { type AnyJob, buildGraph, type Job } from '../job.ts';
-import { type Run, type RunOptions, run } from '../run.ts';
-import type { JobEvent } from '../schedule/events.ts';
-import { planJob } from '../schedule/planning.ts';
+import { SluiceError } from '#manager/protocol/errors.ts';
+import { cool, warm } from '../embedded.ts';
+import type { RunOptions } from '../run.ts';
 import { credentialFor } from './credentials.ts';
-import { createProgress } from './progress.ts';
-import { csvLine, digits, size, table } from './table.ts';
 import { count, interruption, readArgs, usage, type Verb } from './verb.ts';
-
-const rowsShown = 100;
 
 export const verb: Verb = {
   help: `Usage: sluice run JOB.ts [options]
@@ -59,26 +54,26 @@ Example: sluice run examples/flight-delays.ts --param out=result
       throw usage('--executors and --workers are for an embedded cluster: leave them out with --cluster');
     const module = resolve(path);
     if (!existsSync(module)) throw new SluiceError('JOB_MODULE_INVALID', { path: module, what: 'there is no such file' });
-    const url = pathToFileURL(module).href;
-    const params = readParams(values.param ?? []);
-    const job = await loadJob(url);
-    if (values.explain) {
-      const { plan, stages } = await planJob(buildGraph(job, params), process.cwd());
-      process.stdout.write(`${explain(plan, stages)}\n`);
-      return 0;
-    }
     const cluster =
-      values.cluster === undefined ? {} : (({ url: at, token }) => ({ cluster: at, token }))(credentialFor(values.cluster, values['token-file']));
+      values.cluster === undefined ? {} : (({ url, token }) => ({ cluster: url, token }))(credentialFor(values.cluster, values['token-file']));
     const options: RunOptions = {
-      params,
+      params: readParams(values.param ?? []),
       shuffle,
-      module: url,
+      module: pathToFileURL(module).href,
       signal: interruption(),
       ...cluster,
       ...(executors === undefined ? {} : { executors }),
       ...(workers === undefined ? {} : { workers }),
     };
-    return values.json ? runForPrograms(job, options) : runForPeople(job, options);
+    const embedded = values.cluster === undefined && shuffle !== 'memory' && !values.explain;
+    if (embedded) warm(shuffle === 'local' ? 0 : (workers ?? 2), executors ?? 2);
+    try {
+      // The engine loads while the members of the cluster do.
+      const { explainJob, launch } = await import('./launch.ts');
+      return await (values.explain ? explainJob(options) : launch(options, values.json));
+    } finally {
+      cool();
+    }
   },
 };
 
@@ -91,97 +86,3 @@ function readParams(given: readonly string[]): Record<string, string> {
   }
   return params;
 }
-
-type Row = Readonly<Record<string, unknown>>;
-const start = (job: AnyJob, options: RunOptions): Promise<Run<Row>> => run(job as unknown as Job<Record<never, never>, Row>, options);
-
-async function runForPeople(job: AnyJob, options: RunOptions): Promise<number> {
-  const view = createProgress(process.stderr);
-  let running: Run<Row> | null = null;
-  try {
-    running = await start(job, { ...options, onEvent: (event) => view.take(event) });
-    const rows: Row[] = [];
-    if (running.schema !== null) {
-      for await (const row of running.rows()) {
-        rows.push(row);
-        if (rows.length > rowsShown) break;
-      }
-    }
-    const report = await running.done();
-    view.end();
-    process.stderr.write(`${view.stages()}\n\n`);
-    if (running.schema !== null)
-      showRows(
-        running.schema.map(({ name }) => name),
-        rows,
-      );
-    process.stderr.write(
-      `\ndone in ${(report.ms / 1000).toFixed(2)} s: ${digits(report.rows)} rows, ${size(report.bytesShuffled)} shuffled, ${report.tasks} tasks (${report.tasksRerun} run again), result hash ${report.resultHash}\n`,
-    );
-    return 0;
-  } catch (thrown) {
-    view.end();
-    throw thrown;
-  } finally {
-    await running?.close();
-    if (running?.logs != null) process.stderr.write(`the logs of its processes are kept in ${running.logs}\n`);
-  }
-}
-
-function showRows(names: readonly string[], rows: readonly Row[]): void {
-  const shown = rows.slice(0, rowsShown);
-  const cells = shown.map((row) => names.map((name) => cell(row[name])));
-  if (process.stdout.isTTY === true) {
-    process.stdout.write(
-      `${table(
-        names,
-        cells.map((row) => row.map((one) => one ?? '')),
-      )}\n`,
-    );
-    if (rows.length > rowsShown) process.stdout.write(`(the first ${rowsShown} rows; write them to a sink to have them all)\n`);
-  } else process.stdout.write(`${[csvLine(names), ...cells.map(csvLine)].join('\n')}\n`);
-}
-
-const cell = (value: unknown): string | null => (value === null || value === undefined ? null : String(value));
-
-/** Rows come before the event `done`, which is the last line. */
-async function runForPrograms(job: AnyJob, options: RunOptions): Promise<number> {
-  const write = (event: JobEvent): void => {
-    process.stdout.write(`${JSON.stringify(event)}\n`);
-  };
-  let last: JobEvent | null = null;
-  let said = false;
-  const onEvent = (event: JobEvent): void => {
-    if (event.type === 'done') last = event;
-    else {
-      said ||= event.type === 'error';
-      write(event);
-    }
-  };
-  const startedAt = performance.now();
-  const at = (): { at: number; job: string } => ({ at: Math.round(performance.now() - startedAt), job: job.name });
-  let running: Run<Row> | null = null;
-  try {
-    running = await start(job, { ...options, onEvent });
-    if (running.schema !== null) for await (const row of running.rows()) write({ ...at(), type: 'row', row: plain(row) });
-    await running.done();
-    if (last !== null) write(last);
-    return 0;
-  } catch (thrown) {
-    // The job tells its own failure, though perhaps after its rows have.
-    await running?.close();
-    if (!said) write({ ...at(), type: 'error', error: toJson(asSluiceError(thrown)) });
-    throw thrown;
-  } finally {
-    await running?.close();
-  }
-}
-
-/** int64, dates and timestamps as text. */
-const plain = (row: Row): Readonly<Record<string, string | number | boolean | null>> =>
-  Object.fromEntries(
-    Object.entries(row).map(([name, value]) => [
-      name,
-      value === null || typeof value === 'number' || typeof value === 'boolean' ? value : String(value),
-    ]),
-  );

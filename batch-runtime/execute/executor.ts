@@ -41,7 +41,7 @@ export async function startExecutor({ manager, clock, random, log, slots }: Exec
   const closing = new AbortController();
   const threads = new Map<string, { readonly worker: Worker; readonly gone: Promise<void> }>();
   let wanted = new Map<string, Orders['leases'][number]>();
-  let spare: Worker | null = newThread();
+  let spare: Worker | null = takeWarmed() ?? newThread();
 
   const register = () =>
     manager.registerExecutor(
@@ -130,6 +130,19 @@ export async function startExecutor({ manager, clock, random, log, slots }: Exec
       return closed;
     },
   };
+}
+
+let warmed: Worker | null = null;
+
+/** Lets the first thread load before the executor is configured. */
+export function warmThread(): void {
+  warmed ??= newThread();
+}
+
+function takeWarmed(): Worker | null {
+  const taken = warmed;
+  warmed = null;
+  return taken;
 }
 
 function newThread(): Worker {
