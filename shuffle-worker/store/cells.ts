@@ -102,7 +102,10 @@ export class Cells {
   /** Again: the one that is there stays. */
   add(cell: Cell): Cell {
     let maps = this.#locations.get(cell.location);
-    if (!maps) this.#locations.set(cell.location, (maps = new Map()));
+    if (!maps) {
+      maps = new Map();
+      this.#locations.set(cell.location, maps);
+    }
     const cells = maps.get(cell.map);
     const known = this.find(cell.location, cell.map, cell.attempt, cell.section);
     if (known) return known;

@@ -3,8 +3,9 @@
  * in them. Segments are preallocated once and recycled, never removed while the worker runs, since a fresh page of a file
  * costs ten times a used one. What a region says is region.ts; which shuffles it holds is the store's matter.
  */
-import { SluiceError } from '#manager/protocol/errors.ts';
+
 import type { Disk, DiskFile } from '#manager/process/ports.ts';
+import { SluiceError } from '#manager/protocol/errors.ts';
 import { pageBytes } from './region.ts';
 import { encodeSegmentHead } from './segment.ts';
 

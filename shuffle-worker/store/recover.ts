@@ -3,8 +3,9 @@
  * ordinals of that shuffle and folder are whole; its counts are the manifest's, never what was found. It reads heads,
  * indexes and manifests, not data, and wipes the regions it drops, so that a later start cannot believe them.
  */
-import type { ShuffleId } from '#manager/protocol/ids.ts';
+
 import type { Log } from '#manager/process/ports.ts';
+import type { ShuffleId } from '#manager/protocol/ids.ts';
 import { blockKinds, manifestPartition, verifyBlock } from '../protocol/block.ts';
 import { manifestHeadBytes, readManifest } from '../protocol/manifest.ts';
 import { type Cell, CellCounts } from './cells.ts';
@@ -15,8 +16,8 @@ import {
   indexMatches,
   indexOffset,
   pageBytes,
-  readGranule,
   type RegionHeader,
+  readGranule,
   readRegionHeader,
   regionBytes,
   regionHeaderBytes,

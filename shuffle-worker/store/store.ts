@@ -3,10 +3,11 @@
  * when a flush is due. It checks a stream's manifest against what came, and acknowledges at the level that was asked for. It
  * knows nothing of connections, credits or the ledger: worker.ts brings those together.
  */
+
+import type { Clock, Log, Millis, Timer } from '#manager/process/ports.ts';
 import { type Level, levels } from '#manager/protocol/control.ts';
 import { asSluiceError, SluiceError } from '#manager/protocol/errors.ts';
 import type { ShuffleId } from '#manager/protocol/ids.ts';
-import type { Clock, Log, Millis, Timer } from '#manager/process/ports.ts';
 import { accountBytes, entryBytes, nameOfCode, readTotals, verdictOf, writeAccount } from '../kernel/kernel.ts';
 import { blockHeaderBytes } from '../protocol/block.ts';
 import { type Manifest, manifestHeadBytes, readManifest } from '../protocol/manifest.ts';
@@ -250,7 +251,10 @@ export class Store {
   /** Calls `settle` once when the finished stream has reached `level`; with an error when it cannot. */
   whenAt(stream: StoredStream, level: Level, settle: (error: SluiceError | null) => void): void {
     const batch = stream.manifestIn;
-    if (level === levels[0] || (!batch && level === levels[1])) return settle(null);
+    if (level === levels[0] || (!batch && level === levels[1])) {
+      settle(null);
+      return;
+    }
     const { shelf, data } = stream;
     const sync = level === levels[2];
     if (!batch) {
