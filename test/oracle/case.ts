@@ -1,0 +1,115 @@
+/**
+ * One random job as plain JSON: what data it reads, the verbs in order, what it gives. Made from a seed by generate.ts; job.ts
+ * makes the tables of it, sql.ts the same question to DuckDB. Neither knows the other, so they can only agree by being right.
+ */
+
+export type Kind = 'bool' | 'int32' | 'integer' | 'int64' | 'float64' | 'utf8' | 'date' | 'timestamp';
+
+/** An expression; calls have the method of the fluent API as their name. Literals at rest: int64 and timestamp as text, date as ISO text. */
+export type Expr =
+  | { readonly op: 'column'; readonly name: string; readonly kind: Kind }
+  | { readonly op: 'literal'; readonly value: boolean | number | string | null; readonly kind: Kind }
+  | { readonly op: 'call'; readonly fn: string; readonly args: readonly Expr[]; readonly kind: Kind; readonly option?: string | number };
+
+export interface Named {
+  readonly name: string;
+  readonly expr: Expr;
+}
+
+export interface AggregateSpec {
+  readonly name: string;
+  readonly fn: 'count' | 'sum' | 'avg' | 'min' | 'max';
+  readonly arg: Expr | null;
+  readonly filter: Expr | null;
+}
+
+export interface Key {
+  readonly name: string;
+  readonly descending: boolean;
+}
+
+/** A column of a source. `sql` computes it from `i`, the number of the row, and nothing else. */
+export interface SourceColumn {
+  readonly name: string;
+  readonly kind: Kind;
+  readonly nullable: boolean;
+  readonly sql: string;
+}
+
+export interface SourceTable {
+  readonly format: 'parquet' | 'csv' | 'values';
+  readonly rows: number;
+  /** Rows are cut into so many files. */
+  readonly files: number;
+  /** What COPY is told besides: row group size, compression, version. */
+  readonly options: string;
+  readonly columns: readonly SourceColumn[];
+}
+
+/** A verb; `input` and the like are steps before it. */
+export type Step =
+  | { readonly op: 'read'; readonly source: number }
+  | { readonly op: 'filter'; readonly input: number; readonly condition: Expr }
+  | { readonly op: 'derive'; readonly input: number; readonly columns: readonly Named[] }
+  | { readonly op: 'select'; readonly input: number; readonly names: readonly string[]; readonly columns: readonly Named[] }
+  | { readonly op: 'drop'; readonly input: number; readonly names: readonly string[] }
+  | { readonly op: 'rename'; readonly input: number; readonly names: Readonly<Record<string, string>> }
+  | { readonly op: 'dropNulls'; readonly input: number; readonly names: readonly string[] }
+  /** Without aggregates it is a DISTINCT of the keys; without keys one row. */
+  | {
+      readonly op: 'aggregate';
+      readonly input: number;
+      readonly keys: readonly string[];
+      readonly computed: readonly Named[];
+      readonly aggregates: readonly AggregateSpec[];
+    }
+  | {
+      readonly op: 'join';
+      readonly left: number;
+      readonly right: number;
+      readonly how: 'inner' | 'left';
+      readonly on: readonly (readonly [string, string])[];
+      readonly prefix: string;
+    }
+  | { readonly op: 'orderBy'; readonly input: number; readonly keys: readonly Key[] }
+  | { readonly op: 'limit'; readonly input: number; readonly count: number };
+
+export interface OutColumn {
+  readonly name: string;
+  readonly kind: Kind;
+  /** An average: compared to 12 digits. */
+  readonly inexact: boolean;
+}
+
+/** What is compared. Where `limit` cuts rows that no order tells apart, any of `of` will do and the keys alone are compared. */
+export interface Output {
+  readonly step: number;
+  readonly to: 'result' | 'parquet' | 'csv';
+  readonly partitionBy: readonly string[];
+  readonly columns: readonly OutColumn[];
+  /** The rows come in this order; empty: in any. */
+  readonly order: readonly Key[];
+  /** The step is a limit that may keep any rows of its input: so many of them. */
+  readonly any: number | null;
+}
+
+export interface Case {
+  readonly seed: number;
+  readonly number: number;
+  readonly sources: readonly SourceTable[];
+  readonly steps: readonly Step[];
+  readonly outputs: readonly Output[];
+  readonly partitions: number;
+  /** False: every join moves both sides. */
+  readonly broadcast: boolean;
+  readonly slots: number;
+}
+
+export const inputsOf = (step: Step): readonly number[] => (step.op === 'read' ? [] : step.op === 'join' ? [step.left, step.right] : [step.input]);
+
+/** The steps that outputs need. */
+export function used(one: Case): ReadonlySet<number> {
+  const wanted = new Set(one.outputs.map(({ step }) => step));
+  for (let at = one.steps.length - 1; at >= 0; at--) if (wanted.has(at)) for (const input of inputsOf(one.steps[at]!)) wanted.add(input);
+  return wanted;
+}

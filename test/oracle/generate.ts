@@ -1,0 +1,452 @@
+/**
+ * Makes the cases of a seed. Every 50 share out one deck of duties, so that each operator occurs often enough whatever
+ * the seed is; all else is chance. A case is a function of (seed, number, attempt) alone: it can be made again by itself.
+ */
+import type { AggregateSpec, Case, Key, Kind, Named, OutColumn, Output, SourceColumn, SourceTable, Step } from './case.ts';
+import { Dice } from './dice.ts';
+import { type Column, computed, condition, isNumeric, isWhole, plain } from './expressions.ts';
+
+/** What a case may be made to have. Joins that move both sides stand in odd cases, those by broadcast in even ones. */
+const duties = [
+  'scanCsv',
+  'values',
+  'filter',
+  'select',
+  'derive',
+  'drop',
+  'rename',
+  'dropNulls',
+  'distinct',
+  'groupBy',
+  'aggregate',
+  'sum',
+  'avg',
+  'min',
+  'max',
+  'orderBy',
+  'limit',
+  'topN',
+  'writeParquet',
+  'writeCsv',
+  'severalSinks',
+] as const;
+type Duty = (typeof duties)[number] | 'joinInner' | 'joinLeft' | 'big';
+
+const block = 50;
+const perDuty = 7;
+const perJoin = 7;
+const bigOnes = 16;
+
+/** The duties of each case of a block. */
+function deal(seed: number, of: number): Duty[][] {
+  const dice = new Dice(seed, of, 1);
+  const hands: Duty[][] = Array.from({ length: block }, () => []);
+  for (const duty of duties) for (const at of dice.shuffled(hands.map((_, i) => i)).slice(0, perDuty)) hands[at]!.push(duty);
+  for (const duty of ['joinInner', 'joinLeft'] as const) {
+    for (const parity of [0, 1]) {
+      const places = hands.map((_, i) => i).filter((i) => i % 2 === parity);
+      for (const at of dice.shuffled(places).slice(0, perJoin)) hands[at]!.push(duty);
+    }
+  }
+  for (const at of dice.shuffled(hands.map((_, i) => i)).slice(0, bigOnes)) hands[at]!.push('big');
+  return hands;
+}
+
+const kinds: readonly Kind[] = ['bool', 'int32', 'integer', 'int64', 'float64', 'utf8', 'date', 'timestamp'];
+const words = ['', 'a', 'ab', 'Zebra', 'é', '日本', 'a b', ' pad ', "it's", 'x,y', 'say "hi"', 'line\nfeed', '😀', 'NULL', 'na', '%_', '0', 'zzz'];
+/** A short text for each i, a few of them odd. */
+const word = (i: number): string => (i < words.length ? words[i]! : `k${i}`);
+
+const sqlText = (value: string): string => `'${value.replaceAll("'", "''")}'`;
+
+/** How the values of a column are spread: `distinct` of them, and `hot` percent of the rows have the same one. */
+interface Spread {
+  readonly distinct: number;
+  readonly hot: number;
+  readonly nulls: number;
+}
+
+/** SQL for a value of kind number h in [0, distinct), the same in every table: keys of different tables meet. */
+function valueSql(kind: Kind, h: string, distinct: number): string {
+  switch (kind) {
+    case 'bool':
+      return `(${h} % 2 = 0)`;
+    case 'int32':
+      return `(${h} - ${Math.floor(distinct / 3)})::INTEGER`;
+    case 'integer':
+      return `((${h} - ${Math.floor(distinct / 2)}) * 1000003)::BIGINT`;
+    case 'int64':
+      return `((${h} - ${Math.floor(distinct / 2)}) * 68719476731)::BIGINT`;
+    case 'float64':
+      return `((${h} * 7919 - ${distinct * 3000})::DOUBLE / 1024)`;
+    case 'utf8':
+      return `CASE WHEN ${h} < ${words.length} THEN list_extract([${words.map(sqlText).join(', ')}], (${h} + 1)::INTEGER) ELSE 'k' || ${h} END`;
+    case 'date':
+      return `(DATE '1970-01-01' + (${h} - ${Math.floor(distinct / 4)})::INTEGER)`;
+    case 'timestamp':
+      return `make_timestamp(((${h} - ${Math.floor(distinct / 4)}) * 3723000457)::BIGINT)`;
+  }
+}
+
+const log2 = (value: number): number => Math.ceil(Math.log2(Math.max(1, value))) + 1;
+
+function knownOf(kind: Kind, distinct: number): Pick<Column, 'bits' | 'low' | 'high' | 'words'> {
+  switch (kind) {
+    case 'int32':
+      return { bits: log2(distinct), low: -Math.floor(distinct / 3), high: Math.ceil((distinct * 2) / 3), words: [] };
+    case 'integer':
+      return { bits: log2(distinct) + 20, low: -Math.floor(distinct / 2) * 1000003, high: Math.ceil(distinct / 2) * 1000003, words: [] };
+    case 'int64':
+      return { bits: log2(distinct) + 37, low: -Math.floor(distinct / 2) * 68719476731, high: Math.ceil(distinct / 2) * 68719476731, words: [] };
+    case 'float64':
+      return { bits: 30, low: -distinct * 3, high: distinct * 5, words: [] };
+    case 'utf8':
+      return { bits: 0, low: 0, high: 0, words: Array.from({ length: Math.min(distinct, 30) }, (_, i) => word(i)) };
+    case 'date':
+      return { bits: 0, low: -distinct / 4, high: (distinct * 3) / 4, words: [] };
+    case 'timestamp':
+      return { bits: 0, low: (-distinct / 4) * 3723000457, high: ((distinct * 3) / 4) * 3723000457, words: [] };
+    case 'bool':
+      return { bits: 0, low: 0, high: 1, words: [] };
+  }
+}
+
+/** Floats are k/1024 with |k| < 2^30: so many distinct ones at most. */
+const distinctMax = 100_000;
+
+interface Made {
+  readonly column: SourceColumn;
+  readonly known: Column;
+}
+
+function makeColumn(dice: Dice, name: string, kind: Kind, spread: Spread, rows: number): Made {
+  const distinct = Math.min(spread.distinct, distinctMax);
+  const salt = dice.below(1_000_000_000);
+  const random = (k: number): string => `(hash(i * 1000003 + ${salt + k}) % ${k === 0 ? distinct : 100})::BIGINT`;
+  const h = spread.hot === 0 ? random(0) : `(CASE WHEN ${random(1)} < ${spread.hot} THEN 0 ELSE ${random(0)} END)`;
+  const value = valueSql(kind, h, distinct);
+  const nullable = spread.nulls > 0 || dice.chance(15);
+  const sql = spread.nulls === 0 ? value : `CASE WHEN ${random(2)} < ${spread.nulls} THEN NULL ELSE ${value} END`;
+  const seen = kind === 'bool' ? Math.min(2, distinct) : distinct;
+  const rowsPerValue = rows * Math.max(1 / seen, spread.hot / 100);
+  return { column: { name, kind, nullable, sql }, known: { ...plain, name, kind, nullable, ...knownOf(kind, distinct), rowsPerValue } };
+}
+
+/** A table in the making: a step and what is known of it. */
+interface Table {
+  readonly step: number;
+  readonly rows: number;
+  readonly columns: readonly Column[];
+  readonly order: readonly Key[];
+  /** No two rows that differ are equal in the order. */
+  readonly total: boolean;
+}
+
+const mostRows = 120_000;
+
+/** Case `number` of a seed; another attempt is another case with the same duties. */
+export function generate(seed: number, number: number, attempt = 0): Case {
+  const dice = new Dice(seed, number, 2 + attempt);
+  const hand = new Set<Duty>(deal(seed, Math.floor(number / block))[number % block]);
+  const has = (duty: Duty): boolean => hand.has(duty);
+  const big = has('big');
+  const steps: Step[] = [];
+  const sources: SourceTable[] = [];
+  let fresh = 0;
+  const newName = (): string => `c${fresh++}`;
+
+  // Data
+
+  const keyKinds = [dice.pick(kinds), dice.pick(kinds)] as const;
+  const keySpace = dice.chance(10) ? 1 : dice.pick([2, 7, 40, 300, 3000, 20_000]);
+
+  const addSource = (rows: number, format: SourceTable['format'], mayBeWide: boolean): Table => {
+    const hot = dice.chance(25) ? dice.pick([30, 60, 95]) : 0;
+    const made = keyKinds.map((kind, k) =>
+      makeColumn(
+        dice,
+        dice.chance(70) ? `k${k}` : newName(),
+        kind,
+        { distinct: keySpace, hot, nulls: dice.chance(30) ? dice.pick([3, 20]) : 0 },
+        rows,
+      ),
+    );
+    const more = mayBeWide ? dice.between(3, 6) : dice.between(1, 4);
+    for (let k = 0; k < more; k++) {
+      const distinct = dice.pick([1, 3, 12, 200, 5000, 100_000]);
+      const nulls = dice.chance(40) ? dice.pick([1, 10, 50, 100]) : 0;
+      made.push(
+        makeColumn(
+          dice,
+          newName(),
+          k === 0 ? dice.pick(['int32', 'integer', 'int64', 'float64']) : dice.pick(kinds),
+          { distinct, hot: 0, nulls },
+          rows,
+        ),
+      );
+    }
+    const group = dice.pick([2048, 4096, 10_240, 122_880]);
+    const codec = dice.pick(['snappy', 'snappy', 'zstd', 'gzip', 'uncompressed']);
+    const options = format === 'parquet' ? `ROW_GROUP_SIZE ${group}, COMPRESSION ${codec}, PARQUET_VERSION ${dice.pick(['V1', 'V1', 'V2'])}` : '';
+    const files = rows < 4 ? 1 : dice.pick([1, 1, 2, 3, 5]);
+    sources.push({ format, rows, files, options, columns: made.map(({ column }) => column) });
+    steps.push({ op: 'read', source: sources.length - 1 });
+    return { step: steps.length - 1, rows, columns: made.map(({ known }) => known), order: [], total: false };
+  };
+  const rowsOf = (format: SourceTable['format']): number => {
+    if (dice.chance(4)) return 0;
+    return format === 'values' ? dice.between(1, 40) : dice.pick([1, 5, 60, 500, 500, 3000, 3000, 9000]);
+  };
+  const someFormat = (): SourceTable['format'] => dice.pick(['parquet', 'parquet', 'csv', 'values']);
+
+  // Verbs: each takes a table and gives another, or null where it cannot.
+
+  const add = (step: Step, from: Table, changes: Partial<Table>): Table => {
+    steps.push(step);
+    return { ...from, ...changes, step: steps.length - 1 };
+  };
+  const keptOrder = (from: Table, names: ReadonlySet<string>): Pick<Table, 'order' | 'total'> =>
+    from.order.every(({ name }) => names.has(name)) ? { order: from.order, total: from.total } : { order: [], total: false };
+
+  const filter = (from: Table): Table => {
+    const { expr } = condition(dice, from.columns);
+    return add({ op: 'filter', input: from.step, condition: expr }, from, {});
+  };
+  const newColumns = (from: Table, count: number, replace: boolean): { named: Named[]; columns: Column[] } => {
+    const named: Named[] = [];
+    const columns: Column[] = [];
+    for (let k = 0; k < count; k++) {
+      const { expr, ...known } = computed(dice, from.columns);
+      const name = replace && dice.chance(25) ? dice.pick(from.columns).name : newName();
+      if (named.some((each) => each.name === name)) continue;
+      named.push({ name, expr });
+      columns.push({ ...known, name, rowsPerValue: from.rows });
+    }
+    return { named, columns };
+  };
+  const derive = (from: Table): Table => {
+    const { named, columns } = newColumns(from, dice.between(1, 3), true);
+    const kept = from.columns.map((column) => columns.find(({ name }) => name === column.name) ?? column);
+    const all = [...kept, ...columns.filter(({ name }) => !from.columns.some((column) => column.name === name))];
+    const untouched = new Set(from.columns.map(({ name }) => name).filter((name) => !named.some((each) => each.name === name)));
+    return add({ op: 'derive', input: from.step, columns: named }, from, { columns: all, ...keptOrder(from, untouched) });
+  };
+  const select = (from: Table): Table => {
+    const names = dice.some(from.columns, dice.between(1, from.columns.length)).map(({ name }) => name);
+    const order = dice.shuffled(names);
+    const { named, columns } = newColumns(from, dice.below(3), false);
+    const kept = order.map((name) => from.columns.find((column) => column.name === name)!);
+    return add({ op: 'select', input: from.step, names: order, columns: named }, from, {
+      columns: [...kept, ...columns],
+      ...keptOrder(from, new Set(order)),
+    });
+  };
+  const drop = (from: Table): Table | null => {
+    if (from.columns.length < 2) return null;
+    const names = dice.some(from.columns, dice.between(1, Math.min(3, from.columns.length - 1))).map(({ name }) => name);
+    const columns = from.columns.filter(({ name }) => !names.includes(name));
+    return add({ op: 'drop', input: from.step, names }, from, { columns, ...keptOrder(from, new Set(columns.map(({ name }) => name))) });
+  };
+  const rename = (from: Table): Table => {
+    const names = Object.fromEntries(dice.some(from.columns, dice.between(1, 3)).map(({ name }) => [name, newName()]));
+    const columns = from.columns.map((column) => ({ ...column, name: names[column.name] ?? column.name }));
+    const order = from.order.map((key) => ({ ...key, name: names[key.name] ?? key.name }));
+    return add({ op: 'rename', input: from.step, names }, from, { columns, order });
+  };
+  const dropNulls = (from: Table): Table => {
+    const open = from.columns.filter(({ nullable }) => nullable);
+    const names = dice.some(open.length > 0 ? open : from.columns, dice.between(1, 2)).map(({ name }) => name);
+    const columns = from.columns.map((column) => (names.includes(column.name) ? { ...column, nullable: false } : column));
+    return add({ op: 'dropNulls', input: from.step, names }, from, { columns });
+  };
+
+  const aggregateOf = (from: Table, wanted: AggregateSpec['fn'] | null): { spec: AggregateSpec; column: Column } | null => {
+    const name = newName();
+    const filter = dice.chance(25) ? condition(dice, from.columns, 1).expr : null;
+    const open = from.columns.filter(({ grain }) => grain !== 'inexact');
+    const growth = log2(from.rows) + 3;
+    const summable = open.filter(
+      ({ kind, bits, grain }) => isNumeric(kind) && (isWhole(kind) || grain === 'grid') && bits + growth <= (kind === 'int64' ? 62 : 52),
+    );
+    const ordered = open.filter(({ kind }) => kind !== 'bool');
+    const fn = wanted ?? dice.pick(['count', 'count', 'sum', 'sum', 'avg', 'min', 'max']);
+    const base = { ...plain, name, rowsPerValue: from.rows };
+    if (fn === 'count') {
+      const arg = dice.chance(40) && open.length > 0 ? dice.pick(open) : null;
+      const column: Column = { ...base, kind: 'integer', bits: growth, low: 0, high: Math.min(from.rows, 50) };
+      return { spec: { name, fn, arg: arg && { op: 'column', name: arg.name, kind: arg.kind }, filter }, column };
+    }
+    const candidates = fn === 'min' || fn === 'max' ? ordered : summable;
+    if (candidates.length === 0) return null;
+    const { name: of, ...known } = dice.pick(candidates);
+    const spec: AggregateSpec = { name, fn, arg: { op: 'column', name: of, kind: known.kind }, filter };
+    const nullable = true;
+    if (fn === 'avg') return { spec, column: { ...base, kind: 'float64', nullable, grain: 'inexact' } };
+    if (fn === 'sum')
+      return { spec, column: { ...base, ...known, kind: known.kind === 'int32' ? 'integer' : known.kind, nullable, bits: known.bits + growth } };
+    return { spec, column: { ...base, ...known, name, nullable, rowsPerValue: from.rows } };
+  };
+  const aggregate = (from: Table, keyCount: number, wanted: readonly AggregateSpec['fn'][], more: number): Table => {
+    const open = from.columns.filter(({ grain }) => grain !== 'inexact');
+    const keys = dice.some(open, keyCount);
+    const wantsComputed = keys.length > 0 && dice.chance(25);
+    const { named, columns: computedKeys } = wantsComputed ? newColumns(from, 1, false) : { named: [], columns: [] };
+    const made = [...wanted, ...Array.from({ length: more }, () => null)].flatMap((fn) => aggregateOf(from, fn) ?? []);
+    if (keys.length === 0 && made.length === 0) made.push(aggregateOf(from, 'count')!);
+    const alone = keys.length + named.length === 1;
+    const columns = [...keys, ...computedKeys].map((column) => ({ ...column, rowsPerValue: alone ? 1 : column.rowsPerValue }));
+    return add(
+      { op: 'aggregate', input: from.step, keys: keys.map(({ name }) => name), computed: named, aggregates: made.map(({ spec }) => spec) },
+      from,
+      { columns: [...columns, ...made.map(({ column }) => column)], rows: keys.length === 0 ? 1 : from.rows, order: [], total: false },
+    );
+  };
+
+  const join = (left: Table, how: 'inner' | 'left', given: Table): Table | null => {
+    let right = given;
+    const open = (table: Table): Column[] => table.columns.filter(({ grain }) => grain !== 'inexact');
+    const pairsWith = (table: Table): [Column, Column][] =>
+      open(left).flatMap((l) => open(table).flatMap((r): [Column, Column][] => (l.kind === r.kind ? [[l, r]] : [])));
+    // Where there is a pair of the key columns, it is the likeliest to find something.
+    const all = dice.shuffled(pairsWith(right)).sort(([a], [b]) => Number(b.name.startsWith('k')) - Number(a.name.startsWith('k')));
+    const first = all[0];
+    if (first === undefined) return null;
+    const second = dice.chance(25) ? all.find(([l, r]) => l.name !== first[0].name && r.name !== first[1].name) : undefined;
+    const pairs = second === undefined ? [first] : [first, second];
+    const fanout = (table: Table): number =>
+      Math.max(1, Math.min(...pairs.map(([, r]) => table.columns.find(({ name }) => name === r.name)?.rowsPerValue ?? 1, table.rows)));
+    if (left.rows * fanout(right) > mostRows) {
+      // Too many matches to be had: one right row per key.
+      const names = pairs.map(([, r]) => r.name);
+      const made = [aggregateOf(right, 'count')!, ...[aggregateOf(right, null)].flatMap((each) => each ?? [])];
+      right = add({ op: 'aggregate', input: right.step, keys: names, computed: [], aggregates: made.map(({ spec }) => spec) }, right, {
+        columns: [...pairs.map(([, r]) => ({ ...r, rowsPerValue: 1 })), ...made.map(({ column }) => column)],
+        order: [],
+        total: false,
+      });
+    }
+    const times = fanout(right);
+    const prefixed = right.columns.some(({ name }) => left.columns.some((column) => column.name === name)) || dice.chance(20);
+    const prefix = prefixed ? `${newName()}_` : '';
+    const rightNames = pairs.map(([, r]) => r.name);
+    const added = right.columns
+      .filter(({ name }) => !rightNames.includes(name))
+      .map((column) => ({ ...column, name: prefix + column.name, nullable: column.nullable || how === 'left', rowsPerValue: left.rows * times }));
+    const on = pairs.map(([l, r]): [string, string] => [l.name, r.name]);
+    return add({ op: 'join', left: left.step, right: right.step, how, on, prefix }, left, {
+      columns: [...left.columns.map((column) => ({ ...column, rowsPerValue: column.rowsPerValue * times })), ...added],
+      rows: left.rows * times,
+      order: [],
+      total: false,
+    });
+  };
+
+  const orderBy = (from: Table, everyColumn: boolean): Table | null => {
+    let table = from;
+    if (everyColumn && table.columns.some(({ grain }) => grain === 'inexact')) {
+      const names = table.columns.filter(({ grain }) => grain === 'inexact').map(({ name }) => name);
+      if (names.length === table.columns.length) return null;
+      table = add({ op: 'drop', input: table.step, names }, table, { columns: table.columns.filter(({ name }) => !names.includes(name)) });
+    }
+    const open = table.columns.filter(({ grain }) => grain !== 'inexact');
+    if (open.length === 0) return null;
+    const chosen = dice.shuffled(open).slice(0, everyColumn ? open.length : dice.between(1, 3));
+    const keys = chosen.map(({ name }): Key => ({ name, descending: dice.chance(40) }));
+    return add({ op: 'orderBy', input: table.step, keys }, table, { order: keys, total: everyColumn });
+  };
+  const limitCount = (): number => (dice.chance(4) ? 0 : dice.pick([1, 3, 10, 100, 1000, 100_000]));
+  const topN = (from: Table): Table | null => {
+    const sorted = orderBy(from, true);
+    if (sorted === null) return null;
+    const count = limitCount();
+    return add({ op: 'limit', input: sorted.step, count }, sorted, { rows: Math.min(sorted.rows, count) });
+  };
+
+  // The case: one main chain that takes all duties, side tables for joins, a few outputs.
+
+  const firstFormat = has('scanCsv') ? 'csv' : big ? 'parquet' : has('values') ? 'values' : someFormat();
+  const firstRows = big ? dice.between(30_000, 60_000) : rowsOf(firstFormat);
+  let main = addSource(firstRows, firstFormat, big);
+  const tables: Table[] = [main];
+  const sides: Table[] = [];
+  if (has('values') && firstFormat !== 'values') sides.push(addSource(dice.between(1, 40), 'values', false));
+
+  const rightSide = (): Table => {
+    if (sides.length > 0) return sides.pop()!;
+    if (dice.chance(25)) return dice.pick(tables);
+    const format = someFormat();
+    const side = addSource(rowsOf(format), format, false);
+    return dice.chance(30) ? filter(side) : side;
+  };
+  const go = (next: Table | null): void => {
+    if (next === null) return;
+    main = next;
+    tables.push(next);
+  };
+  // What moves the whole of a big table comes before what makes it small.
+  type Verb = () => void;
+  const early: Verb[] = [];
+  const middle: Verb[] = [];
+  const late: Verb[] = [];
+  if (has('filter')) middle.push(() => go(filter(main)));
+  if (has('derive')) middle.push(() => go(derive(main)));
+  if (has('rename')) middle.push(() => go(rename(main)));
+  if (has('dropNulls')) middle.push(() => go(dropNulls(main)));
+  if (has('joinInner')) middle.push(() => go(join(main, 'inner', rightSide())));
+  if (has('joinLeft')) middle.push(() => go(join(main, 'left', rightSide())));
+  if (has('select')) late.push(() => go(select(main)));
+  if (has('drop')) late.push(() => go(drop(main)));
+  const functions = (['sum', 'avg', 'min', 'max'] as const).filter((fn) => has(fn));
+  if (has('groupBy') || (functions.length > 0 && !has('aggregate')))
+    late.push(() => go(aggregate(main, dice.between(1, 3), functions, dice.between(0, 2))));
+  if (has('distinct')) late.push(() => go(aggregate(main, dice.between(1, 3), [], 0)));
+  if (big) early.push(() => go(orderBy(main, false)));
+  for (let k = dice.below(4); k > 0; k--) {
+    middle.push(() => {
+      const verb = dice.pick([filter, derive, select, drop, rename, dropNulls, 'join', 'group'] as const);
+      if (verb === 'join') go(join(main, dice.pick(['inner', 'left']), rightSide()));
+      else if (verb === 'group') go(aggregate(main, dice.between(1, 2), [], dice.between(1, 3)));
+      else go(verb(main));
+    });
+  }
+  for (const verb of [...early, ...dice.shuffled(middle), ...dice.shuffled(late)]) verb();
+  // A source of which nothing has become of: its duty is to be read.
+  for (const side of sides.splice(0)) go(join(main, 'left', side) ?? null);
+  if (has('topN')) go(topN(main));
+  if (has('aggregate')) go(aggregate(main, 0, functions, dice.between(0, 2)));
+  if (has('orderBy')) go(orderBy(main, dice.chance(50)));
+
+  // Outputs
+
+  const outputs: Output[] = [];
+  const columnsOut = (table: Table): OutColumn[] => table.columns.map(({ name, kind, grain }) => ({ name, kind, inexact: grain === 'inexact' }));
+  const give = (table: Table, to: Output['to']): void => {
+    const open = table.columns.filter(({ kind, nullable, rowsPerValue }) => kind !== 'float64' && !nullable && rowsPerValue * 20 >= table.rows);
+    const partitionBy = to === 'parquet' && table.columns.length > 1 && open.length > 0 && dice.chance(40) ? [dice.pick(open).name] : [];
+    outputs.push({ step: table.step, to, partitionBy, columns: columnsOut(table), order: to === 'parquet' ? [] : table.order, any: null });
+  };
+  if (has('limit')) {
+    const count = limitCount();
+    const cut = add({ op: 'limit', input: main.step, count }, main, {});
+    outputs.push({ step: cut.step, to: 'result', partitionBy: [], columns: columnsOut(cut), order: main.order, any: main.total ? null : count });
+  } else if (has('writeCsv') || has('writeParquet') || dice.chance(10)) {
+    give(main, has('writeCsv') ? 'csv' : 'parquet');
+    if (has('writeCsv') && has('writeParquet')) give(main, 'parquet');
+  } else give(main, 'result');
+  if (has('limit') && has('writeCsv')) give(main, 'csv');
+  if (has('limit') && has('writeParquet')) give(main, 'parquet');
+  if (has('severalSinks')) {
+    const small = tables.filter(({ rows }) => rows <= 10_000);
+    for (const table of dice.some(small.length > 0 ? small : [main], 2)) give(table, dice.pick(['csv', 'parquet']));
+  }
+  return {
+    seed,
+    number,
+    sources,
+    steps,
+    outputs,
+    partitions: dice.chance(8) ? 5000 : dice.pick([1, 2, 3, 7, 16, 64, 300]),
+    broadcast: number % 2 === 0,
+    slots: dice.between(1, 3),
+  };
+}

@@ -1,0 +1,122 @@
+/** The job of a case: its description, given as a param, becomes tables by the fluent API, called as a user would call it. */
+import { bool, count, csv, date, desc, float64, int32, int64, integer, job, lit, parquet, Type, timestamp, udf, utf8, when } from 'sluice';
+import type { AggregateSpec, Case, Expr, Kind, Step } from './case.ts';
+
+/** The fluent API without its types: a description is data, and its types are known when it runs. */
+type Loose = Record<string, (...given: unknown[]) => Loose>;
+type Cells = Record<string, Loose>;
+
+const declared = { bool, int32, integer, int64, float64, utf8, date, timestamp } as const;
+const typeOf = (kind: Kind, nullable: boolean) => (nullable ? declared[kind]().nullable() : declared[kind]());
+
+const twice = udf([float64().nullable()], float64().nullable(), (x) => (x === null ? null : x * 2));
+const initial = udf([utf8().nullable(), bool()], utf8().nullable(), (text, loud) => (text === null ? null : loud ? `${text}!` : text));
+
+/** A literal as plain value where the column beside it gives the type, else by `lit`. */
+const literal = ({ value, kind }: Extract<Expr, { op: 'literal' }>): unknown => {
+  const given = kind === 'int64' && value !== null ? BigInt(value as string) : value;
+  return lit(given as never, typeOf(kind, value === null) as never);
+};
+const operand = (expr: Expr, cells: Cells): unknown => {
+  if (expr.op !== 'literal' || expr.value === null) return expression(expr, cells);
+  return expr.kind === 'int64' ? BigInt(expr.value as string) : expr.value;
+};
+
+function expression(expr: Expr, cells: Cells): unknown {
+  if (expr.op === 'column') return cells[expr.name];
+  if (expr.op === 'literal') return literal(expr);
+  const { fn, args, option } = expr;
+  if (fn === 'twice') return twice(expression(args[0]!, cells) as never);
+  if (fn === 'initial') return initial(expression(args[0]!, cells) as never, expression(args[1]!, cells) as never);
+  if (fn === 'when') {
+    const parts = args.map((arg) => expression(arg, cells));
+    let choice = when(parts[0] as never, parts[1] as never) as unknown as Loose;
+    for (let k = 2; k + 1 < parts.length; k += 2) choice = choice['when']!(parts[k], parts[k + 1]);
+    return choice['otherwise']!(parts.at(-1));
+  }
+  const [self, ...rest] = args;
+  const on = expression(self!, cells) as Loose;
+  if (fn === 'cast') return on['cast']!(typeOf(expr.kind, false));
+  if (fn === 'in')
+    return on['in']!(
+      rest.map((each) => (each.op === 'literal' && each.kind === 'int64' ? BigInt(each.value as string) : (each as { value: unknown }).value)),
+    );
+  return on[fn]!(...rest.map((arg) => operand(arg, cells)), ...(option === undefined ? [] : [option]));
+}
+
+function aggregate({ fn, arg, filter }: AggregateSpec, cells: Cells): unknown {
+  const plain = arg === null ? (count() as unknown as Loose) : (expression(arg, cells) as Loose)[fn]!();
+  return filter === null ? plain : plain['filter']!(expression(filter, cells));
+}
+
+const computed = (columns: readonly { readonly name: string; readonly expr: Expr }[]) => (cells: Cells) =>
+  Object.fromEntries(columns.map(({ name, expr }) => [name, expression(expr, cells)]));
+
+/** Reads a case from JSON, so that all that is in it crosses to an executor as params do. */
+export default job({
+  name: 'oracle',
+  params: { description: Type.String(), folder: Type.String(), values: Type.String({ default: '[]' }), out: Type.String() },
+  build(flow, { description, folder, values, out }) {
+    const one = JSON.parse(description) as Case;
+    const written = JSON.parse(values) as Readonly<Record<string, readonly Record<string, unknown>[]>>;
+    const tables: Loose[] = [];
+    const read = (at: number): unknown => {
+      const { format, columns } = one.sources[at]!;
+      const schema = Object.fromEntries(columns.map(({ name, kind, nullable }) => [name, typeOf(kind, nullable)]));
+      if (format === 'values') {
+        const rows = (written[at] ?? []).map((row) =>
+          Object.fromEntries(
+            columns.map(({ name, kind }) => {
+              const value = row[name];
+              return [name, value !== null && kind === 'int64' ? BigInt(value as string) : value];
+            }),
+          ),
+        );
+        return flow.rows(schema, rows as never);
+      }
+      const path = `${folder}/source-${at}/*.${format}`;
+      return flow.read(format === 'csv' ? csv(path, { schema }) : parquet(path, { schema }));
+    };
+    const table = (step: Step): unknown => {
+      if (step.op === 'read') return read(step.source);
+      if (step.op === 'join') {
+        const { left, right, how, on, prefix } = step;
+        const same = on.every(([l, r]) => l === r);
+        const keys = same ? (on.length === 1 ? on[0]![0] : on.map(([l]) => l)) : Object.fromEntries(on);
+        return tables[left]!['join']!(tables[right], { on: keys, ...(how === 'left' ? { how } : {}), ...(prefix === '' ? {} : { prefix }) });
+      }
+      const input = tables[step.input]!;
+      switch (step.op) {
+        case 'filter':
+          return input['filter']!((cells: Cells) => expression(step.condition, cells));
+        case 'derive':
+          return input['derive']!(computed(step.columns));
+        case 'select':
+          return input['select']!(...step.names, ...(step.columns.length > 0 ? [computed(step.columns)] : []));
+        case 'drop':
+          return input['drop']!(...step.names);
+        case 'rename':
+          return input['rename']!(step.names);
+        case 'dropNulls':
+          return input['dropNulls']!(...step.names);
+        case 'aggregate': {
+          const give = (cells: Cells) => Object.fromEntries(step.aggregates.map((each) => [each.name, aggregate(each, cells)]));
+          if (step.keys.length + step.computed.length === 0) return input['aggregate']!(give);
+          return input['groupBy']!(...step.keys, ...(step.computed.length > 0 ? [computed(step.computed)] : []))['aggregate']!(give);
+        }
+        case 'orderBy':
+          return input['orderBy']!(...step.keys.map(({ name, descending }) => (descending ? desc(name) : name)));
+        case 'limit':
+          return input['limit']!(step.count);
+      }
+    };
+    for (const step of one.steps) tables.push(table(step) as Loose);
+    let result: unknown;
+    one.outputs.forEach(({ step, to, partitionBy }, at) => {
+      if (to === 'result') result = tables[step];
+      else if (to === 'csv') tables[step]!['write']!(csv(`${out}/output-${at}.csv`));
+      else tables[step]!['write']!(parquet(`${out}/output-${at}`, { partitionBy: partitionBy as never }));
+    });
+    return result as never;
+  },
+});
