@@ -40,6 +40,7 @@ const lostBit = 0x8000;
 export const maxLocations = lostBit - 2;
 /** Cells of one run, at most: about 240 MB. */
 const maxCells = 1 << 24;
+const maxHash = 0xffff_ffff_ffff_ffffn;
 
 /** @throws REQUEST_INVALID when there would be too many cells */
 export function createRun(shuffle: string, name: string, stageAttempt: number, spec: ShuffleSpec, locations: Location[]): ShuffleRun {
@@ -105,7 +106,9 @@ export function judgeCommit(run: ShuffleRun, map: number, attempt: number, cells
     holds ||= begun;
     // An attempt that lost a cell does not get it back by sending its commit again.
     if (isCommitted(run.places[index] as number) || begun) continue;
-    fills.push({ location: location.id, hash: BigInt(cell.manifestHash), mask: maskOf(location, cell) });
+    const hash = BigInt(cell.manifestHash);
+    if (hash > maxHash) throw invalid(`${cell.manifestHash} is no hash`);
+    fills.push({ location: location.id, hash, mask: maskOf(location, cell) });
   }
   if (holds) return { won: true, winner: attempt };
   if (fills.length > 0) return { fills };
@@ -226,7 +229,7 @@ export function hasVacant(run: ShuffleRun, location: Location): boolean {
 /** Winners as they travel. Cost: O(maps x ranges + replaced locations x their maps). */
 function winnersOf(run: ShuffleRun): Winners {
   const columns = run.ranges.length;
-  const attempts: number[] = new Array(run.spec.maps);
+  const attempts: number[] = [];
   for (let map = 0; map < run.spec.maps; map++) {
     let row = -1;
     for (let range = 0; range < columns && row < 0; range++) {

@@ -44,9 +44,10 @@ export async function connectManager(options: ClientOptions): Promise<ManagerCli
   // Long polls hold a connection each, so there is no limit on them.
   const agent = new Agent({ connect: { timeout: connectMs }, headersTimeout: 0, bodyTimeout: answerMs, keepAliveTimeout: 60_000 });
   const checks = new Map<CallName, Validator>();
+  const over = new AbortController();
   let current = 0;
 
-  async function attempt<N extends CallName>(name: N, body: Request<N>, signal: AbortSignal | undefined): Promise<Answer<N>> {
+  async function attempt<N extends CallName>(name: N, body: Request<N>, signal: AbortSignal): Promise<Answer<N>> {
     const url = options.urls[current % options.urls.length] as string;
     const { path, scope, answer } = calls[name];
     const waitMs = 'waitMs' in body ? (body.waitMs as Millis) : 0;
@@ -59,12 +60,12 @@ export async function connectManager(options: ClientOptions): Promise<ManagerCli
         method: 'POST',
         headers: { 'content-type': 'application/json', ...(scope === 'open' ? {} : { authorization: `Bearer ${options.token()}` }) },
         body: JSON.stringify(body),
-        signal: signal === undefined ? deadline : AbortSignal.any([signal, deadline]),
+        signal: AbortSignal.any([signal, deadline]),
       });
       status = response.statusCode;
       json = await response.body.json();
     } catch (thrown) {
-      if (signal?.aborted) throw signal.reason;
+      if (signal.aborted) throw signal.reason;
       // The next try goes to the next manager.
       current++;
       if (thrown instanceof SyntaxError) throw notAManager(url);
@@ -82,10 +83,21 @@ export async function connectManager(options: ClientOptions): Promise<ManagerCli
     return json as Answer<N>;
   }
 
-  const call = <N extends CallName>(name: N, body: Request<N>, signal?: AbortSignal): Promise<Answer<N>> =>
-    retry({ ...options, patienceMs: options.patienceMs ?? 5000, signal, again: (error) => isWorthAnother(name, error) }, () =>
-      attempt(name, body, signal),
-    );
+  async function call<N extends CallName>(name: N, body: Request<N>, given?: AbortSignal): Promise<Answer<N>> {
+    const signal = given === undefined ? over.signal : AbortSignal.any([given, over.signal]);
+    // A pause between two tries holds no socket, and the clock's timers do not keep a process alive.
+    const hold = setInterval(() => {}, answerMs);
+    try {
+      const again = (error: SluiceError) => isWorthAnother(name, error);
+      return await retry({ ...options, patienceMs: options.patienceMs ?? 5000, signal, again }, () => attempt(name, body, signal));
+    } finally {
+      clearInterval(hold);
+    }
+  }
+  const close = (): Promise<void> => {
+    over.abort(new SluiceError('CONNECTION_LOST', { what: 'this client of the manager is closed' }));
+    return agent.destroy();
+  };
 
   const names = Object.keys(calls) as CallName[];
   const byName = Object.fromEntries(
@@ -94,9 +106,9 @@ export async function connectManager(options: ClientOptions): Promise<ManagerCli
   try {
     const welcome = await call('hello', {});
     if (welcome.protocol !== protocolVersion) throw new SluiceError('VERSION_UNSUPPORTED', { theirs: welcome.protocol, ours: protocolVersion });
-    return { ...byName, welcome, close: () => agent.destroy() };
+    return { ...byName, welcome, close };
   } catch (thrown) {
-    await agent.destroy();
+    await close();
     throw thrown;
   }
 }

@@ -32,8 +32,9 @@ export interface RunningManager {
 export async function startManager(config: ManagerConfig, release: string): Promise<RunningManager> {
   process.title = 'sluice-manager';
   if (!isLoopback(config.host) && config.secretFile === '') throw new SluiceError('BIND_REFUSED', { host: config.host });
-  const log = openLog({ name: 'manager', level: config.logLevel, ...(config.logFile === '' ? {} : { file: config.logFile }) });
+  // Before the log, which may be in it and would let others read the folder.
   makeFolder(config.dataDir);
+  const log = openLog({ name: 'manager', level: config.logLevel, ...(config.logFile === '' ? {} : { file: config.logFile }) });
   const secretFile = config.secretFile === '' ? join(config.dataDir, 'secret') : config.secretFile;
   const secret = makeSecret(secretFile, systemRandom);
   const disk = await openDisk(join(config.dataDir, 'journal'));

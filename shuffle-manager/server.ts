@@ -12,6 +12,7 @@ import { openMetrics } from './process/metrics.ts';
 import type { Log } from './process/ports.ts';
 import { type AddCall, calls, type Request } from './protocol/control.ts';
 import { asSluiceError, ErrorJson, errors, SluiceError, toJson } from './protocol/errors.ts';
+import { protocolVersion } from './protocol/ids.ts';
 import type { Grant } from './protocol/token.ts';
 import { addClusterRoutes } from './routes/cluster.ts';
 import { addJobRoutes } from './routes/jobs.ts';
@@ -39,9 +40,11 @@ export async function createServer(manager: Manager, options: ServerOptions): Pr
     if (error.code === 'INTERNAL') options.log.error({ url: request.url, stack: thrown.stack }, error.message);
     return reply.code(errors[error.code].status).send(toJson(error));
   });
-  app.setNotFoundHandler((request, reply) =>
-    reply.code(404).send(toJson(new SluiceError('REQUEST_INVALID', { what: `there is no ${request.method} ${request.url}` }))),
-  );
+  app.setNotFoundHandler((request, reply) => {
+    const theirs = /^\/v(\d+)\//.exec(request.url)?.[1];
+    if (theirs !== undefined && Number(theirs) !== protocolVersion) throw new SluiceError('VERSION_UNSUPPORTED', { theirs, ours: protocolVersion });
+    return reply.code(404).send(toJson(new SluiceError('REQUEST_INVALID', { what: `there is no ${request.method} ${request.url}` })));
+  });
   await app.register(swagger, {
     openapi: {
       openapi: '3.1.0',

@@ -91,6 +91,7 @@ test('what does not fit is refused, and nothing is filled', () => {
   refused(0, [0, 9]);
   assert.throws(() => judgeCommit(run, 0, 1, [cell(run, 0), { ...cell(run, 2), incarnations: [] }]), { code: 'REQUEST_INVALID' });
   assert.throws(() => judgeCommit(run, 0, 1, [cell(run, 0), { ...cell(run, 2), incarnations: [hex(9)] }]), { code: 'WRONG_INCARNATION' });
+  assert.throws(() => judgeCommit(run, 0, 1, [cell(run, 0), cell(run, 2, '18446744073709551616')]), { code: 'REQUEST_INVALID' });
   assert.deepEqual(winners(run)[0], [-1, -1, -1, -1]);
   assert.throws(() => createRun('1', 'x', 0, specOf({ maps: 2 ** 32 - 1 }), [location(0, [0, 2 ** 32 - 1], [0, 4], 0)]), { code: 'REQUEST_INVALID' });
 });
