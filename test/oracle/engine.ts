@@ -199,8 +199,8 @@ interface Cluster {
   close(): Promise<void>;
 }
 
-/** Of an arena this small, whatever moves more than a megabyte writes regions. */
-const arenaBytes = MiB;
+/** An arena that a job of a few megabytes fills, and in which an eighth holds a block. */
+const arenaBytes = 4 * MiB;
 const workers = 2;
 /** A case is over long before: nobody keeps the lease of its job. */
 const leaseMs = 600_000;

@@ -174,7 +174,7 @@ export function generate(seed: number, number: number, attempt = 0): Case {
     const more = mayBeWide ? dice.between(3, 6) : dice.between(1, 4);
     for (let k = 0; k < more; k++) {
       const distinct = dice.pick([1, 3, 12, 200, 5000, 100_000]);
-      const nulls = dice.chance(40) ? dice.pick([1, 10, 50, 100]) : 0;
+      const nulls = dice.chance(40) ? dice.pick([1, 10, 10, 50, 50, 100]) : 0;
       made.push(
         makeColumn(
           dice,
@@ -184,6 +184,12 @@ export function generate(seed: number, number: number, attempt = 0): Case {
           rows,
         ),
       );
+    }
+    if (mayBeWide) {
+      // 32 bytes a row that nothing packs: what a worker cannot keep in its arena.
+      const salt = dice.below(1_000_000);
+      const column: SourceColumn = { name: newName(), kind: 'utf8', nullable: false, sql: `md5((i + ${salt})::VARCHAR)` };
+      made.push({ column, known: { ...plain, name: column.name, kind: 'utf8', words: ['0', '8', 'c'], rowsPerValue: 1 } });
     }
     const group = dice.pick([2048, 4096, 10_240, 122_880]);
     const codec = dice.pick(['snappy', 'snappy', 'zstd', 'gzip', 'uncompressed']);
@@ -307,8 +313,10 @@ export function generate(seed: number, number: number, attempt = 0): Case {
     const open = (table: Table): Column[] => table.columns.filter(({ grain }) => grain !== 'inexact');
     const pairsWith = (table: Table): [Column, Column][] =>
       open(left).flatMap((l) => open(table).flatMap((r): [Column, Column][] => (l.kind === r.kind ? [[l, r]] : [])));
-    // Where there is a pair of the key columns, it is the likeliest to find something.
-    const all = dice.shuffled(pairsWith(right)).sort(([a], [b]) => Number(b.name.startsWith('k')) - Number(a.name.startsWith('k')));
+    // Where there is a pair of key columns, it is the likeliest to find something.
+    const likely = ([l, r]: readonly [Column, Column]): number =>
+      Number(l.name.startsWith('k')) + Number(r.name.startsWith('k')) + 3 * Number(l.name === r.name);
+    const all = dice.shuffled(pairsWith(right)).sort((a, b) => likely(b) - likely(a));
     const first = all[0];
     if (first === undefined) return null;
     const second = dice.chance(25) ? all.find(([l, r]) => l.name !== first[0].name && r.name !== first[1].name) : undefined;
