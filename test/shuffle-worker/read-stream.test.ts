@@ -413,6 +413,9 @@ test('what leaves memory while it is read is found again in a region', async () 
     await settle();
   }
   assert.equal(peer.seen(1).length, 12);
-  assert.deepEqual(countsOf(peer.last('end', 1), 12), new Array(12).fill(1));
+  assert.deepEqual(
+    countsOf(peer.last('end', 1), 12),
+    Array.from({ length: 12 }, () => 1),
+  );
   await world.close();
 });

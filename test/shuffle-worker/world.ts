@@ -244,7 +244,7 @@ export const openRead = (stream: number, shuffle: ShuffleId, more: Partial<Messa
 
 /** Counts of END, the map running faster. */
 export function countsOf(end: MessageOf<'end'>, total: number): number[] {
-  const counts = new Array<number>(total).fill(0);
+  const counts = Array.from({ length: total }, () => 0);
   assert.equal(
     decodeCounts(end.counts, 0, total, (index, count) => {
       counts[index] = count;
@@ -301,7 +301,11 @@ export async function openWorkerWorld(more: Partial<WorkerOptions> = {}, log: Lo
   const keeper = new AbortController();
   // Keeps the job alive however far the clock is moved.
   const keeping = (async () => {
-    while (!keeper.signal.aborted) await calls.keepJob({ job, after: 2 ** 50, slots: 0, waitMs: 30_000 }, { signal: keeper.signal }).catch(() => {});
+    try {
+      while (!keeper.signal.aborted) await calls.keepJob({ job, after: 2 ** 50, slots: 0, waitMs: 30_000 }, { signal: keeper.signal });
+    } catch {
+      // The test has closed the job, or is over.
+    }
   })();
   const clusterToken = mintToken({ secret, cluster: worker.cluster }, { scope: 'cluster' }, clock.wall() + 1e9);
   const world: WorkerWorld = {
