@@ -1,0 +1,33 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { createServer } from '#worker/server.ts';
+import { createTransport } from '#worker/transport.ts';
+import type { Worker } from '#worker/worker.ts';
+import { workerMetrics } from '#worker/worker-metrics.ts';
+import { openWorkerWorld } from './world.ts';
+
+test('while it starts everything is refused; then health, metrics and the data plane are on one port', async () => {
+  const world = await openWorkerWorld();
+  let worker: Worker | null = null;
+  const server = createServer(() => worker);
+  const url = await server.listen({ host: '127.0.0.1', port: 0 });
+  const get = (path: string) => fetch(`${url}${path}`, { headers: { connection: 'close' } });
+  const to = { host: '127.0.0.1', port: Number(new URL(url).port) };
+  const hello = { token: world.token, client: 'x', incarnation: world.worker.incarnation };
+  const handlers = { data() {}, closed() {} };
+  assert.equal((await get('/health')).status, 503);
+  assert.equal((await get('/metrics')).status, 503);
+  await assert.rejects(createTransport().connect(to, hello, handlers));
+  worker = world.worker;
+  const health = (await (await get('/health')).json()) as Record<string, unknown>;
+  assert.deepEqual([health['ok'], health['worker'], health['incarnation']], [true, worker.id, worker.incarnation]);
+  const { channel, welcome } = await createTransport().connect(to, hello, handlers);
+  assert.equal(welcome.incarnation, worker.incarnation);
+  const text = await (await get('/metrics')).text();
+  for (const { name } of Object.values(workerMetrics)) assert.match(text, new RegExp(`^${name} `, 'm'));
+  assert.match(text, /^sluice_worker_sessions 1$/m);
+  assert.equal((await get('/nothing')).status, 404);
+  channel.close();
+  await world.close();
+  await server.close();
+});
