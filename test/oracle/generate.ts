@@ -33,9 +33,9 @@ const duties = [
 type Duty = (typeof duties)[number] | 'joinInner' | 'joinLeft' | 'big';
 
 const block = 50;
-const perDuty = 7;
-const perJoin = 7;
-const bigOnes = 16;
+const perDuty = 8;
+const perJoin = 9;
+const bigOnes = 14;
 
 /** The duties of each case of a block. */
 function deal(seed: number, of: number): Duty[][] {
@@ -142,7 +142,7 @@ interface Table {
   readonly total: boolean;
 }
 
-const mostRows = 120_000;
+const mostRows = 60_000;
 
 /** Case `number` of a seed; another attempt is another case with the same duties. */
 export function generate(seed: number, number: number, attempt = 0): Case {
@@ -160,9 +160,9 @@ export function generate(seed: number, number: number, attempt = 0): Case {
   const keyKinds = [dice.pick(kinds), dice.pick(kinds)] as const;
   const keySpace = dice.chance(10) ? 1 : dice.pick([2, 7, 40, 300, 3000, 20_000]);
 
-  const addSource = (rows: number, format: SourceTable['format'], mayBeWide: boolean): Table => {
+  const addSource = (rows: number, format: SourceTable['format'], mayBeWide: boolean, keys: readonly Kind[] = keyKinds): Table => {
     const hot = dice.chance(25) ? dice.pick([30, 60, 95]) : 0;
-    const made = keyKinds.map((kind, k) =>
+    const made = keys.map((kind, k) =>
       makeColumn(
         dice,
         dice.chance(70) ? `k${k}` : newName(),
@@ -316,9 +316,11 @@ export function generate(seed: number, number: number, attempt = 0): Case {
     // Where there is a pair of key columns, it is the likeliest to find something.
     const likely = ([l, r]: readonly [Column, Column]): number =>
       Number(l.name.startsWith('k')) + Number(r.name.startsWith('k')) + 3 * Number(l.name === r.name);
+    if (open(left).length === 0) return null;
+    // A table made for the purpose, where the given one has nothing to join on.
+    if (pairsWith(right).length === 0) right = addSource(dice.between(1, 300), 'parquet', false, [dice.pick(open(left)).kind]);
     const all = dice.shuffled(pairsWith(right)).sort((a, b) => likely(b) - likely(a));
-    const first = all[0];
-    if (first === undefined) return null;
+    const first = all[0]!;
     const second = dice.chance(25) ? all.find(([l, r]) => l.name !== first[0].name && r.name !== first[1].name) : undefined;
     const pairs = second === undefined ? [first] : [first, second];
     const fanout = (table: Table): number =>
@@ -349,7 +351,8 @@ export function generate(seed: number, number: number, attempt = 0): Case {
     });
   };
 
-  const orderBy = (from: Table, everyColumn: boolean): Table | null => {
+  /** `besides`: the last key. */
+  const orderBy = (from: Table, everyColumn: boolean, besides: string | null = null): Table | null => {
     let table = from;
     if (everyColumn && table.columns.some(({ grain }) => grain === 'inexact')) {
       const names = table.columns.filter(({ grain }) => grain === 'inexact').map(({ name }) => name);
@@ -359,7 +362,8 @@ export function generate(seed: number, number: number, attempt = 0): Case {
     const open = table.columns.filter(({ grain }) => grain !== 'inexact');
     if (open.length === 0) return null;
     const chosen = dice.shuffled(open).slice(0, everyColumn ? open.length : dice.between(1, 3));
-    const keys = chosen.map(({ name }): Key => ({ name, descending: dice.chance(40) }));
+    const names = [...new Set([...chosen.map(({ name }) => name), ...(besides === null ? [] : [besides])])];
+    const keys = names.map((name): Key => ({ name, descending: dice.chance(40) }));
     return add({ op: 'orderBy', input: table.step, keys }, table, { order: keys, total: everyColumn });
   };
   const limitCount = (): number => (dice.chance(4) ? 0 : dice.pick([1, 3, 10, 100, 1000, 100_000]));
@@ -373,15 +377,16 @@ export function generate(seed: number, number: number, attempt = 0): Case {
   // The case: one main chain that takes all duties, side tables for joins, a few outputs.
 
   const firstFormat = has('scanCsv') ? 'csv' : big ? 'parquet' : has('values') ? 'values' : someFormat();
-  const firstRows = big ? dice.between(30_000, 60_000) : rowsOf(firstFormat);
+  const firstRows = big ? dice.between(40_000, 60_000) : rowsOf(firstFormat);
   let main = addSource(firstRows, firstFormat, big);
   const tables: Table[] = [main];
   const sides: Table[] = [];
   if (has('values') && firstFormat !== 'values') sides.push(addSource(dice.between(1, 40), 'values', false));
 
-  const rightSide = (): Table => {
+  /** `isNew`: not made of the main chain, which a join could not get by broadcast. */
+  const rightSide = (isNew = number % 2 === 0): Table => {
     if (sides.length > 0) return sides.pop()!;
-    if (dice.chance(25)) return dice.pick(tables);
+    if (!isNew && dice.chance(25)) return dice.pick(tables);
     const format = someFormat();
     const side = addSource(rowsOf(format), format, false);
     return dice.chance(30) ? filter(side) : side;
@@ -408,18 +413,18 @@ export function generate(seed: number, number: number, attempt = 0): Case {
   if (has('groupBy') || (functions.length > 0 && !has('aggregate')))
     late.push(() => go(aggregate(main, dice.between(1, 3), functions, dice.between(0, 2))));
   if (has('distinct')) late.push(() => go(aggregate(main, dice.between(1, 3), [], 0)));
-  if (big) early.push(() => go(orderBy(main, false)));
+  if (big) early.push(() => go(orderBy(main, false, main.columns.at(-1)!.name)));
   for (let k = dice.below(4); k > 0; k--) {
     middle.push(() => {
       const verb = dice.pick([filter, derive, select, drop, rename, dropNulls, 'join', 'group'] as const);
-      if (verb === 'join') go(join(main, dice.pick(['inner', 'left']), rightSide()));
+      if (verb === 'join') go(join(main, dice.pick(['inner', 'left']), rightSide(false)));
       else if (verb === 'group') go(aggregate(main, dice.between(1, 2), [], dice.between(1, 3)));
       else go(verb(main));
     });
   }
   for (const verb of [...early, ...dice.shuffled(middle), ...dice.shuffled(late)]) verb();
   // A source of which nothing has become of: its duty is to be read.
-  for (const side of sides.splice(0)) go(join(main, 'left', side) ?? null);
+  for (const side of sides.splice(0)) go(join(main, dice.pick(['inner', 'left']), side));
   if (has('topN')) go(topN(main));
   if (has('aggregate')) go(aggregate(main, 0, functions, dice.between(0, 2)));
   if (has('orderBy')) go(orderBy(main, dice.chance(50)));

@@ -8,7 +8,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { StageGraph } from '#runtime/graph/stage.ts';
 import { type Case, used } from './case.ts';
-import { difference } from './compare.ts';
+import { difference, type Rows } from './compare.ts';
 import type { DriverName } from './drivers.ts';
 import { type Duck, openDuck } from './duckdb.ts';
 import { type Engine, openEngine, type Prepared, planOf } from './engine.ts';
@@ -74,14 +74,15 @@ export async function runOracle(options: OracleOptions): Promise<Verdict> {
     for (const number of numbers) {
       const folder = mkdtempSync(join(tmpdir(), 'sluice-oracle-'));
       try {
-        const { one, prepared, hasRows } = await deal(duck, seed, number, folder);
-        if (hasRows) nonEmpty++;
+        const dealt = await deal(duck, seed, number, folder);
+        const { one, prepared, expected } = dealt;
+        if (expected.some((rows) => rows.length > 0)) nonEmpty++;
         const plan = await planOf(one, prepared);
-        for (const name of operatorsOf(one, plan.stages)) byOperator[name]!++;
+        for (const name of operatorsOf(one, plan.stages)) byOperator[name] = (byOperator[name] ?? 0) + 1;
         const before = await engine.regions();
         const faults: string[] = [];
         for (const driver of options.drivers) {
-          const fault = await check(engine, duck, one, prepared, driver);
+          const fault = await check(engine, duck, dealt, driver);
           compared += one.outputs.length;
           if (fault !== null) faults.push(`${driver}: ${fault}`);
         }
@@ -104,28 +105,35 @@ export async function runOracle(options: OracleOptions): Promise<Verdict> {
   return { seed, cases: numbers.length, nonEmpty, compared, regionsWritten: isRemote ? regionsWritten : null, byOperator, wrong };
 }
 
+interface Dealt {
+  readonly one: Case;
+  readonly prepared: Prepared;
+  /** DuckDB's answer, by output. */
+  readonly expected: readonly Rows[];
+}
+
 /** The case of that number, with its data; the first attempt that gives rows, as DuckDB sees it. */
-async function deal(duck: Duck, seed: number, number: number, folder: string): Promise<{ one: Case; prepared: Prepared; hasRows: boolean }> {
+async function deal(duck: Duck, seed: number, number: number, folder: string): Promise<Dealt> {
   for (let attempt = 0; ; attempt++) {
     const one = generate(seed, number, attempt);
     const at = join(folder, String(attempt));
     const prepared = { folder: at, values: await duck.prepare(one, at) };
-    let rows = 0;
-    for (const output of one.outputs) rows += output.any === 0 ? 0 : (await duck.expected(one, output)).length;
-    if (rows > 0 || mayBeEmpty(number) || attempt === attemptsAtMost) return { one, prepared, hasRows: rows > 0 };
+    const expected: Rows[] = [];
+    for (const output of one.outputs) expected.push(await duck.expected(one, output));
+    const hasRows = one.outputs.some(({ any }, i) => any !== 0 && expected[i]!.length > 0);
+    if (hasRows || mayBeEmpty(number) || attempt === attemptsAtMost) return { one, prepared, expected };
   }
 }
 
 /** What is wrong with a case on a driver; null: nothing. */
-async function check(engine: Engine, duck: Duck, one: Case, prepared: Prepared, driver: DriverName): Promise<string | null> {
+async function check(engine: Engine, duck: Duck, { one, prepared, expected }: Dealt, driver: DriverName): Promise<string | null> {
   const out = join(prepared.folder, `out-${driver}`);
   try {
     const result = await engine.run(one, prepared, driver, out);
     for (const [at, output] of one.outputs.entries()) {
-      const expected = await duck.expected(one, output);
       const path = join(out, output.to === 'csv' ? `output-${at}.csv` : `output-${at}`);
       const actual = output.to === 'result' ? result : await duck.written(output, path);
-      const found = difference(output, expected, actual);
+      const found = difference(output, expected[at]!, actual);
       if (found !== null) return `output ${at} (${output.to}): ${found}`;
     }
     return null;
@@ -134,28 +142,28 @@ async function check(engine: Engine, duck: Duck, one: Case, prepared: Prepared, 
   }
 }
 
-/** The operators in what a case gives, each once. */
-export function operatorsOf(one: Case, { stages, edges }: StageGraph): Set<string> {
-  const found = new Set<string>();
+/** The operators in what a case gives, as often as they occur. */
+export function operatorsOf(one: Case, { stages, edges }: StageGraph): string[] {
+  const found: string[] = [];
   for (const at of used(one)) {
     const step = one.steps[at]!;
     switch (step.op) {
       case 'read': {
         const { format } = one.sources[step.source]!;
-        found.add(format === 'values' ? 'values' : format === 'csv' ? 'scanCsv' : 'scanParquet');
+        found.push(format === 'values' ? 'values' : format === 'csv' ? 'scanCsv' : 'scanParquet');
         break;
       }
       case 'aggregate':
-        found.add(step.keys.length + step.computed.length === 0 ? 'aggregate' : step.aggregates.length === 0 ? 'distinct' : 'groupBy');
-        for (const { fn } of step.aggregates) found.add(fn);
+        found.push(step.keys.length + step.computed.length === 0 ? 'aggregate' : step.aggregates.length === 0 ? 'distinct' : 'groupBy');
+        for (const { fn } of step.aggregates) found.push(fn);
         break;
       case 'limit':
-        found.add(one.steps[step.input]!.op === 'orderBy' ? 'topN' : 'limit');
+        found.push(one.steps[step.input]!.op === 'orderBy' ? 'topN' : 'limit');
         break;
       case 'join':
         break;
       default:
-        found.add(step.op);
+        found.push(step.op);
     }
   }
   for (const { operators: all } of stages) {
@@ -163,10 +171,10 @@ export function operatorsOf(one: Case, { stages, edges }: StageGraph): Set<strin
       if (operator.kind !== 'join') continue;
       const build = all[operator.build];
       const whole = build?.kind === 'fetch' && edges[build.edge]?.distribution.kind === 'broadcast';
-      found.add(`join${operator.how === 'inner' ? 'Inner' : 'Left'}${whole ? 'Broadcast' : 'Partitioned'}`);
+      found.push(`join${operator.how === 'inner' ? 'Inner' : 'Left'}${whole ? 'Broadcast' : 'Partitioned'}`);
     }
   }
-  for (const { to } of one.outputs) if (to !== 'result') found.add(to === 'csv' ? 'writeCsv' : 'writeParquet');
-  if (one.outputs.filter(({ to }) => to !== 'result').length > 1) found.add('severalSinks');
+  for (const { to } of one.outputs) if (to !== 'result') found.push(to === 'csv' ? 'writeCsv' : 'writeParquet');
+  if (one.outputs.filter(({ to }) => to !== 'result').length > 1) found.push('severalSinks');
   return found;
 }
