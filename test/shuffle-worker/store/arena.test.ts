@@ -1,0 +1,72 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import fc from 'fast-check';
+import { Arena, chunkBytes, Slots } from '#worker/store/arena.ts';
+
+test('property: places never overlap, are aligned and inside, and what is used follows them', () => {
+  const step = fc.oneof(
+    fc.nat(3 * chunkBytes).map((bytes) => bytes + 1),
+    fc.nat(100).map((bytes) => bytes + 1),
+    fc.nat(50).map((place) => -place - 1),
+  );
+  fc.assert(
+    fc.property(fc.array(step, { maxLength: 60 }), (steps) => {
+      const arena = new Arena(2 * chunkBytes, 8 * chunkBytes);
+      const held: { address: number; length: number }[] = [];
+      for (const one of steps) {
+        if (one < 0) {
+          const [gone] = held.splice(-one % Math.max(held.length, 1), 1);
+          if (gone) arena.free(gone.address, gone.length);
+        } else {
+          const address = arena.allocate(one);
+          if (address >= 0) {
+            assert.equal(address % 8, 0);
+            assert.ok(address >= arena.address && address + one <= arena.address + arena.bytes);
+            for (const other of held) assert.ok(address + one <= other.address || other.address + other.length <= address);
+            held.push({ address, length: one });
+          }
+        }
+        const chunks = new Set(
+          held.flatMap(({ address, length }) => range(Math.floor(address / chunkBytes), Math.ceil((address + length) / chunkBytes))),
+        );
+        assert.equal(arena.usedBytes, chunks.size * chunkBytes);
+        assert.equal(
+          arena.storedBytes,
+          held.reduce((sum, { length }) => sum + ((length + 7) & ~7), 0),
+        );
+      }
+      for (const { address, length } of held) arena.free(address, length);
+      assert.equal(arena.usedBytes, 0);
+      // Empty again, it has room for all of itself.
+      assert.ok(arena.allocate(arena.bytes) >= 0);
+    }),
+    { numRuns: 200 },
+  );
+});
+
+const range = (from: number, to: number): number[] => Array.from({ length: to - from }, (_, i) => from + i);
+
+test('a frame may be given back in parts; what was not taken cannot be', () => {
+  const arena = new Arena(0, chunkBytes);
+  const address = arena.allocate(1000);
+  arena.free(address, 400);
+  arena.free(address + 400, 600);
+  assert.equal(arena.storedBytes, 0);
+  assert.throws(() => arena.free(address, 8), RangeError);
+  assert.throws(() => new Arena(8, chunkBytes), RangeError);
+  assert.throws(() => new Arena(0, 100), RangeError);
+  assert.equal(arena.allocate(chunkBytes + 8), -1);
+});
+
+test('small records are used again by their own size, and end where they were told', () => {
+  const slots = new Slots(4096, 1024);
+  const one = slots.allocate(100);
+  const two = slots.allocate(200);
+  assert.deepEqual([one, two, slots.usedBytes], [4096, 4096 + 128, 384]);
+  slots.free(one, 100);
+  assert.equal(slots.allocate(128), one);
+  assert.equal(slots.allocate(1024), -1);
+  const rest = [slots.allocate(512), slots.allocate(1)];
+  assert.deepEqual(rest, [4480, 4992]);
+  assert.equal(slots.allocate(1), -1);
+});
