@@ -67,7 +67,8 @@ export class Credits {
 
   /** A frame has begun to come. @throws CORRUPT_FRAME when more comes than was granted: nothing is allocated for it */
   spend(account: CreditAccount, bytes: number): void {
-    if (bytes > account.outstanding) throw new SluiceError('CORRUPT_FRAME', { what: `${bytes} bytes of blocks where ${account.outstanding} were granted` });
+    if (bytes > account.outstanding)
+      throw new SluiceError('CORRUPT_FRAME', { what: `${bytes} bytes of blocks where ${account.outstanding} were granted` });
     account.outstanding -= bytes;
     this.#outstanding -= bytes;
   }
