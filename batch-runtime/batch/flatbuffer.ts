@@ -66,7 +66,7 @@ function openTable(view: DataView, bytes: Uint8Array, at: number): Table {
     long: (slot) => (field(slot) === 0 ? 0 : longAt(view, field(slot))),
     text(slot) {
       const { from, length } = vector(slot, 1);
-      return new TextDecoder().decode(bytes.subarray(from, from + length));
+      return new TextDecoder('utf-8', { ignoreBOM: true }).decode(bytes.subarray(from, from + length));
     },
     table(slot) {
       if (field(slot) === 0) throw new RangeError(`a table without field ${slot}`);

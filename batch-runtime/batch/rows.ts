@@ -16,7 +16,7 @@ export type Row = Record<string, RowValue>;
 /** int64, integer, timestamp (microseconds): decimal text · date: days · float64: a number or 'NaN', 'Infinity', '-Infinity' · the rest as it is. */
 export type PlainValue = string | number | boolean | null;
 
-const decoder = new TextDecoder();
+const decoder = new TextDecoder('utf-8', { ignoreBOM: true });
 
 /** The text of row i, which is not null. */
 export function textAt(column: Column, i: number): string {

@@ -10,6 +10,7 @@ import type { Batch, Column, ColumnType, Schema, TypeKind } from '../batch/batch
 import { bitmapBytes } from '../batch/bitmap.ts';
 import { layoutOf, makeColumn, nullColumn } from '../batch/column.ts';
 import { highLaneOf, lanesToBigInt, lowLaneOf } from '../batch/lanes.ts';
+import { dateOf, instantOf } from '../batch/temporal.ts';
 import type { UserFunction } from '../graph/plan.ts';
 import { dayOf, monthOf, truncateDays, yearOf } from './calendar.ts';
 import { castBytes, midnight, textOf } from './cast.ts';
@@ -44,7 +45,7 @@ import {
   trimEnd,
   trimStart,
 } from './text.ts';
-import { acceptResult, functionThrew, rowDate, rowInstant } from './udf.ts';
+import { acceptResult, functionThrew } from './udf.ts';
 import { type Literal, literalValue, type Udf } from './values.ts';
 
 /** What generated code may call, as `$name`. */
@@ -58,6 +59,7 @@ const kernels: Readonly<Record<string, unknown>> = {
   closeBits,
   codePoints,
   compareText,
+  dateOf,
   dayOf,
   decodeText,
   divisionByZero,
@@ -68,6 +70,7 @@ const kernels: Readonly<Record<string, unknown>> = {
   functionThrew,
   highLaneOf,
   includes,
+  instantOf,
   lanesToBigInt,
   lowLaneOf,
   makeColumn,
@@ -81,8 +84,6 @@ const kernels: Readonly<Record<string, unknown>> = {
   remainderLanes,
   roundAway,
   roundEven,
-  rowDate,
-  rowInstant,
   startsWith,
   TextArena,
   textOf,
@@ -265,7 +266,8 @@ class Writer implements Code {
     return `x${this.#names++}`;
   }
   hold(text: string): string {
-    if (/^(?:[a-zA-Z_][\w$]*|\(?-?\d[\d.e+-]*\)?)$/.test(text)) return text;
+    // A number below 0 only in brackets: -5 behind a minus would be another operator.
+    if (/^(?:[a-zA-Z_][\w$]*|\d[\d.e+-]*|\(-\d[\d.e+-]*\))$/.test(text)) return text;
     const name = this.name();
     this.line(`const ${name} = ${text};`);
     return name;
@@ -422,9 +424,9 @@ function rowCode(kind: TypeKind, lanes: Lanes): string {
     case 'int64':
       return `$lanesToBigInt(${all})`;
     case 'timestamp':
-      return `$rowInstant($lanesToBigInt(${all}))`;
+      return `$instantOf($lanesToBigInt(${all}))`;
     case 'date':
-      return `$rowDate(${all})`;
+      return `$dateOf(${all})`;
     case 'utf8':
       return `$decodeText(${all})`;
     default:

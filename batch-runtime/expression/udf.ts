@@ -8,32 +8,12 @@ import type { ColumnType } from '../batch/batch.ts';
 import { int64Max, int64Min } from '../batch/lanes.ts';
 import { dateOf, daysOf, instantOf, microsOf } from '../batch/temporal.ts';
 import type { UserFunction } from '../graph/plan.ts';
-import { formatDate } from './calendar.ts';
-import { beyond } from './numbers.ts';
 import type { Value } from './values.ts';
 
-/** A day as the row shows it. @throws VALUE_OUT_OF_RANGE beyond what Temporal can say */
-export function rowDate(days: number): unknown {
-  try {
-    return dateOf(days);
-  } catch {
-    return beyond(formatDate(days), 'Temporal.PlainDate');
-  }
-}
-
-/** A moment as the row shows it. @throws VALUE_OUT_OF_RANGE beyond what Temporal can say */
-export function rowInstant(micros: bigint): unknown {
-  try {
-    return instantOf(micros);
-  } catch {
-    return beyond(`${micros} us`, 'Temporal.Instant');
-  }
-}
-
-/** A value at rest as the row shows it. */
+/** A value at rest as the row shows it. @throws VALUE_OUT_OF_RANGE beyond what Temporal can say */
 export function rowOfValue(value: Value, type: ColumnType): unknown {
   if (value === null) return null;
-  return type.kind === 'date' ? rowDate(value as number) : type.kind === 'timestamp' ? rowInstant(value as bigint) : value;
+  return type.kind === 'date' ? dateOf(value as number) : type.kind === 'timestamp' ? instantOf(value as bigint) : value;
 }
 
 /** What a function gave, as a value at rest. @throws ROW_TYPE */

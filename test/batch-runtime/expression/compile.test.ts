@@ -46,9 +46,9 @@ test('compiled loops give what the interpreter gives, values and errors, on rand
         else ran++;
       }
     }),
-    { numRuns: 1500 },
+    { numRuns: 400 },
   );
-  assert(ran > 1000 && threw > 50, `${ran} ran, ${threw} threw`);
+  assert(ran > 250 && threw > 10, `${ran} ran, ${threw} threw`);
 });
 
 test('compiled filters keep the rows for which the interpreter says true', () => {
@@ -63,7 +63,7 @@ test('compiled filters keep the rows for which the interpreter says true', () =>
       if (typeof expected === 'string') assert.equal(selected, expected);
       else assert.deepEqual(selected, [expected.flatMap(([value], i) => (value === true ? [i] : []))]);
     }),
-    { numRuns: 700 },
+    { numRuns: 250 },
   );
 });
 
@@ -77,16 +77,34 @@ test('a column that is only named is shared', () => {
   const { x, one, batch } = single('int32', [1, 2, null]);
   const [given, doubled] = compileProjection(one, [x, call('add', [x, x])])(batch);
   assert.equal(given, batch.columns[0]);
-  assert.deepEqual([0, 1, 2].map((i) => valueAt(doubled!, i)), [2, 4, null]);
+  assert.deepEqual(
+    [0, 1, 2].map((i) => valueAt(doubled!, i)),
+    [2, 4, null],
+  );
 });
 
 test('a literal is a column of that value, text a dictionary of one entry', () => {
   const { one, batch } = single('int32', [1, 2, 3]);
-  for (const [kind, value] of [['int32', -3], ['integer', -9007199254740991], ['int64', -5n], ['float64', 0.5], ['bool', true], ['utf8', 'é'], ['date', -1], ['timestamp', -1n]] as const) {
+  for (const [kind, value] of [
+    ['int32', -3],
+    ['integer', -9007199254740991],
+    ['int64', -5n],
+    ['float64', 0.5],
+    ['bool', true],
+    ['utf8', 'é'],
+    ['date', -1],
+    ['timestamp', -1n],
+  ] as const) {
     const [column] = compileProjection(one, [literal(value, { kind })])(batch);
-    assert.deepEqual([0, 1, 2].map((i) => valueAt(column!, i)), [value, value, value]);
+    assert.deepEqual(
+      [0, 1, 2].map((i) => valueAt(column!, i)),
+      [value, value, value],
+    );
     const [missing] = compileProjection(one, [literal(null, { kind })])(batch);
-    assert.deepEqual([0, 1, 2].map((i) => valueAt(missing!, i)), [null, null, null]);
+    assert.deepEqual(
+      [0, 1, 2].map((i) => valueAt(missing!, i)),
+      [null, null, null],
+    );
   }
 });
 
@@ -106,7 +124,10 @@ test('text from a dictionary stays in a dictionary, worked out once per entry th
   const project = compileProjection(one, [call('upper', [x])]);
   const [upper] = project(batch);
   assert.equal(upper!.dictionary!.length, 2);
-  assert.deepEqual(values.map((_, i) => valueAt(upper!, i)), values.map((value) => value?.toUpperCase() ?? null));
+  assert.deepEqual(
+    values.map((_, i) => valueAt(upper!, i)),
+    values.map((value) => value?.toUpperCase() ?? null),
+  );
   assert.equal(project(batch)[0]!.dictionary, upper!.dictionary);
 });
 
@@ -122,17 +143,32 @@ test('a dictionary that grows keeps what was given before', () => {
   const whole = columnOf('utf8', ['A', 'B'.repeat(5000), 'C'], { dictionary: true });
   const part = (i: number): Batch => ({ schema: one, length: 1, columns: [{ ...whole, length: 1, data: whole.data.subarray(i, i + 1) }] });
   const columns = [0, 1, 2].map((i) => project(part(i))[0]!);
-  assert.deepEqual(columns.map((column) => valueAt(column, 0)), ['a', 'b'.repeat(5000), 'c']);
+  assert.deepEqual(
+    columns.map((column) => valueAt(column, 0)),
+    ['a', 'b'.repeat(5000), 'c'],
+  );
 });
 
 test('more expressions than one loop takes are cut into several', () => {
   const { x, one, batch } = single('int32', [5]);
   const sums = Array.from({ length: 300 }, (_, k) => call('add', [x, literal(k, { kind: 'int32' })]));
-  assert.deepEqual(compileProjection(one, sums)(batch).map((column) => valueAt(column, 0)), sums.map((_, k) => 5 + k));
+  assert.deepEqual(
+    compileProjection(one, sums)(batch).map((column) => valueAt(column, 0)),
+    sums.map((_, k) => 5 + k),
+  );
 });
 
 test("a user's text never becomes code", () => {
   const { x, one, batch } = single('utf8', ['a', "'; throw 1; '$empty"]);
   const [same] = compileProjection(one, [call('eq', [x, literal("'; throw 1; '$empty", { kind: 'utf8' })])])(batch);
   assert.deepEqual([valueAt(same!, 0), valueAt(same!, 1)], [false, true]);
+});
+
+test('a minus before a minus is not another operator', () => {
+  const { one, batch } = single('float64', [1]);
+  const twice = call('neg', [call('neg', [literal(0.5, { kind: 'float64' })])]);
+  assert.deepEqual(
+    compileProjection(one, [twice, call('neg', [literal(-2, { kind: 'float64' })])])(batch).map((column) => valueAt(column, 0)),
+    [0.5, 2],
+  );
 });
