@@ -36,4 +36,4 @@ export const workerMetrics = {
   released: row('sluice_worker_releases_total', 'counter', 'Shuffles and jobs whose data were dropped by order'),
 } as const satisfies MetricTable;
 
-export const readWorker = (worker: Worker): Readings<typeof workerMetrics> => ({ ...worker.gauges(), ...worker.counters, ...worker.storeCounters });
+export const readWorker = (worker: Worker): Readings<typeof workerMetrics> => ({ ...worker.gauges(), ...worker.counters, ...worker.store.counters });

@@ -265,9 +265,9 @@ export class Worker {
     };
   }
 
-  /** Of blocks and regions. */
-  get storeCounters(): Readonly<Store['counters']> {
-    return this.#store.counters;
+  /** What is held, to look at: for metrics, and for an oracle that knows what may be believed. */
+  get store(): Pick<Store, 'shuffles' | 'counters'> {
+    return this.#store;
   }
 
   #isReleased(shuffle: ShuffleId): boolean {

@@ -62,7 +62,7 @@ for (const where of ['memory', 'regions', 'both'] as const) {
       await world.write(shuffle, map, onePerPartition(map));
       if (where === 'regions' || (where === 'both' && map === 1)) await flush(world);
     }
-    assert.equal(world.worker.storeCounters.regions > 0, where !== 'memory');
+    assert.equal(world.worker.store.counters.regions > 0, where !== 'memory');
     const version = await world.version(shuffle);
     const peer = await read(world, openRead(1, shuffle, { ledgerVersion: version, mapFrom: 0, mapTo: 3, partitionFrom: 1, partitionTo: 3 }));
     assert.deepEqual(peer.seen(1).sort(), ['0.1.0', '0.2.0', '1.1.0', '1.2.0', '2.1.0', '2.2.0']);
@@ -400,14 +400,14 @@ test('what leaves memory while it is read is found again in a region', async () 
       map,
       [0, 1, 2, 3].map((partition) => [partition, payloadOf(20 * KiB, map)] as const),
     );
-  assert.equal(world.worker.storeCounters.regions, 0);
+  assert.equal(world.worker.store.counters.regions, 0);
   const peer = world.connect();
   const grant = 128 * KiB;
   peer.tell(openRead(1, shuffle, { ledgerVersion: await world.version(shuffle), mapTo: 3, grantBytes: grant }));
   await settle();
   assert.ok(peer.frames.length > 0);
   await flush(world);
-  assert.equal(world.worker.storeCounters.regions, 1);
+  assert.equal(world.worker.store.counters.regions, 1);
   for (let i = 0; i < 10; i++) {
     peer.tell({ type: 'credit', stream: 1, grantBytes: grant, wantedBytes: 0 });
     await settle();

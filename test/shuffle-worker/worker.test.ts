@@ -165,7 +165,7 @@ test('the arena holds: in use and granted are never more than it, however many w
     next,
     peers.map(() => 6),
   );
-  assert.ok(world.worker.storeCounters.regions > 2);
+  assert.ok(world.worker.store.counters.regions > 2);
   await world.close();
 });
 
@@ -187,7 +187,7 @@ test('a full disk: what does not fit memory is refused, what is held stays reada
     if (peer.admission.account.outstanding >= blocks[0]!.length) peer.push(1, blocks[0]!);
   }
   await world.clock.advance(3000);
-  assert.ok(world.worker.storeCounters.flushFailures > 0);
+  assert.ok(world.worker.store.counters.flushFailures > 0);
   assert.equal(world.worker.gauges().isFull, 1);
   const late = world.connect();
   late.tell(openWrite(1, { shuffle, map: 3, attempt: 99 }), openRead(2, shuffle, { ledgerVersion: await world.version(shuffle), mapTo: 1 }));
@@ -235,7 +235,7 @@ test('maps are spread over the folders, and one that fails takes no new ones', a
   const shuffle = await world.shuffle('a');
   for (let map = 0; map < 4; map++) await world.write(shuffle, map, four);
   await world.clock.advance(6000);
-  assert.equal(world.worker.storeCounters.regions, 2);
+  assert.equal(world.worker.store.counters.regions, 2);
   second.failWrite = new SluiceError('DISK_FAILED', { what: 'gone' });
   const more = await world.shuffle('b');
   for (let map = 0; map < 4; map++) await world.write(more, map, four);

@@ -138,7 +138,7 @@ test('written and durable are acknowledged only when the region stands, durable 
     assert.deepEqual([peer.last('ack', 1).final, peer.last('ack', 1).level], [1, level]);
     assert.equal(world.disk.syncs > before, level === 2);
   }
-  assert.equal(world.worker.storeCounters.regions, 2);
+  assert.equal(world.worker.store.counters.regions, 2);
   await world.close();
 });
 
