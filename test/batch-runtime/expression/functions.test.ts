@@ -59,7 +59,8 @@ interface Case {
   readonly except?: (values: readonly Value[]) => boolean;
 }
 
-const everyRow = (lists: readonly (readonly Value[])[]): Value[][] => lists.reduce<Value[][]>((rows, list) => rows.flatMap((row) => list.map((value) => [...row, value])), [[]]);
+const everyRow = (lists: readonly (readonly Value[])[]): Value[][] =>
+  lists.reduce<Value[][]>((rows, list) => rows.flatMap((row) => list.map((value) => [...row, value])), [[]]);
 
 const error = 'error';
 function evaluate(expression: Expression, batch: Batch, row: number): Value | typeof error {
@@ -73,8 +74,19 @@ function evaluate(expression: Expression, batch: Batch, row: number): Value | ty
 
 async function compare(one: Case): Promise<number> {
   const schema: Schema = one.kinds.map((kind, k) => ({ name: `c${k}`, type: { kind }, nullable: true }));
-  const rows = everyRow(one.kinds.map((kind) => [null, ...edges[kind].slice(0, one.kinds.length > 2 ? 9 : undefined)])).filter((row) => !one.except?.(row));
-  const batch: Batch = { schema, length: rows.length, columns: one.kinds.map((kind, k) => columnOf(kind, rows.map((row) => row[k]!))) };
+  const rows = everyRow(one.kinds.map((kind) => [null, ...edges[kind].slice(0, one.kinds.length > 2 ? 9 : undefined)])).filter(
+    (row) => !one.except?.(row),
+  );
+  const batch: Batch = {
+    schema,
+    length: rows.length,
+    columns: one.kinds.map((kind, k) =>
+      columnOf(
+        kind,
+        rows.map((row) => row[k]!),
+      ),
+    ),
+  };
   const target: ColumnType | undefined = one.target && { kind: one.target };
   const expression = call(one.fn, [...schema.map(columnRef), ...(one.more ?? [])], target);
   const names = one.kinds.map((_, k) => `c${k}`);
@@ -88,8 +100,12 @@ async function compare(one: Case): Promise<number> {
     const mine = evaluate(expression, batch, i);
     const theirs = ours(given[i]![1], kind);
     // try() makes an error a null; without a null argument only errors are null here
-    const right = mine === error ? theirs === null : Object.is(typeof mine === 'number' ? mine + 0 : mine, typeof theirs === 'number' ? theirs + 0 : theirs);
-    assert(right, `${one.sql} of (${row.map((value) => (typeof value === 'string' ? JSON.stringify(value) : String(value))).join(', ')}): ${String(mine)}, DuckDB ${String(theirs)}`);
+    const right =
+      mine === error ? theirs === null : Object.is(typeof mine === 'number' ? mine + 0 : mine, typeof theirs === 'number' ? theirs + 0 : theirs);
+    assert(
+      right,
+      `${one.sql} of (${row.map((value) => (typeof value === 'string' ? JSON.stringify(value) : String(value))).join(', ')}): ${String(mine)}, DuckDB ${String(theirs)}`,
+    );
   });
   return rows.length;
 }
@@ -97,18 +113,27 @@ async function compare(one: Case): Promise<number> {
 const numbers: readonly TypeKind[] = ['int32', 'integer', 'int64', 'float64'];
 const int = (n: number): Expression => literal(n, { kind: 'int32' });
 const text = (s: string): Expression => literal(s, { kind: 'utf8' });
-const beyondInteger = (of: (a: bigint, b: bigint) => bigint) => ([a, b]: readonly Value[]) => {
-  if (a == null || b === null) return false;
-  const result = of(BigInt(a), BigInt(b ?? 0));
-  return result > 9007199254740991n || result < -9007199254740991n;
-};
+const beyondInteger =
+  (of: (a: bigint, b: bigint) => bigint) =>
+  ([a, b]: readonly Value[]) => {
+    if (a == null || b === null) return false;
+    const result = of(BigInt(a), BigInt(b ?? 0));
+    return result > 9007199254740991n || result < -9007199254740991n;
+  };
 
 const signs: Readonly<Record<string, string>> = { eq: '=', ne: '<>', lt: '<', lte: '<=', gt: '>', gte: '>=' };
 const bigints: Readonly<Record<string, (a: bigint, b: bigint) => bigint>> = { '+': (a, b) => a + b, '-': (a, b) => a - b, '*': (a, b) => a * b };
 const cases: readonly Case[] = [
   ...Object.entries(signs).flatMap(([fn, sign]) => [
     ...kinds.map((kind): Case => ({ fn, kinds: [kind, kind], sql: `$1 ${sign} $2` })),
-    ...([['int32', 'int64'], ['integer', 'float64'], ['int64', 'float64'], ['date', 'timestamp']] as const).map((pair): Case => ({ fn, kinds: pair, sql: `$1 ${sign} $2` })),
+    ...(
+      [
+        ['int32', 'int64'],
+        ['integer', 'float64'],
+        ['int64', 'float64'],
+        ['date', 'timestamp'],
+      ] as const
+    ).map((pair): Case => ({ fn, kinds: pair, sql: `$1 ${sign} $2` })),
   ]),
   ...kinds.flatMap((kind): Case[] => [
     { fn: 'between', kinds: [kind, kind, kind], sql: '$1 between $2 and $3' },
@@ -123,18 +148,26 @@ const cases: readonly Case[] = [
   { fn: 'and', kinds: ['bool', 'bool'], sql: '$1 and $2' },
   { fn: 'or', kinds: ['bool', 'bool'], sql: '$1 or $2' },
   { fn: 'not', kinds: ['bool'], sql: 'not $1' },
-  ...([['add', '+'], ['sub', '-'], ['mul', '*']] as const).flatMap(([fn, sign]): Case[] => [
+  ...(
+    [
+      ['add', '+'],
+      ['sub', '-'],
+      ['mul', '*'],
+    ] as const
+  ).flatMap(([fn, sign]): Case[] => [
     ...(['int32', 'int64', 'float64'] as const).map((kind): Case => ({ fn, kinds: [kind, kind], sql: `$1 ${sign} $2` })),
     { fn, kinds: ['int32', 'int64'], sql: `$1 ${sign} $2` },
     { fn, kinds: ['integer', 'int32'], sql: `$1 ${sign} $2`, except: beyondInteger(bigints[sign]!) },
     { fn, kinds: ['integer', 'float64'], sql: `$1 ${sign} $2` },
   ]),
-  ...(['int32', 'integer', 'int64'] as const).map((kind): Case => ({
-    fn: 'mod',
-    kinds: [kind, kind],
-    sql: '$1 % $2',
-    except: ([, b]) => b !== null && (Number(b) === 0 || Number(b) === -1),
-  })),
+  ...(['int32', 'integer', 'int64'] as const).map(
+    (kind): Case => ({
+      fn: 'mod',
+      kinds: [kind, kind],
+      sql: '$1 % $2',
+      except: ([, b]) => b !== null && (Number(b) === 0 || Number(b) === -1),
+    }),
+  ),
   { fn: 'mod', kinds: ['float64', 'float64'], sql: '$1 % $2' },
   ...numbers.flatMap((kind): Case[] => [
     { fn: 'div', kinds: [kind, kind], sql: '$1 / $2' },
@@ -151,20 +184,37 @@ const cases: readonly Case[] = [
   { fn: 'endsWith', kinds: ['utf8', 'utf8'], sql: 'ends_with($1, $2)' },
   { fn: 'includes', kinds: ['utf8', 'utf8'], sql: 'contains($1, $2)' },
   { fn: 'concat', kinds: ['utf8', 'utf8'], sql: '$1 || $2' },
-  ...['', '%', 'a%', '%b', '_', '__', 'a_c', '%a%b%', '%😀%', '_😀%', 'a\\%b', '(', '.*'].map((pattern): Case => ({ fn: 'like', kinds: ['utf8'], sql: `$1 like '${pattern}'`, more: [text(pattern)] })),
-  ...[[0, 1], [1, 3], [0, 0], [2, 40], [5, 6]].map(([from, to]): Case => ({ fn: 'slice', kinds: ['utf8'], sql: `substring($1, ${from! + 1}, ${to! - from!})`, more: [int(from!), int(to!)] })),
+  ...['', '%', 'a%', '%b', '_', '__', 'a_c', '%a%b%', '%😀%', '_😀%', 'a\\%b', '(', '.*'].map(
+    (pattern): Case => ({ fn: 'like', kinds: ['utf8'], sql: `$1 like '${pattern}'`, more: [text(pattern)] }),
+  ),
+  ...[
+    [0, 1],
+    [1, 3],
+    [0, 0],
+    [2, 40],
+    [5, 6],
+  ].map(([from, to]): Case => ({ fn: 'slice', kinds: ['utf8'], sql: `substring($1, ${from! + 1}, ${to! - from!})`, more: [int(from!), int(to!)] })),
   ...[-1, -3, -99].map((from): Case => ({ fn: 'slice', kinds: ['utf8'], sql: from === -99 ? '$1' : `right($1, ${-from})`, more: [int(from)] })),
-  ...['year', 'quarter', 'month', 'week', 'day', 'hour', 'minute', 'second'].map((unit): Case => ({ fn: 'truncate', kinds: ['timestamp'], sql: `date_trunc('${unit}', $1)`, more: [text(unit)] })),
-  ...['year', 'quarter', 'month', 'week', 'day'].map((unit): Case => ({ fn: 'truncate', kinds: ['date'], sql: `date_trunc('${unit}', $1)::DATE`, more: [text(unit)] })),
+  ...['year', 'quarter', 'month', 'week', 'day', 'hour', 'minute', 'second'].map(
+    (unit): Case => ({ fn: 'truncate', kinds: ['timestamp'], sql: `date_trunc('${unit}', $1)`, more: [text(unit)] }),
+  ),
+  ...['year', 'quarter', 'month', 'week', 'day'].map(
+    (unit): Case => ({ fn: 'truncate', kinds: ['date'], sql: `date_trunc('${unit}', $1)::DATE`, more: [text(unit)] }),
+  ),
   { fn: 'plus', kinds: ['timestamp', 'int32'], sql: '$1 + to_microseconds($2)' },
   { fn: 'minus', kinds: ['timestamp', 'int32'], sql: '$1 - to_microseconds($2)' },
   { fn: 'millisSince', kinds: ['timestamp', 'timestamp'], sql: "date_sub('millisecond', $2, $1)" },
   { fn: 'epochMillis', kinds: ['timestamp'], sql: 'epoch_ms($1)', except: ([a]) => a !== null && (a as bigint) < 0n },
   { fn: 'date', kinds: ['timestamp'], sql: '$1::DATE' },
   { fn: 'hour', kinds: ['timestamp'], sql: 'hour($1)' },
-  ...(['year', 'month', 'day'] as const).flatMap((fn): Case[] => [{ fn, kinds: ['timestamp'], sql: `${fn}($1)` }, { fn, kinds: ['date'], sql: `${fn}($1)` }]),
+  ...(['year', 'month', 'day'] as const).flatMap((fn): Case[] => [
+    { fn, kinds: ['timestamp'], sql: `${fn}($1)` },
+    { fn, kinds: ['date'], sql: `${fn}($1)` },
+  ]),
   ...kinds.flatMap((from) =>
-    kinds.filter((to) => canCast(from, to)).map((to): Case => ({ fn: 'cast', kinds: [from], sql: `$1::${sqlTypes[to]}`, target: to, except: ([a]) => castExcepted(from, to, a!) })),
+    kinds
+      .filter((to) => canCast(from, to))
+      .map((to): Case => ({ fn: 'cast', kinds: [from], sql: `$1::${sqlTypes[to]}`, target: to, except: ([a]) => castExcepted(from, to, a!) })),
   ),
 ];
 
@@ -189,19 +239,34 @@ test('every function gives what DuckDB gives, on all combinations of edge values
   let rows = 0;
   for (const one of cases) rows += await compare(one);
   assert(rows > 20_000, `${rows} rows`);
-  assert.deepEqual(Object.keys(functions).filter((fn) => !cases.some((one) => one.fn === fn)), []);
+  assert.deepEqual(
+    Object.keys(functions).filter((fn) => !cases.some((one) => one.fn === fn)),
+    [],
+  );
 });
 
 test('lower and upper case map every code point as DuckDB does, but for those newer than its tables', async () => {
   const points = Array.from({ length: 0x1_ffff }, (_, k) => k + 1).filter((k) => k < 0xd800 || k > 0xdfff);
-  const answer = await duck.runAndReadAll(`select lower(chr(i)), upper(chr(i)) from unnest([${points.join(',')}]) t(i)`);
+  const answer = await duck.runAndReadAll(`select unicode(lower(chr(i))), unicode(upper(chr(i))) from unnest([${points.join(',')}]) t(i)`);
   const one: Schema = [{ name: 'x', type: { kind: 'utf8' }, nullable: false }];
-  const batch: Batch = { schema: one, length: points.length, columns: [columnOf('utf8', points.map((k) => String.fromCodePoint(k)))] };
+  const batch: Batch = {
+    schema: one,
+    length: points.length,
+    columns: [
+      columnOf(
+        'utf8',
+        points.map((k) => String.fromCodePoint(k)),
+      ),
+    ],
+  };
+  // Cased in Unicode 16 and 17, and with a partner there.
+  const newer = /^[\u{19b}\u{264}\u{1c89}\u{1c8a}\u{a7cb}-\u{a7dc}\u{10d50}-\u{10d85}\u{16ea0}-\u{16ed3}]$/u;
   const different: string[] = [];
   for (const [k, fn] of (['lower', 'upper'] as const).entries()) {
     const expression = call(fn, [columnRef(one[0]!)]);
     answer.getRows().forEach((row, i) => {
-      if (interpret(expression, batch, i) !== row[k]) different.push(`${fn} U+${points[i]!.toString(16)}`);
+      const given = interpret(expression, batch, i) as string;
+      if (given.codePointAt(0) !== row[k] && !newer.test(String.fromCodePoint(points[i]!))) different.push(`${fn} U+${points[i]!.toString(16)}`);
     });
   }
   assert.deepEqual(different, []);
