@@ -185,6 +185,26 @@ export function generate(seed: number, number: number, attempt = 0): Case {
         ),
       );
     }
+    if (dice.chance(15)) {
+      const salt = dice.below(1_000_000);
+      const column: SourceColumn = {
+        name: newName(),
+        kind: 'int64',
+        nullable: false,
+        sql: `((hash(i + ${salt}) >> 1)::BIGINT - 4611686018427387904)`,
+      };
+      made.push({ column, known: { ...plain, name: column.name, kind: 'int64', bits: 63, low: -(2 ** 61), high: 2 ** 61, rowsPerValue: 1 } });
+    }
+    if (format === 'parquet' && dice.chance(15)) {
+      // What no CSV and no JSON has: numbers that are none, and a zero with a sign.
+      const salt = dice.below(1_000_000);
+      const odd = `list_extract(['nan'::DOUBLE, 'inf'::DOUBLE, '-inf'::DOUBLE, '-0.0'::DOUBLE, 0.1, 1e300], 1 + (hash(i + ${salt}) % 9)::INTEGER)`;
+      const column: SourceColumn = { name: newName(), kind: 'float64', nullable: true, sql: odd };
+      made.push({
+        column,
+        known: { ...plain, name: column.name, kind: 'float64', nullable: true, bits: 60, grain: 'loose', low: -1, high: 1, rowsPerValue: rows / 9 },
+      });
+    }
     if (mayBeWide) {
       // 32 bytes a row that nothing packs: what a worker cannot keep in its arena.
       const salt = dice.below(1_000_000);
