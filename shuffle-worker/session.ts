@@ -2,7 +2,7 @@
  * The worker's side of one data connection: frames in, streams on it, credit both ways, and who may do what. It is what
  * connection.ts is to the client. Made by worker.ts, which knows all sessions; a session knows only its own streams.
  */
-import type { Channel, ChannelHandlers } from '#manager/process/ports.ts';
+import type { Channel, ChannelHandlers, Millis } from '#manager/process/ports.ts';
 import { asSluiceError, SluiceError } from '#manager/protocol/errors.ts';
 import { jobOf, type ShuffleId, shuffleText } from '#manager/protocol/ids.ts';
 import type { CreditAccount, Credits } from './credits.ts';
@@ -54,10 +54,13 @@ export class Session implements ChannelHandlers {
   #incoming = -1;
   #incomingBytes = 0;
   #over = false;
+  /** When something last came. */
+  #heard: Millis;
 
   constructor(options: SessionOptions) {
     this.#options = options;
     this.#serving = options.serving;
+    this.#heard = options.serving.clock.now();
     this.#sink = {
       beginBlocks: (id, length) => this.#beginBlocks(id, length),
       endBlocks: (id) => this.#endBlocks(id),
@@ -71,6 +74,7 @@ export class Session implements ChannelHandlers {
 
   data(bytes: Uint8Array): void {
     if (this.#over) return;
+    this.#heard = this.#serving.clock.now();
     try {
       this.#parser.push(bytes, this.#sink);
     } catch (thrown) {
@@ -103,6 +107,11 @@ export class Session implements ChannelHandlers {
     }
     this.#options.channel.close();
     this.closed();
+  }
+
+  /** Cuts a connection that is only open on this side: a client that waits for something sends PING, and one that rests hangs up. */
+  endIfSilent(before: Millis): void {
+    if (this.#heard < before) this.end(null);
   }
 
   /** Says that new attempts go elsewhere. */

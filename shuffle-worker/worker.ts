@@ -3,7 +3,7 @@
  * token, serves streams, and does what the manager orders. It opens no socket and no file by itself: server.ts and
  * transport.ts bring connections, the simulator brings its own.
  */
-import type { Channel, ChannelHandlers, Clock, Disk, Hello, Log, Millis, Random, Welcome } from '#manager/process/ports.ts';
+import type { Channel, ChannelHandlers, Clock, Disk, Hello, Log, Millis, Random, Timer, Welcome } from '#manager/process/ports.ts';
 import type { ManagerCalls, Request } from '#manager/protocol/control.ts';
 import { SluiceError } from '#manager/protocol/errors.ts';
 import { type Incarnation, jobOf, mint128, protocolVersion, type ShuffleId, shuffleText } from '#manager/protocol/ids.ts';
@@ -55,6 +55,9 @@ export interface Admission {
 
 /** Released shuffles and jobs that are remembered; of older ones the manager is asked. */
 const maxTombstones = 4096;
+/** A connection that says nothing this long is cut. Clients hang up when they have rested for a minute. */
+const silenceMs: Millis = 75_000;
+const lookMs: Millis = 10_000;
 
 export class Worker {
   readonly id: string;
@@ -72,6 +75,7 @@ export class Worker {
   /** "123" or "job:1", oldest first. */
   readonly #tombstones = new Set<string>();
   #draining = false;
+  #look: Timer | null = null;
   #closing: Promise<void> | null = null;
   readonly counters = { connections: 0, refused: 0, blocksSent: 0, bytesSent: 0, framesReceived: 0, streamErrors: 0, released: 0 };
 
@@ -166,6 +170,7 @@ export class Worker {
     const worker = new Worker(options, { id, incarnation: mint128(random), cluster }, found);
     try {
       await worker.#orders.join();
+      worker.#lookAfterSessions();
     } catch (thrown) {
       await worker.#store.close();
       throw thrown;
@@ -228,6 +233,7 @@ export class Worker {
   close(): Promise<void> {
     this.#closing ??= (async () => {
       this.drain();
+      this.#look?.cancel();
       for (const session of this.#sessions) session.end(null);
       try {
         await this.#store.flushAll();
@@ -268,6 +274,14 @@ export class Worker {
   /** What is held, to look at: for metrics, and for an oracle that knows what may be believed. */
   get store(): Pick<Store, 'shuffles' | 'counters'> {
     return this.#store;
+  }
+
+  #lookAfterSessions(): void {
+    const { clock } = this.#options;
+    this.#look = clock.after(lookMs, () => {
+      for (const session of this.#sessions) session.endIfSilent(clock.now() - silenceMs);
+      this.#lookAfterSessions();
+    });
   }
 
   #isReleased(shuffle: ShuffleId): boolean {

@@ -141,3 +141,18 @@ test('a stream that its client gives up with an error is left alone, and the oth
   assert.equal(peer.isClosed, false);
   await world.close();
 });
+
+test('a connection that is open on one side only is cut, with what it held; one that pings is not', async () => {
+  const world = await openWorkerWorld();
+  const shuffle = await world.shuffle('a');
+  const [dead, alive] = [world.connect(), world.connect()];
+  dead.tell(openWrite(1, { shuffle, map: 0 }));
+  dead.raw(blocksFrameHeader(1, 4096), new Uint8Array(1000));
+  for (let i = 0; i < 9; i++) {
+    await world.clock.advance(10_000);
+    alive.tell({ type: 'ping', stream: 0, nonce: BigInt(i) });
+  }
+  assert.deepEqual([dead.isClosed, alive.isClosed], [true, false]);
+  assert.equal(world.worker.gauges().arenaUsedBytes, 0);
+  await world.close();
+});
