@@ -8,17 +8,27 @@ import type { Aggregate } from '../expression/expression.ts';
 /** Sums of whole numbers travel as int64, exact whatever the result's type; of float64 as float64. */
 export const sumType = (aggregate: Aggregate): ColumnType => (aggregate.argument?.type.kind === 'float64' ? { kind: 'float64' } : { kind: 'int64' });
 
-/** count: the count · sum: the sum, null over nothing · avg: sum and count · min, max: the value, null over nothing. */
+/**
+ * A sum of 64-bit numbers may leave int64 in one task and come back in the next: `.carry` says how many times 2^64 stand
+ * beside it. Narrower numbers cannot get there.
+ */
+export const hasCarry = ({ argument }: Aggregate): boolean => argument?.type.kind === 'int64' || argument?.type.kind === 'integer';
+
+/** count: the count · sum: the sum, null over nothing, and its carry · avg: as sum, then the count · min, max: the value, null over nothing. */
 export function accumulatorFields(aggregate: Aggregate): readonly Field[] {
   const { name } = aggregate;
   const count = (of: string): Field => ({ name: of, type: { kind: 'integer' }, nullable: false });
+  const sum = (of: string): Field[] => [
+    { name: of, type: sumType(aggregate), nullable: true },
+    ...(hasCarry(aggregate) ? [count(`${name}.carry`)] : []),
+  ];
   switch (aggregate.fn) {
     case 'count':
       return [count(name)];
     case 'sum':
-      return [{ name, type: sumType(aggregate), nullable: true }];
+      return sum(name);
     case 'avg':
-      return [{ name: `${name}.sum`, type: sumType(aggregate), nullable: true }, count(`${name}.count`)];
+      return [...sum(`${name}.sum`), count(`${name}.count`)];
     case 'min':
     case 'max':
       return [{ name, type: aggregate.argument?.type ?? aggregate.type, nullable: true }];

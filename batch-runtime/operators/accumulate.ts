@@ -10,7 +10,7 @@ import { layoutOf, makeColumn } from '../batch/column.ts';
 import { compareBytes, compareDoubles } from '../batch/compare.ts';
 import { highLane, highLaneOf, int64Max, int64Min, lanesToBigInt, lanesToNumber, lowLane, lowLaneOf } from '../batch/lanes.ts';
 import type { Aggregate } from '../expression/expression.ts';
-import { sumType } from '../graph/partial-aggregate.ts';
+import { hasCarry, sumType } from '../graph/partial-aggregate.ts';
 
 export interface Accumulator {
   /** Makes room for groups [0, groups). */
@@ -86,6 +86,7 @@ class Count implements Accumulator {
 class Sum implements Accumulator {
   readonly #aggregate: Aggregate;
   readonly #whole: boolean;
+  readonly #hasCarry: boolean;
   #sums = new Float64Array(0);
   #seen = new Uint8Array(0);
   /** Of whole sums: what left the double, by group. */
@@ -94,6 +95,7 @@ class Sum implements Accumulator {
   constructor(aggregate: Aggregate) {
     this.#aggregate = aggregate;
     this.#whole = sumType(aggregate).kind === 'int64';
+    this.#hasCarry = hasCarry(aggregate);
   }
 
   grow(groups: number): void {
@@ -151,24 +153,33 @@ class Sum implements Accumulator {
 
   merge(group: Int32Array, length: number, columns: readonly Column[]): void {
     const column = columns[0]!;
-    const { validity } = column;
-    if (validity === null) {
-      this.update(group, length, column);
-      return;
+    this.update(withoutNulls(group, length, column), length, column);
+    if (!this.#hasCarry) return;
+    const carries = columns[1]!.data as Int32Array;
+    for (let i = 0; i < length; i++) {
+      const [lo, hi] = [carries[2 * i]!, carries[2 * i + 1]!];
+      if ((lo | hi) !== 0) this.#carry(group[i]!, lanesToBigInt(lo, hi) << 64n);
     }
-    const there = new Int32Array(length);
-    for (let i = 0; i < length; i++) there[i] = bitAt(validity, i) === 1 ? group[i]! : -1;
-    this.update(there, length, column);
   }
 
   partial(groups: number): Column[] {
-    return [this.#whole ? this.#lanes(groups, int64Min, int64Max, { kind: 'int64' }) : this.#doubles(groups)];
+    if (!this.#whole) return [this.#doubles(groups)];
+    const sums = this.#lanes(groups, null, { kind: 'int64' });
+    if (!this.#hasCarry) return [sums];
+    const carries = new Int32Array(2 * groups);
+    for (const [g, carried] of this.#carried) {
+      const sum = carried + BigInt(this.#sums[g]!);
+      const carry = (sum - BigInt.asIntN(64, sum)) >> 64n;
+      carries[2 * g] = lowLaneOf(carry);
+      carries[2 * g + 1] = highLaneOf(carry);
+    }
+    return [sums, makeColumn(integerType, groups, carries)];
   }
 
   final(groups: number): Column {
     const { type } = this.#aggregate;
     if (!this.#whole) return this.#doubles(groups);
-    return type.kind === 'int64' ? this.#lanes(groups, int64Min, int64Max, type) : this.#lanes(groups, -BigInt(maxSafe), BigInt(maxSafe), type);
+    return this.#lanes(groups, type.kind === 'int64' ? int64Max : BigInt(maxSafe), type);
   }
 
   /** Null when the group has no value. */
@@ -190,7 +201,9 @@ class Sum implements Accumulator {
     return makeColumn({ kind: 'float64' }, groups, this.#sums.slice(0, groups), seenBits(this.#seen, groups));
   }
 
-  #lanes(groups: number, least: bigint, most: bigint, type: ColumnType): Column {
+  /** @param most  the largest value of the type; null: what is beyond 64 bits is cut off */
+  #lanes(groups: number, most: bigint | null, type: ColumnType): Column {
+    const least = type.kind === 'int64' ? int64Min : -BigInt(maxSafe);
     const data = new Int32Array(2 * groups);
     for (let g = 0; g < groups; g++) {
       data[2 * g] = lowLane(this.#sums[g]!);
@@ -198,7 +211,7 @@ class Sum implements Accumulator {
     }
     for (const [g, carried] of this.#carried) {
       const sum = carried + BigInt(this.#sums[g]!);
-      if (sum < least || sum > most)
+      if (most !== null && (sum < least || sum > most))
         throw new SluiceError('VALUE_OUT_OF_RANGE', { what: `The sum ${this.#aggregate.name} is ${sum}, which does not fit in ${type.kind}` });
       data[2 * g] = lowLaneOf(sum);
       data[2 * g + 1] = highLaneOf(sum);
@@ -227,7 +240,7 @@ class Average implements Accumulator {
 
   merge(group: Int32Array, length: number, columns: readonly Column[]): void {
     this.#sum.merge(group, length, columns);
-    this.#count.merge(group, length, columns.slice(1));
+    this.#count.merge(group, length, columns.slice(-1));
   }
 
   partial(groups: number): Column[] {

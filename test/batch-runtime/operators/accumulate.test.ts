@@ -1,0 +1,92 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import fc from 'fast-check';
+import type { TypeKind } from '#runtime/batch/batch.ts';
+import type { Aggregate } from '#runtime/expression/expression.ts';
+import { columnRef } from '#runtime/expression/functions.ts';
+import type { Value } from '#runtime/expression/values.ts';
+import { accumulatorFields } from '#runtime/graph/partial-aggregate.ts';
+import { createAccumulator } from '#runtime/operators/accumulate.ts';
+import { columnOf, edges, order, valuesOf } from '../batch/columns.ts';
+
+const aggregate = (fn: Aggregate['fn'], kind: TypeKind): Aggregate => ({
+  name: 'a',
+  fn,
+  argument: columnRef({ name: 'x', type: { kind }, nullable: true }),
+  filter: null,
+  type: { kind: fn === 'count' ? 'integer' : fn === 'avg' ? 'float64' : fn === 'sum' && kind === 'int32' ? 'integer' : kind },
+  nullable: fn !== 'count',
+});
+
+/** Values of the groups, and groups for them; -1 is a row that is left out. */
+const rowsArb = (kind: TypeKind) => fc.array(fc.tuple(fc.integer({ min: -1, max: 4 }), fc.constantFrom(...edges[kind])), { maxLength: 30 });
+const groups = 5;
+
+const cases: readonly (readonly [Aggregate['fn'], TypeKind])[] = [
+  ['count', 'utf8'],
+  ...(['int32', 'date', 'integer', 'int64', 'timestamp', 'float64', 'utf8', 'bool'] as const).flatMap((kind) => [
+    ['min', kind] as const,
+    ['max', kind] as const,
+  ]),
+];
+
+test('counts and extremes of groups, and what two phases make of them', () => {
+  const caseArb = fc.constantFrom(...cases).chain(([fn, kind]) => fc.tuple(fc.constant(fn), fc.constant(kind), rowsArb(kind), fc.nat(30)));
+  fc.assert(
+    fc.property(caseArb, fc.boolean(), ([fn, kind, rows, cut], dictionary) => {
+      const sign = fn === 'max' ? -1 : 1;
+      const expected = Array.from({ length: groups }, (_, g) => {
+        const values = rows.flatMap(([group, value]) => (group === g ? [value] : []));
+        if (fn === 'count') return values.length;
+        return values.length === 0 ? null : values.reduce((a, b) => (order(a, b) * sign <= 0 ? a : b));
+      }).map((value) => (value === 0 ? 0 : value));
+      const parts = [rows.slice(0, cut), rows.slice(cut)];
+      const whole = createAccumulator(aggregate(fn, kind));
+      const merged = createAccumulator(aggregate(fn, kind));
+      merged.grow(groups);
+      for (const part of parts) {
+        const column = columnOf(
+          kind,
+          part.map(([, value]) => value),
+          { dictionary },
+        );
+        const of = Int32Array.from(part, ([group]) => group);
+        // Room is made step by step, as groups are found.
+        whole.grow(groups);
+        whole.update(of, part.length, column);
+        const one = createAccumulator(aggregate(fn, kind));
+        one.grow(groups);
+        one.update(of, part.length, column);
+        const columns = one.partial(groups);
+        assert.deepEqual(
+          columns.map(({ type }) => type),
+          accumulatorFields(aggregate(fn, kind)).map(({ type }) => type),
+        );
+        merged.merge(
+          Int32Array.from({ length: groups }, (_, g) => g),
+          groups,
+          columns,
+        );
+      }
+      assert.deepEqual(valuesOf(whole.final(groups)), expected);
+      assert.deepEqual(valuesOf(merged.final(groups)), expected);
+    }),
+    { numRuns: 400 },
+  );
+});
+
+test('sums and averages keep their groups when they grow', () => {
+  for (const kind of ['int32', 'integer', 'int64', 'float64'] as const) {
+    const wide = (value: number): Value => (kind === 'int64' ? BigInt(value) : value);
+    for (const fn of ['sum', 'avg'] as const) {
+      const accumulator = createAccumulator(aggregate(fn, kind));
+      for (let g = 0; g < 200; g++) {
+        accumulator.grow(g + 1);
+        accumulator.update(Int32Array.of(g, g, 0), 3, columnOf(kind, [wide(g), wide(2), wide(0)]));
+      }
+      const values = valuesOf(accumulator.final(200));
+      assert.deepEqual(values[7], fn === 'sum' ? wide(9) : 4.5);
+      assert.deepEqual(values[199], fn === 'sum' ? wide(201) : 100.5);
+    }
+  }
+});
