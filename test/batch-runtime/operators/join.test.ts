@@ -1,0 +1,186 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import fc from 'fast-check';
+import { type Batch, batchRows, type Schema, type TypeKind } from '#runtime/batch/batch.ts';
+import { slice } from '#runtime/batch/slice.ts';
+import { createJoin } from '#runtime/operators/join.ts';
+import { batchOf, formArb, valueArb } from '../batch/columns.ts';
+import { batchesOf, cells, elementsOf, field, inOrder, namedRows, reference } from './run.ts';
+
+interface Sides {
+  readonly probe: Schema;
+  readonly build: Schema;
+}
+const output = ({ probe, build }: Sides, keys: number, how: 'inner' | 'left'): Schema => [
+  ...probe,
+  ...build.slice(keys).map((each) => ({ ...each, name: `r_${each.name}`, nullable: each.nullable || how === 'left' })),
+];
+const names = (schema: Schema, keys: number): string[] => schema.slice(0, keys).map(({ name }) => name);
+const joinOf = (sides: Sides, keys: number, how: 'inner' | 'left') =>
+  createJoin(
+    {
+      kind: 'join',
+      uid: 'j',
+      probe: 0,
+      build: 1,
+      how,
+      probeKeys: names(sides.probe, keys),
+      buildKeys: names(sides.build, keys),
+      prefix: 'r_',
+      schema: output(sides, keys, how),
+    },
+    [sides.probe, sides.build],
+  );
+const expected = (sides: Sides, keys: number, how: 'inner' | 'left', probe: readonly Batch[], build: readonly Batch[]): string[] => {
+  const schema = output(sides, keys, how);
+  const node = {
+    kind: 'join',
+    uid: 'j',
+    left: 0,
+    right: 1,
+    how,
+    leftKeys: names(sides.probe, keys),
+    rightKeys: names(sides.build, keys),
+    prefix: 'r_',
+    schema,
+  } as const;
+  return inOrder(reference(node, { schema: sides.probe, rows: namedRows(probe) }, { schema: sides.build, rows: namedRows(build) }), schema);
+};
+
+const keyKinds: readonly TypeKind[] = ['utf8', 'int32', 'integer', 'int64', 'float64', 'bool', 'date', 'timestamp'];
+const sidesArb = fc.array(fc.constantFrom(...keyKinds), { minLength: 1, maxLength: 2 }).map((kinds) => ({
+  keys: kinds.length,
+  probe: [...kinds.map((kind, k) => field(`k${k}`, kind)), field('left', 'utf8')],
+  build: [...kinds.map((kind, k) => field(`key${k}`, kind)), field('right', 'utf8'), field('number', 'int64')],
+}));
+const batchesArb = (schema: Schema): fc.Arbitrary<Batch[]> =>
+  fc.array(
+    fc
+      .tuple(fc.array(fc.tuple(...schema.map(({ type }) => few(type.kind))), { maxLength: 12 }), fc.tuple(...schema.map(() => formArb)))
+      .map(([rows, forms]) => batchOf(schema, rows, forms)),
+    { maxLength: 3 },
+  );
+const few = (kind: TypeKind) => valueArb(kind).map((value) => (kind === 'utf8' && value !== null ? String(value).slice(0, 1) : value));
+
+test('matches are those of plain loops, in the order of the probe and then of the build', () => {
+  const given = sidesArb.chain((sides) => fc.tuple(fc.constant(sides), batchesArb(sides.probe), batchesArb(sides.build)));
+  fc.assert(
+    fc.property(given, fc.constantFrom('inner' as const, 'left' as const), fc.nat(3), ([sides, probe, build], how, early) => {
+      const join = joinOf(sides, sides.keys, how);
+      const elements = [];
+      // Some of the probe comes before the build has ended, and waits.
+      for (const batch of probe.slice(0, early)) elements.push(...join.process({ kind: 'batch', batch }, 0));
+      assert.equal(elements.length, 0);
+      elements.push(...elementsOf(join, build, 1));
+      elements.push(...elementsOf(join, probe.slice(early), 0));
+      assert.deepEqual(elements.filter(({ kind }) => kind === 'end').length, 1);
+      assert.equal(elements.at(-1)!.kind, 'end');
+      assert.deepEqual(inOrder(namedRows(batchesOf(elements)), output(sides, sides.keys, how)), expected(sides, sides.keys, how, probe, build));
+    }),
+    { numRuns: 200 },
+  );
+});
+
+const simple: Sides = { probe: [field('k', 'int32'), field('v', 'int32')], build: [field('key', 'int32'), field('w', 'utf8')] };
+
+test('the end of the probe waits for the build', () => {
+  const join = joinOf(simple, 1, 'left');
+  assert.deepEqual(elementsOf(join, [batchOf(simple.probe, [[1, 2]])], 0), []);
+  const given = elementsOf(join, [batchOf(simple.build, [[1, 'one']])], 1);
+  assert.deepEqual(namedRows(batchesOf(given)), [{ k: 1, v: 2, r_w: 'one' }]);
+  assert.equal(given.at(-1)!.kind, 'end');
+});
+
+test('null keys match nothing, not even each other', () => {
+  const build = [
+    batchOf(simple.build, [
+      [null, 'n'],
+      [1, 'one'],
+    ]),
+  ];
+  const probe = [
+    batchOf(simple.probe, [
+      [null, 1],
+      [1, 2],
+    ]),
+  ];
+  for (const how of ['inner', 'left'] as const) {
+    const join = joinOf(simple, 1, how);
+    elementsOf(join, build, 1);
+    const rows = namedRows(batchesOf(elementsOf(join, probe, 0)));
+    assert.deepEqual(rows, [...(how === 'left' ? [{ k: null, v: 1, r_w: null }] : []), { k: 1, v: 2, r_w: 'one' }]);
+  }
+});
+
+test('a join that expands leaves in batches of 64 K rows, between which it suspends', () => {
+  const join = joinOf(simple, 1, 'inner');
+  elementsOf(
+    join,
+    [
+      batchOf(
+        simple.build,
+        Array.from({ length: 500 }, (_, i) => [i % 2, `w${i}`]),
+      ),
+    ],
+    1,
+  );
+  const batch = batchOf(
+    simple.probe,
+    Array.from({ length: 400 }, (_, i) => [i % 2, i]),
+  );
+  const lengths: number[] = [];
+  let sum = 0;
+  for (const element of join.process({ kind: 'batch', batch }, 0)) {
+    assert(element.kind === 'batch');
+    lengths.push(element.batch.length);
+    sum += (cells(element.batch, 'v') as number[]).reduce((a, b) => a + b, 0);
+  }
+  assert.deepEqual(lengths, [batchRows, 400 * 250 - batchRows]);
+  assert.equal(sum, 250 * ((399 * 400) / 2));
+});
+
+test("columns of a probe all of which matches once are the probe's own", () => {
+  const join = joinOf(simple, 1, 'inner');
+  elementsOf(
+    join,
+    [
+      batchOf(simple.build, [
+        [1, 'a'],
+        [2, 'b'],
+      ]),
+    ],
+    1,
+  );
+  const probe = batchOf(simple.probe, [
+    [2, 1],
+    [1, 2],
+  ]);
+  const [given] = batchesOf(elementsOf(join, [probe], 0));
+  assert.equal(given!.columns[0], probe.columns[0]);
+  const [part] = batchesOf([
+    ...join.process(
+      {
+        kind: 'batch',
+        batch: slice(
+          batchOf(simple.probe, [
+            [9, 1],
+            [1, 2],
+          ]),
+          0,
+          2,
+        ),
+      },
+      0,
+    ),
+  ]);
+  assert.deepEqual(namedRows([part!]), [{ k: 1, v: 2, r_w: 'a' }]);
+});
+
+test('nothing to build: an inner join gives nothing, a left one nulls', () => {
+  for (const how of ['inner', 'left'] as const) {
+    const join = joinOf(simple, 1, how);
+    elementsOf(join, [], 1);
+    const rows = namedRows(batchesOf(elementsOf(join, [batchOf(simple.probe, [[1, 2]]), batchOf(simple.probe, [])], 0)));
+    assert.deepEqual(rows, how === 'left' ? [{ k: 1, v: 2, r_w: null }] : []);
+  }
+});
