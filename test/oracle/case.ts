@@ -102,6 +102,7 @@ export interface Case {
   readonly partitions: number;
   /** False: every join moves both sides. */
   readonly broadcast: boolean;
+  /** Of both executors: twice as many tasks read a shuffle. */
   readonly slots: number;
 }
 

@@ -65,12 +65,11 @@ export async function planOf(one: Case, prepared: Prepared): Promise<{ stages: S
   return { stages, text: explain(plan, stages) };
 }
 
-/** The drivers of one job: the coordinator's own, and how an executor comes by its own. */
+/** What a job runs on. */
 interface Ground {
   readonly job: number;
   readonly driver: ShuffleDriver;
   readonly descriptor: unknown;
-  forExecutor(): ShuffleDriver;
   close(): Promise<void>;
 }
 
@@ -86,33 +85,22 @@ export async function openEngine(): Promise<Engine> {
   };
 
   const open = async (driver: DriverName, slots: number): Promise<Ground> => {
-    if (driver === 'memory') {
-      const shuffle = createMemoryShuffle({ budgetBytes: 512 * MiB });
-      // An executor that closes its driver must not end the shuffles that the rows are read from.
-      const shared: ShuffleDriver = {
-        name: shuffle.name,
-        open: (request) => shuffle.open(request),
-        createWriter: (...given) => shuffle.createWriter(...given),
-        createReader: (...given) => shuffle.createReader(...given),
-        vacant: (handle) => shuffle.vacant(handle),
-        release: (handle) => shuffle.release(handle),
-        close: async () => {},
-      };
-      return { job: ++jobs, driver: shuffle, descriptor: null, forExecutor: () => shared, close: () => shuffle.close() };
-    }
     const opened = driver === 'remote' ? await (await ensureCluster()).openJob(slots) : null;
     const url = (await cluster)?.url ?? '';
     const shuffles = join(folder, `shuffles-${++jobs}`);
-    const descriptor: DriverDescriptor =
-      opened === null ? { driver: 'local', folder: shuffles } : { driver: 'remote', managerUrls: [url], job: opened.job, token: opened.token };
-    const mine = openDriver(descriptor, ports);
+    const descriptor: DriverDescriptor | null =
+      driver === 'memory'
+        ? null
+        : opened === null
+          ? { driver: 'local', folder: shuffles }
+          : { driver: 'remote', managerUrls: [url], job: opened.job, token: opened.token };
+    const shuffle = descriptor === null ? createMemoryShuffle({ budgetBytes: 512 * MiB }) : openDriver(descriptor, ports);
     return {
       job: opened?.job ?? jobs,
-      driver: mine,
+      driver: shuffle,
       descriptor,
-      forExecutor: () => openDriver(descriptor, ports),
       async close() {
-        await mine.close();
+        await shuffle.close();
         await opened?.close();
         rmSync(shuffles, { recursive: true, force: true });
       },
@@ -122,7 +110,6 @@ export async function openEngine(): Promise<Engine> {
   return {
     async run(one, prepared, driver, out) {
       const params = paramsOf(one, prepared, out);
-      const slots = executors * one.slots;
       const coordinator = new Coordinator({
         graph: buildGraph(oracle, params),
         module: oracle.module,
@@ -141,16 +128,16 @@ export async function openEngine(): Promise<Engine> {
       try {
         await coordinator.plan();
         await coordinator.prepare();
-        ground = await open(driver, slots);
-        const { forExecutor } = ground;
-        coordinator.start({ ...ground, slots });
+        ground = await open(driver, one.slots);
+        const shared = sharedBy(ground.driver);
+        coordinator.start({ ...ground, slots: one.slots });
         const serve = (): Promise<void> =>
           serveLease({
             link: coordinator,
             lease: mint128(systemRandom),
-            slots: one.slots,
+            slots: Math.ceil(one.slots / executors),
             clock: systemClock,
-            openDriver: async () => forExecutor(),
+            openDriver: async () => shared,
             signal: stop.signal,
           });
         served = Promise.all(Array.from({ length: executors }, serve)).catch((thrown) => coordinator.fail(asSluiceError(thrown)));
@@ -176,6 +163,17 @@ export async function openEngine(): Promise<Engine> {
   };
 }
 
+/** The driver as executors have it: one that closes it must not end the shuffles of the others. */
+const sharedBy = (driver: ShuffleDriver): ShuffleDriver => ({
+  name: driver.name,
+  open: (request) => driver.open(request),
+  createWriter: (...given) => driver.createWriter(...given),
+  createReader: (...given) => driver.createReader(...given),
+  vacant: (handle) => driver.vacant(handle),
+  release: (handle) => driver.release(handle),
+  close: async () => {},
+});
+
 async function resultOf(coordinator: Coordinator, driver: ShuffleDriver, one: Case): Promise<Cell[][]> {
   const { result } = coordinator;
   const output = one.outputs.find(({ to }) => to === 'result');
@@ -200,7 +198,7 @@ interface Cluster {
 }
 
 /** An arena that a job of a few megabytes fills, and in which an eighth holds a block. */
-const arenaBytes = 4 * MiB;
+const arenaBytes = 3 * MiB;
 const workers = 2;
 /** A case is over long before: nobody keeps the lease of its job. */
 const leaseMs = 600_000;

@@ -142,7 +142,7 @@ interface Table {
   readonly total: boolean;
 }
 
-const mostRows = 60_000;
+const mostRows = 50_000;
 
 /** Case `number` of a seed; another attempt is another case with the same duties. */
 export function generate(seed: number, number: number, attempt = 0): Case {
@@ -206,9 +206,9 @@ export function generate(seed: number, number: number, attempt = 0): Case {
       });
     }
     if (mayBeWide) {
-      // 32 bytes a row that nothing packs: what a worker cannot keep in its arena.
+      // 24 bytes a row that nothing packs: what a worker cannot keep in its arena.
       const salt = dice.below(1_000_000);
-      const column: SourceColumn = { name: newName(), kind: 'utf8', nullable: false, sql: `md5((i + ${salt})::VARCHAR)` };
+      const column: SourceColumn = { name: newName(), kind: 'utf8', nullable: false, sql: `md5((i + ${salt})::VARCHAR)[:24]` };
       made.push({ column, known: { ...plain, name: column.name, kind: 'utf8', words: ['0', '8', 'c'], rowsPerValue: 1 } });
     }
     const group = dice.pick([2048, 4096, 10_240, 122_880]);
@@ -397,7 +397,7 @@ export function generate(seed: number, number: number, attempt = 0): Case {
   // The case: one main chain that takes all duties, side tables for joins, a few outputs.
 
   const firstFormat = has('scanCsv') ? 'csv' : big ? 'parquet' : has('values') ? 'values' : someFormat();
-  const firstRows = big ? dice.between(40_000, 60_000) : rowsOf(firstFormat);
+  const firstRows = big ? dice.between(30_000, 42_000) : rowsOf(firstFormat);
   let main = addSource(firstRows, firstFormat, big);
   const tables: Table[] = [main];
   const sides: Table[] = [];

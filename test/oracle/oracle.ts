@@ -91,7 +91,7 @@ export async function runOracle(options: OracleOptions): Promise<Verdict> {
         wrong++;
         const replay = `npm run oracle -- --seed ${seed} --case ${number}`;
         tell(
-          `case ${number} of seed ${seed} is wrong; again: ${replay}\n${faults.join('\n')}\n${plan.text}partitions ${one.partitions}, ${one.slots} slots each`,
+          `case ${number} of seed ${seed} is wrong; again: ${replay}\n${faults.join('\n')}\n${plan.text}partitions ${one.partitions}, ${one.slots} slots`,
         );
       } finally {
         rmSync(folder, { recursive: true, force: true });
