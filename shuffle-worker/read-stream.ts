@@ -8,10 +8,10 @@ import type { Clock, Log, Millis } from '#manager/process/ports.ts';
 import { asSluiceError, SluiceError } from '#manager/protocol/errors.ts';
 import { KiB, type ShuffleId, shuffleText } from '#manager/protocol/ids.ts';
 import type { LayoutView } from '#manager/protocol/layout.ts';
-import { accountBytes, accountFlags, entryBytes, nameOfCode, verdictOf, type WalkCode, writeAccount } from './kernel/kernel.ts';
+import { accountBytes, accountFlags, entryBytes, nameOfCode, verdictOf, writeAccount } from './kernel/kernel.ts';
 import type { Layouts } from './layouts.ts';
 import { maxReadPairs } from './limits.ts';
-import { noAttempt } from './protocol/block.ts';
+import { blockBytes, noAttempt } from './protocol/block.ts';
 import { decodeCounts, encodeCounts } from './protocol/counts.ts';
 import { errorMessage, type Message, type MessageOf, readFlags } from './protocol/frames.ts';
 import type { Batch } from './store/batch.ts';
@@ -19,7 +19,7 @@ import type { EntryRun } from './store/index.ts';
 import { readEntries, readPieceBytes, type StoreMemory } from './store/memory.ts';
 import type { Places } from './store/places.ts';
 import type { Shelf, ShuffleData, Store } from './store/store.ts';
-import { type Extent, extentsOf, type Rectangle } from './store/stored-region.ts';
+import { type Extent, extentsOf, granuleAfter, type Rectangle } from './store/stored-region.ts';
 
 export interface ReadServing {
   readonly memory: StoreMemory;
@@ -65,6 +65,8 @@ export class ReadStream {
   /** Of the maps of the request. */
   #winners = new Uint32Array(0);
   #data: ShuffleData | null = null;
+  /** The first damage that was found in the files. */
+  #fault: { readonly code: 'CORRUPT_BLOCK' | 'MISSING'; readonly what: string } | null = null;
   /** Account, winners and counts of the window that is being read; -1 when there is none. */
   #account = -1;
   /** Most bytes of a frame that is not one large block. */
@@ -234,7 +236,7 @@ export class ReadStream {
     return due;
   }
 
-  /** @throws MISSING with the maps of the window of which other blocks were found than their writers state */
+  /** @throws MISSING or CORRUPT_BLOCK with the maps of the window of which other blocks were found than their writers state */
   #complete(window: Rectangle): void {
     const { words } = this.#serving.memory;
     const { mapFrom, partitionFrom } = this.#request;
@@ -246,11 +248,10 @@ export class ReadStream {
       const at = counts + (partition - window.partitionFrom) * maps;
       for (let i = 0; i < maps; i++) if (words[at + i] !== this.#expected[from + i]) lost.add(window.mapFrom + i);
     }
-    if (lost.size > 0)
-      throw this.#missing(
-        [...lost].sort((a, b) => a - b),
-        'blocks that their writers have counted are not there',
-      );
+    if (lost.size === 0) return;
+    const found = [...lost].sort((a, b) => a - b);
+    const fault = this.#fault ?? { code: 'MISSING', what: 'blocks that their writers have counted are not there' };
+    throw new SluiceError(fault.code, { shuffle: shuffleText(this.#shuffle), location: this.#request.location, maps: found, what: fault.what });
   }
 
   /** Blocks the account has taken so far. */
@@ -293,14 +294,11 @@ export class ReadStream {
     let sending = false;
     try {
       this.#check();
-      await this.#fill(extent, address);
-      const before = this.#dropped;
-      const { code, entries, position } = kernel.walk(address, extent.length, this.#account, index.entries, memory.readEntry, readEntries);
-      if (code !== 0) throw this.#wrong(extent, code, address + position);
+      const read = await this.#fill(extent, address);
+      const { entries, isAll } = this.#walk(extent, address, read, 0);
       if (entries === 0) return;
       // In place: a block never moves to a higher address.
-      const bytes =
-        this.#dropped === before ? extent.length : kernel.gather(index.entries, memory.readNumbers, 0, entries, 0, address, extent.length).bytes;
+      const bytes = isAll ? extent.length : kernel.gather(index.entries, memory.readNumbers, 0, entries, 0, address, extent.length).bytes;
       await this.#sent;
       this.#check();
       sending = true;
@@ -310,19 +308,45 @@ export class ReadStream {
     }
   }
 
-  /** @throws MISSING when the file does not give the bytes */
-  async #fill(extent: Extent, address: number): Promise<void> {
+  /** Reads an extent from its file; answers how many bytes there were. */
+  async #fill(extent: Extent, address: number): Promise<number> {
     const into = this.#serving.memory.bytes.subarray(address, address + extent.length);
-    let read = -1;
-    let what = 'a file has lost its end';
+    let read = 0;
     try {
       read = await extent.region.segment.file.read(extent.offset, into);
     } catch (thrown) {
-      what = asSluiceError(thrown).message;
+      this.#note(extent, 'MISSING', asSluiceError(thrown).message);
     }
     // Released meanwhile, the place in the file is somebody else's.
     this.#check();
-    if (read !== extent.length) throw this.#missing(this.#mapsIn(extent), what);
+    if (read < extent.length) this.#note(extent, 'MISSING', 'a file has lost its end');
+    return read;
+  }
+
+  /**
+   * Verifies the headers of an extent of which `length` bytes were read, and enters what is wanted of it, from entry `first` on.
+   * What is damaged is passed over, by granules: whether it was wanted is seen when the counts are compared. -1 entries: no room.
+   */
+  #walk(extent: Extent, address: number, length: number, first: number): { entries: number; isAll: boolean } {
+    const { memory } = this.#serving;
+    const { kernel, index, words } = memory;
+    const dropped = this.#dropped;
+    let isAll = length === extent.length;
+    let entries = 0;
+    for (let at = 0; at < length; ) {
+      const entry = memory.readEntry + first + entries;
+      const walked = kernel.walk(address + at, length - at, this.#account, index.entries, entry, readEntries - first - entries);
+      entries += walked.entries;
+      at += walked.position;
+      if (walked.code === 0) break;
+      const verdict = verdictOf(walked.code);
+      if (verdict === 'full') return { entries: -1, isAll: false };
+      isAll = false;
+      this.#note(extent, verdict === 'corrupt' ? 'CORRUPT_BLOCK' : 'MISSING', nameOfCode(walked.code));
+      // Of a block whose header is right the length is known.
+      at = verdict === 'identity' ? at + blockBytes(words[(address + at) / 4 + 2]!) : granuleAfter(extent.region, extent.offset + at) - extent.offset;
+    }
+    return { entries, isAll: isAll && this.#dropped === dropped };
   }
 
   /** Sends what is in memory; true when a batch has left it meanwhile, so that regions have to be looked at again. */
@@ -362,7 +386,7 @@ export class ReadStream {
           place = selected.position;
           const verdict = verdictOf(selected.code);
           if (verdict === 'full') next = this.#lengthOf(entries.first + place);
-          else if (verdict !== 'ok') throw this.#gap(entries.first + place, selected.code);
+          else if (verdict !== 'ok') place++;
           else {
             run++;
             place = 0;
@@ -410,8 +434,10 @@ export class ReadStream {
       );
       const fills = extents.flatMap((list, shelf) => list.map((extent, i) => this.#fill(extent, addresses[shelf]![i]!)));
       // All of them have ended before the place is given back.
-      const failed = (await Promise.allSettled(fills)).find((fill) => fill.status === 'rejected');
-      if (failed) throw failed.reason;
+      const read = (await Promise.allSettled(fills)).map((fill) => {
+        if (fill.status === 'rejected') throw fill.reason;
+        return fill.value;
+      });
       if (shelves.some((shelf, i) => shelf.regions.length !== regions[i])) return 'again';
       const due = this.#begin(window);
       let chosen = 0;
@@ -420,20 +446,22 @@ export class ReadStream {
       for (const [i, shelf] of shelves.entries()) {
         for (const [k, extent] of extents[i]!.entries()) {
           const from = addresses[i]![k]!;
-          const walked = kernel.walk(from, extent.length, this.#account, index.entries, memory.readEntry + chosen, readEntries - chosen);
-          if (verdictOf(walked.code) === 'full') return 'large';
-          if (walked.code !== 0) throw this.#wrong(extent, walked.code, from + walked.position);
+          const { entries } = this.#walk(extent, from, read.shift()!, chosen);
+          if (entries < 0) return 'large';
           const numbers = memory.readNumbers / 4 + chosen;
-          memory.words.copyWithin(into() / 4, numbers, numbers + walked.entries);
-          chosen += walked.entries;
+          memory.words.copyWithin(into() / 4, numbers, numbers + entries);
+          chosen += entries;
         }
         for (const { first, used } of shelf.batches.flatMap((batch) => batch.runs)) {
-          if (chosen > readEntries / 2) return 'large';
-          const selected = kernel.select(index.entries, index.numbers + 4 * first, 0, used, this.#account, into(), limit);
-          const verdict = verdictOf(selected.code);
-          if (verdict === 'full') return 'large';
-          if (verdict !== 'ok') throw this.#gap(first + selected.position, selected.code);
-          chosen += selected.entries;
+          for (let place = 0; place < used; ) {
+            if (chosen > readEntries / 2) return 'large';
+            const selected = kernel.select(index.entries, index.numbers + 4 * first, place, used, this.#account, into(), limit);
+            const verdict = verdictOf(selected.code);
+            if (verdict === 'full') return 'large';
+            chosen += selected.entries;
+            // Behind a gap: passed over, the counts will tell.
+            place = selected.position + (verdict === 'ok' ? 0 : 1);
+          }
         }
       }
       if (this.#taken !== due) this.#complete(window);
@@ -486,29 +514,11 @@ export class ReadStream {
     return words[(index.entries + entryBytes * entry) / 4 + 6]!;
   }
 
-  /** Maps of the extent that the reader wants. */
-  #mapsIn({ firstMap, lastMap }: Extent): number[] {
-    const { mapFrom, mapTo } = this.#request;
-    const maps: number[] = [];
-    for (let map = Math.max(firstMap, mapFrom); map <= Math.min(lastMap, mapTo - 1); map++)
-      if (this.#winners[map - mapFrom] !== noAttempt) maps.push(map);
-    return maps;
-  }
-
-  /** A stored block that is not what was written, or not what is due. */
-  #wrong(extent: Extent, code: WalkCode, at: number): SluiceError {
-    const { memory, log } = this.#serving;
-    const { segment, ordinal } = extent.region;
-    const what = `${nameOfCode(code)} in segment ${segment.number}, region ${ordinal}`;
-    log.error({ shuffle: shuffleText(this.#shuffle), firstMap: extent.firstMap, lastMap: extent.lastMap }, `a stored block is wrong: ${what}`);
-    if (verdictOf(code) === 'identity') return this.#missing([memory.words[at / 4 + 7]!], what);
-    const { location } = this.#request;
-    return new SluiceError('CORRUPT_BLOCK', { shuffle: shuffleText(this.#shuffle), location, maps: this.#mapsIn(extent), what });
-  }
-
-  #gap(entry: number, code: WalkCode): SluiceError {
-    const { words, index } = this.#serving.memory;
-    return this.#missing([words[(index.entries + entryBytes * entry) / 4 + 1]!], `${nameOfCode(code)} in memory`);
+  /** Something stored is not what was written, or cannot be read. It is no error yet: it may be a loser's. */
+  #note({ region, firstMap, lastMap }: Extent, code: 'CORRUPT_BLOCK' | 'MISSING', what: string): void {
+    const where = { shuffle: shuffleText(this.#shuffle), segment: region.segment.number, region: region.ordinal, firstMap, lastMap };
+    this.#serving.log.error(where, `stored blocks are damaged: ${what}`);
+    this.#fault ??= { code, what: `${what}, in segment ${where.segment}, region ${where.region}` };
   }
 
   #missing(maps: readonly number[], what: string): SluiceError {

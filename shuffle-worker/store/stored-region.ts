@@ -69,6 +69,19 @@ export function extentsOf(region: StoredRegion, want: Rectangle, limitBytes: num
   return extents;
 }
 
+/** Where the first granule begins that lies behind `position` of the segment; the end of the data when there is none. */
+export function granuleAfter({ index, offset, dataBytes }: StoredRegion, position: number): number {
+  const wanted = position - offset - dataOffset;
+  let from = 0;
+  let to = index.length / words;
+  while (from < to) {
+    const middle = (from + to) >>> 1;
+    if (index[middle * words + 4]! <= wanted) from = middle + 1;
+    else to = middle;
+  }
+  return offset + dataOffset + (index[from * words + 4] ?? dataBytes);
+}
+
 /** The first granule with this partition or a later one. */
 function firstGranule(index: Uint32Array, count: number, partition: number): number {
   let from = 0;

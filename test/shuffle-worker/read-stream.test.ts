@@ -302,7 +302,7 @@ test('nothing is sent beyond the credit, and a reader that waits holds no place'
   await world.close();
 });
 
-test('a stored header that went bad is CORRUPT_BLOCK with the maps of its granule; a payload is left to the reader', async () => {
+test('a stored header that went bad is CORRUPT_BLOCK with the maps behind it in its granule; a payload is left to the reader', async () => {
   const world = await openWorkerWorld();
   const shuffle = await world.shuffle('a');
   for (let map = 0; map < 3; map++) await world.write(shuffle, map, onePerPartition(map));
@@ -313,7 +313,7 @@ test('a stored header that went bad is CORRUPT_BLOCK with the maps of its granul
   assert.equal(unharmed.of('end', 1).length, 1);
   harm(world.disk, 1, 2, 40);
   const peer = await read(world, openRead(1, shuffle, { ledgerVersion, mapTo: 3, partitionFrom: 2, partitionTo: 3 }));
-  assert.deepEqual(errorOf(peer), { code: 'CORRUPT_BLOCK', maps: [0, 1, 2] });
+  assert.deepEqual(errorOf(peer), { code: 'CORRUPT_BLOCK', maps: [1, 2] });
   assert.equal(peer.of('end').length, 0);
   await world.close();
 });
@@ -331,6 +331,35 @@ test('a file that ends early or cannot be read is MISSING with the maps concerne
   file.bytes = file.bytes.slice(0, 8192 + 100);
   assert.deepEqual(errorOf(await read(world, openRead(1, shuffle, { ledgerVersion, mapTo: 2 }))), { code: 'MISSING', maps: [0, 1] });
   await world.close();
+});
+
+test('damage is no error where only losers are concerned: what was lost once can be written again', async () => {
+  for (const flags of [0, readFlags.ordered]) {
+    const world = await openWorkerWorld();
+    const shuffle = await world.shuffle('a');
+    for (let map = 0; map < 3; map++) await world.write(shuffle, map, onePerPartition(map));
+    await flush(world);
+    // Map 2 is behind map 1 in its granule, map 0 before it.
+    harm(world.disk, 1, 2, 40);
+    const request = async (stream: number) => openRead(stream, shuffle, { ledgerVersion: await world.version(shuffle), mapTo: 3, flags });
+    const peer = await read(world, await request(1));
+    assert.deepEqual(errorOf(peer), { code: 'CORRUPT_BLOCK', maps: [1, 2] });
+    const because = 'corrupt' as const;
+    await world.calls.lost({ shuffle: shuffle.toString(), location: 0, incarnation: world.worker.incarnation, maps: [1, 2], because });
+    for (const map of [1, 2]) await world.write(shuffle, map, onePerPartition(map), 2);
+    for (const [i, isFlushed] of [false, true].entries()) {
+      if (isFlushed) await flush(world);
+      await read(world, await request(2 + i), peer);
+      assert.deepEqual(peer.of('error', 2 + i), []);
+      assert.equal(peer.seen(2 + i).length, 12);
+    }
+    // The same with a file that has lost its end.
+    const file = world.disk.files.get(segmentPath(0))!;
+    file.bytes = file.bytes.slice(0, 8192 + 170);
+    await read(world, await request(5), peer);
+    assert.equal(errorOf(peer, 5).code, 'MISSING');
+    await world.close();
+  }
 });
 
 test('blocks that their writer counted and nobody has are MISSING, not left out', async () => {

@@ -4,7 +4,7 @@ import fc from 'fast-check';
 import { manifestPartition } from '#worker/protocol/block.ts';
 import type { Segment } from '#worker/store/directory.ts';
 import { dataOffset, granuleBytes, noLocation, writeGranule } from '#worker/store/region.ts';
-import { extentsOf, type StoredRegion } from '#worker/store/stored-region.ts';
+import { extentsOf, granuleAfter, type StoredRegion } from '#worker/store/stored-region.ts';
 
 interface Part {
   readonly partition: number;
@@ -90,4 +90,21 @@ test('neighbours are read at once', () => {
   const want = { partitionFrom: 1, partitionTo: 4, mapFrom: 0, mapTo: 4 };
   const lengths = (limit: number): number[] => extentsOf(regionOf(parts, 0), want, limit).map(({ length }) => length);
   assert.deepEqual([lengths(10_000), lengths(1600), lengths(100)], [[2400], [1600, 800], [800, 800, 800]]);
+});
+
+test('the granule behind any position is the next that begins after it', () => {
+  const region = regionOf(
+    [800, 80, 160].map((length, partition) => ({ partition, firstMap: 0, lastMap: 3, length })),
+    0,
+  );
+  const base = region.offset + dataOffset;
+  const cases = [
+    [0, 800],
+    [799, 800],
+    [800, 880],
+    [900, 1040],
+    [1040, 1144],
+    [5000, 1144],
+  ] as const;
+  for (const [position, next] of cases) assert.equal(granuleAfter(region, base + position) - base, next, `behind ${position}`);
 });
