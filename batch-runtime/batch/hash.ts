@@ -244,17 +244,22 @@ function avalanche(hlo: number, hhi: number, out: Int32Array): void {
   out[1] = dhi;
 }
 
+/** Where a step leaves its 64 bits, low lane first. Scratch: dead between calls. */
+const result = new Int32Array(2);
+/** The four accumulators, low lanes first. */
+const states = new Int32Array(8);
+
 /** xxh64, seed 0, of bytes[from, to), as lanes to out[2 * at]. */
 export function hashBytes(bytes: Uint8Array, from: number, to: number, out: Int32Array, at: number): void {
   const length = to - from;
   let i = from;
   let lo: number;
   let hi: number;
-  const step = new Int32Array(2);
+  const step = result;
   if (length >= 32) {
-    const four = stripes(bytes, from, to);
-    lo = four[0]!;
-    hi = four[1]!;
+    stripes(bytes, from, to);
+    lo = step[0]!;
+    hi = step[1]!;
     i = from + (length & ~31);
   } else {
     lo = p5lo;
@@ -297,19 +302,55 @@ export function hashBytes(bytes: Uint8Array, from: number, to: number, out: Int3
 
 const wordAt = (bytes: Uint8Array, i: number): number => bytes[i]! | (bytes[i + 1]! << 8) | (bytes[i + 2]! << 16) | (bytes[i + 3]! << 24);
 
-const mask64 = 0xffff_ffff_ffff_ffffn;
-const prime1 = 0x9e3779b185ebca87n;
-const prime2 = 0xc2b2ae3d27d4eb4fn;
-const prime4 = 0x85ebca77c2b2ae63n;
-const rotate = (value: bigint, by: bigint): bigint => ((value << by) | (value >> (64n - by))) & mask64;
-const round = (state: bigint, word: bigint): bigint => (rotate((state + word * prime2) & mask64, 31n) * prime1) & mask64;
+const turns = [1, 7, 12, 18] as const;
 
-/** The four accumulators of xxh64 over whole 32-byte stripes, merged; as lanes. */
-function stripes(bytes: Uint8Array, from: number, to: number): Int32Array {
-  const state = [(prime1 + prime2) & mask64, prime2, 0n, -prime1 & mask64];
-  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-  for (let i = from; i + 32 <= to; i += 32) for (let s = 0; s < 4; s++) state[s] = round(state[s]!, view.getBigUint64(i + 8 * s, true));
-  let hash = (rotate(state[0]!, 1n) + rotate(state[1]!, 7n) + rotate(state[2]!, 12n) + rotate(state[3]!, 18n)) & mask64;
-  for (const s of state) hash = ((hash ^ round(0n, s)) * prime1 + prime4) & mask64;
-  return new Int32Array([Number(BigInt.asIntN(32, hash)), Number(BigInt.asIntN(32, hash >> 32n))]);
+/** The four accumulators of xxh64 over whole 32-byte stripes, merged, to `result`. */
+function stripes(bytes: Uint8Array, from: number, to: number): void {
+  // P1 + P2, P2, 0 and -P1.
+  states[0] = 0xadc0b5d6;
+  states[1] = 0x60ea27ee;
+  states[2] = p2lo;
+  states[3] = p2hi;
+  states[4] = 0;
+  states[5] = 0;
+  states[6] = 0x7a143579;
+  states[7] = 0x61c8864e;
+  for (let i = from; i + 32 <= to; i += 32) {
+    for (let s = 0; s < 8; s += 2) {
+      // state = rotl(state + word * P2, 31) * P1
+      const klo = wordAt(bytes, i + 4 * s);
+      const alo = Math.imul(klo, p2lo);
+      const ahi = mulHigh(klo, p2lo) + Math.imul(klo, p2hi) + Math.imul(wordAt(bytes, i + 4 * s + 4), p2lo);
+      const blo = (states[s]! + alo) | 0;
+      const bhi = (states[s + 1]! + ahi + (blo >>> 0 < alo >>> 0 ? 1 : 0)) | 0;
+      const clo = (blo << 31) | (bhi >>> 1);
+      const chi = (bhi << 31) | (blo >>> 1);
+      states[s] = Math.imul(clo, p1lo);
+      states[s + 1] = mulHigh(clo, p1lo) + Math.imul(clo, p1hi) + Math.imul(chi, p1lo);
+    }
+  }
+  let low = 0;
+  let hi = 0;
+  for (let s = 0; s < 4; s++) {
+    const by = turns[s]!;
+    const [slo, shi] = [states[2 * s]!, states[2 * s + 1]!];
+    low += ((slo << by) | (shi >>> (32 - by))) >>> 0;
+    hi += (shi << by) | (slo >>> (32 - by));
+  }
+  hi = (hi + Math.floor(low / 4_294_967_296)) | 0;
+  let lo = low | 0;
+  for (let s = 0; s < 8; s += 2) {
+    // hash = (hash ^ rotl(state * P2, 31) * P1) * P1 + P4
+    const klo = states[s]!;
+    const alo = Math.imul(klo, p2lo);
+    const ahi = (mulHigh(klo, p2lo) + Math.imul(klo, p2hi) + Math.imul(states[s + 1]!, p2lo)) | 0;
+    const blo = (alo << 31) | (ahi >>> 1);
+    const bhi = (ahi << 31) | (alo >>> 1);
+    const clo = lo ^ Math.imul(blo, p1lo);
+    const chi = hi ^ (mulHigh(blo, p1lo) + Math.imul(blo, p1hi) + Math.imul(bhi, p1lo));
+    lo = (Math.imul(clo, p1lo) + p4lo) | 0;
+    hi = (mulHigh(clo, p1lo) + Math.imul(clo, p1hi) + Math.imul(chi, p1lo) + p4hi + (lo >>> 0 < p4lo >>> 0 ? 1 : 0)) | 0;
+  }
+  result[0] = lo;
+  result[1] = hi;
 }
