@@ -3,13 +3,13 @@
  * that does. Called by `sluice manager`, by the embedded cluster in a process of its own, and by tests and benches.
  */
 import { mkdirSync } from 'node:fs';
-import { isIP } from 'node:net';
 import { join } from 'node:path';
 import type { ManagerConfig } from './config.ts';
 import { Manager } from './manager.ts';
 import { systemClock, systemRandom } from './process/clock.ts';
 import { diskError, openDisk } from './process/disk.ts';
 import { openLog } from './process/log.ts';
+import { isLoopback } from './process/loopback.ts';
 import { makeSecret } from './process/secret.ts';
 import { SluiceError } from './protocol/errors.ts';
 import { createServer } from './server.ts';
@@ -77,6 +77,3 @@ function listenError(config: ManagerConfig, thrown: unknown): unknown {
   if (typeof code !== 'string') return thrown;
   return new SluiceError('CONFIG_INVALID', { what: `host ${config.host}, port ${config.port}: ${(thrown as Error).message}` }, { cause: thrown });
 }
-
-/** By name or number; anything else listens to strangers. */
-export const isLoopback = (host: string): boolean => host === 'localhost' || host === '::1' || (isIP(host) === 4 && host.startsWith('127.'));

@@ -4,10 +4,10 @@
  */
 import { hostname } from 'node:os';
 import { connectManager } from '#manager/client.ts';
-import { isLoopback } from '#manager/main.ts';
 import { systemClock, systemRandom } from '#manager/process/clock.ts';
 import { openDisk } from '#manager/process/disk.ts';
 import { openLog } from '#manager/process/log.ts';
+import { isLoopback } from '#manager/process/loopback.ts';
 import { readSecret } from '#manager/process/secret.ts';
 import { SluiceError } from '#manager/protocol/errors.ts';
 import { tokenSource } from '#manager/protocol/token.ts';

@@ -3,7 +3,7 @@
  * folder is new. Two folders of one worker have the same worker and cluster, and a number each. Read by worker.ts at the start.
  */
 import { type Static, Type } from 'typebox';
-import { Value } from 'typebox/value';
+import { Compile } from 'typebox/compile';
 import type { Disk } from '#manager/process/ports.ts';
 import { SluiceError } from '#manager/protocol/errors.ts';
 import { hex128, protocolVersion } from '#manager/protocol/ids.ts';
@@ -11,6 +11,7 @@ import { hex128, protocolVersion } from '#manager/protocol/ids.ts';
 const Identity = Type.Object({ version: Type.Literal(protocolVersion), worker: hex128, cluster: hex128, directory: hex128 });
 export type Identity = Static<typeof Identity>;
 
+const check = Compile(Identity);
 const fileName = 'identity.json';
 const mostBytes = 4096;
 
@@ -22,7 +23,7 @@ export async function readIdentity(disk: Disk): Promise<Identity | null> {
   const text = new TextDecoder().decode(bytes.subarray(0, await file.read(0, bytes)));
   await file.close();
   const found = parse(text);
-  if (Value.Check(Identity, found)) return found;
+  if (check.Check(found)) return found;
   throw new SluiceError('CONFIG_INVALID', { what: `${fileName} in a data folder cannot be read: empty the folder, or give another one` });
 }
 
