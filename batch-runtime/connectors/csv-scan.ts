@@ -145,7 +145,7 @@ export function scanRecords(
       reason = `the record has ${field} field${field === 1 ? '' : 's'}, the header ${width}`;
       reasonAt = record;
     }
-    if (reason !== null && reason.startsWith('the record has more')) reason = `the record has ${field} fields, the header ${width}`;
+    if (reason?.startsWith('the record has more')) reason = `the record has ${field} fields, the header ${width}`;
     const to = Math.min(at, end);
     if (suspicious && reason === null && !isUtf8(bytes.subarray(record, to))) {
       reason = 'invalid UTF-8';
@@ -216,7 +216,13 @@ export function firstInvalid(bytes: Uint8Array): number {
 }
 
 /** The fields of the record at `from`, unquoted, and where the next one starts; null when it is not whole. For headers. */
-export function firstRecord(bytes: Uint8Array, from: number, end: number, last: boolean, delimiter: number): { names: string[]; next: number } | null {
+export function firstRecord(
+  bytes: Uint8Array,
+  from: number,
+  end: number,
+  last: boolean,
+  delimiter: number,
+): { names: string[]; next: number } | null {
   const names: string[] = [];
   let at = from;
   for (;;) {

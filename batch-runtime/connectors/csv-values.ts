@@ -76,7 +76,7 @@ export class FieldParser {
         break;
       case 'int32': {
         const value = wholeOf(bytes, from, to);
-        if (value !== value) return this.#wholeReason(bytes, from, to, 'int32');
+        if (Number.isNaN(value)) return this.#wholeReason(bytes, from, to, 'int32');
         if ((value | 0) !== value) return `${textOf(bytes, from, to)} does not fit in int32`;
         this.#words[i] = value;
         break;
@@ -84,7 +84,7 @@ export class FieldParser {
       case 'integer':
       case 'int64': {
         const value = wholeOf(bytes, from, to);
-        if (value === value) this.#putLanes(i, value);
+        if (!Number.isNaN(value)) this.#putLanes(i, value);
         else {
           const wide = wideOf(bytes, from, to);
           const least = this.#kind === 'integer' ? -0x1f_ffff_ffff_ffffn : int64Min;
@@ -141,8 +141,7 @@ export class FieldParser {
     if (this.#texts !== null) {
       column = makeColumn(type, n, this.#words, validity, null, this.#texts.column());
       this.#texts.rows += n;
-    }
-    else if (this.#kind === 'utf8') column = makeColumn(type, n, this.#bytes, validity, this.#offsets);
+    } else if (this.#kind === 'utf8') column = makeColumn(type, n, this.#bytes, validity, this.#offsets);
     else column = makeColumn(type, n, this.#kind === 'float64' ? this.#doubles : this.#kind === 'bool' ? this.#bits : this.#words, validity);
     if (this.#texts !== null && this.#texts.size > dictionaryLimit) this.#texts = null;
     this.#start();
@@ -393,7 +392,8 @@ function plainDate(bytes: Uint8Array, from: number): number | null {
   const year = 100 * pairAt(bytes, from) + pairAt(bytes, from + 2);
   const month = pairAt(bytes, from + 5);
   const day = pairAt(bytes, from + 8);
-  if (bytes[from + 4] !== 0x2d || bytes[from + 7] !== 0x2d || year < 0 || month < 1 || month > 12 || day < 1 || day > monthDays[month - 1]!) return null;
+  if (bytes[from + 4] !== 0x2d || bytes[from + 7] !== 0x2d || year < 0 || month < 1 || month > 12 || day < 1 || day > monthDays[month - 1]!)
+    return null;
   if (month === 2 && day === 29 && (year % 4 !== 0 || (year % 100 === 0 && year % 400 !== 0))) return null;
   return daysOf(year, month, day);
 }

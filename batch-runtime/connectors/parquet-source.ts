@@ -15,7 +15,16 @@ import { typeText } from '../schema.ts';
 import type { ScanRequest, Source, Split } from './connector.ts';
 import { type FieldParser, fieldParser } from './csv-values.ts';
 import { checkUnchanged, findFiles, folderValues, type InputFile } from './input-files.ts';
-import { type Conversion, conversionOf, openInput, type ParquetColumn, type ParquetFile, type RowGroup, readFooter, statisticsOf } from './parquet-file.ts';
+import {
+  type Conversion,
+  conversionOf,
+  openInput,
+  type ParquetColumn,
+  type ParquetFile,
+  type RowGroup,
+  readFooter,
+  statisticsOf,
+} from './parquet-file.ts';
 import { ChunkReader } from './parquet-pages.ts';
 
 /** Row groups of a split: what one task reads of one file. */
@@ -143,7 +152,13 @@ async function* readPart(schema: Schema, { file, groups }: Part): AsyncGenerator
   }
 }
 
-async function* readGroup(handle: FileHandle, { path }: ParquetFile, group: RowGroup, schema: Schema, bindings: readonly Binding[]): AsyncGenerator<Batch> {
+async function* readGroup(
+  handle: FileHandle,
+  { path }: ParquetFile,
+  group: RowGroup,
+  schema: Schema,
+  bindings: readonly Binding[],
+): AsyncGenerator<Batch> {
   const readers = await Promise.all(
     bindings.map(async (binding) => {
       if (binding.kind === 'folder') return null;

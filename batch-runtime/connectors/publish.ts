@@ -266,7 +266,9 @@ function refuseOccupied(output: Output, place: string): void {
 /** Without a staging folder the files must be in place already, or they are lost. */
 function refuseLost(output: Output, place: string, files: readonly string[]): void {
   const lost =
-    output.kind === 'file' ? !existsSync(place) : files.some((file) => !existsSync(join(place, file.slice(file.indexOf('/') + 1)))) || !existsSync(place);
+    output.kind === 'file'
+      ? !existsSync(place)
+      : files.some((file) => !existsSync(join(place, file.slice(file.indexOf('/') + 1)))) || !existsSync(place);
   if (lost) throw new SluiceError('OUTPUT_FAILED', { path: output.path, what: 'its staging folder is gone' });
 }
 

@@ -1,0 +1,234 @@
+/**
+ * Writes Parquet: a folder with a file per task, or, with `partitionBy`, a file per task in each folder `column=value`; those
+ * columns leave the files for the folder names. Row groups are collected in memory and encoded by hyparquet-writer. How
+ * files become the output is publish.ts.
+ */
+import { type FileHandle, mkdir, open, rm } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
+import type { SchemaElement } from 'hyparquet';
+import { ByteWriter, ParquetWriter } from 'hyparquet-writer';
+import { SluiceError } from '#manager/protocol/errors.ts';
+import type { Batch, Column, Field, Schema } from '../batch/batch.ts';
+import { bitAt } from '../batch/bitmap.ts';
+import { isNull, makeBatch } from '../batch/column.ts';
+import { lanesToBigInt } from '../batch/lanes.ts';
+import { textAt } from '../batch/rows.ts';
+import { take } from '../batch/take.ts';
+import type { SinkSpec } from '../graph/plan.ts';
+import type { Sink, SinkWriter, TaskFolder } from './connector.ts';
+import { plainText } from './csv-sink.ts';
+import { folderName } from './input-files.ts';
+import { bytesOf, discardOutput, guarded, type Output, openAttempt, prepareOutput, publishOutput } from './publish.ts';
+
+/** Rows of a row group. */
+const groupRows = 122_880;
+/** Rows that a task keeps over all its folders; then the fullest becomes a row group, however small. */
+const keptRowsMax = 1_048_576;
+
+const outputOf = (sink: SinkSpec): Output => ({ path: String(sink['path']), kind: 'folder', overwrite: sink['overwrite'] === true });
+const partitionOf = (sink: SinkSpec): readonly string[] => (sink['partitionBy'] as readonly string[] | undefined) ?? [];
+
+export const parquetSink: Sink = {
+  single: () => false,
+  prepare: (sink, job) => prepareOutput(outputOf(sink), job),
+  createWriter: (sink, schema, task) => openWriter(outputOf(sink), partitionOf(sink), schema, task),
+  publish: (sink, job, written) => publishOutput(outputOf(sink), job, written),
+  discard: (sink, job) => discardOutput(outputOf(sink), job),
+};
+
+async function openWriter(output: Output, partitionBy: readonly string[], schema: Schema, task: TaskFolder): Promise<SinkWriter> {
+  const inFolders = partitionBy.map((name) => schema.findIndex((field) => field.name === name));
+  const inFiles = schema.map((_, c) => c).filter((c) => !inFolders.includes(c));
+  if (inFiles.length === 0) throw new SluiceError('PLAN_UNSUPPORTED', { what: `${output.path}: partitionBy leaves no column for the files` });
+  const fields = inFiles.map((c) => schema[c]!);
+  const { folder, name } = await openAttempt(output, task);
+  const part = `part-${String(task.task).padStart(5, '0')}.parquet`;
+  const files = new Map<string, PartFile>();
+  let kept = 0;
+  let rows = 0;
+
+  const fileOf = (within: string): PartFile => {
+    let file = files.get(within);
+    if (file === undefined) {
+      file = new PartFile(join(folder, within, part), `${name}/${within === '' ? '' : `${within}/`}${part}`, fields);
+      files.set(within, file);
+    }
+    return file;
+  };
+  const keep = async (file: PartFile, batch: Batch): Promise<void> => {
+    file.add(batch);
+    kept += batch.length;
+    if (file.kept >= groupRows) kept -= await file.flush();
+    while (kept > keptRowsMax) kept -= await [...files.values()].reduce((a, b) => (b.kept > a.kept ? b : a)).flush();
+  };
+
+  return {
+    write: (batch) =>
+      guarded(output.path, async () => {
+        rows += batch.length;
+        const inFile = makeBatch(
+          fields,
+          batch.length,
+          inFiles.map((c) => batch.columns[c]!),
+        );
+        if (inFolders.length === 0) {
+          await keep(fileOf(''), inFile);
+          return;
+        }
+        for (const [within, of] of rowsByFolder(batch, inFolders)) await keep(fileOf(within), take(inFile, Int32Array.from(of)));
+      }),
+    finish: () =>
+      guarded(output.path, async () => {
+        // An output without rows has its columns still: the first task says them.
+        if (files.size === 0 && task.task === 0 && inFolders.length === 0) fileOf('');
+        let bytes = 0;
+        for (const file of files.values()) bytes += await file.finish();
+        return { rows, bytes, files: [...files.values()].map((file) => file.name) };
+      }),
+    async abort() {
+      for (const file of files.values()) await file.abort();
+      await rm(folder, { recursive: true, force: true });
+    },
+  };
+}
+
+/** The rows of each folder, in order. */
+function rowsByFolder(batch: Batch, inFolders: readonly number[]): Map<string, number[]> {
+  const columns = inFolders.map((c) => ({ name: batch.schema[c]!.name, column: batch.columns[c]! }));
+  const folders = new Map<string, number[]>();
+  // Escaping is dear and values repeat: by their plain texts first.
+  const known = new Map<string, string>();
+  for (let i = 0; i < batch.length; i++) {
+    const texts = columns.map(({ column }) => (isNull(column, i) ? null : plainText(column, i)));
+    const key = texts.length === 1 ? `${texts[0] === null ? 0 : 1}${texts[0]}` : JSON.stringify(texts);
+    let within = known.get(key);
+    if (within === undefined) {
+      within = texts.map((text, k) => folderName(columns[k]!.name, text)).join('/');
+      known.set(key, within);
+    }
+    const rows = folders.get(within);
+    if (rows === undefined) folders.set(within, [i]);
+    else rows.push(i);
+  }
+  return folders;
+}
+
+/** One file that is being written; opened with its first row group. */
+class PartFile {
+  readonly name: string;
+  readonly #path: string;
+  readonly #fields: Schema;
+  readonly #bytes = new ByteWriter(65_536);
+  readonly #writer: ParquetWriter;
+  #handle: FileHandle | null = null;
+  #batches: Batch[] = [];
+  kept = 0;
+
+  constructor(path: string, name: string, fields: Schema) {
+    this.#path = path;
+    this.name = name;
+    this.#fields = fields;
+    this.#writer = new ParquetWriter({
+      writer: this.#bytes,
+      schema: [{ name: 'schema', num_children: fields.length }, ...fields.map(elementOf)],
+      createdBy: 'sluice',
+    });
+  }
+
+  add(batch: Batch): void {
+    this.#batches.push(batch);
+    this.kept += batch.length;
+  }
+
+  /** Makes row groups of what is kept; answers of how many rows. */
+  async flush(): Promise<number> {
+    const rows = this.kept;
+    if (rows > 0) {
+      const columnData = this.#fields.map((field, c) => ({ name: field.name, data: valuesOf(this.#batches.map((batch) => batch.columns[c]!)) }));
+      await this.#writer.write({ columnData, rowGroupSize: groupRows });
+    }
+    this.#batches = [];
+    this.kept = 0;
+    await this.#drain();
+    return rows;
+  }
+
+  /** Answers the bytes of the file. */
+  async finish(): Promise<number> {
+    await this.flush();
+    await this.#writer.finish();
+    await this.#drain();
+    await this.#handle!.sync();
+    await this.#handle!.close();
+    this.#handle = null;
+    return bytesOf(this.#path);
+  }
+
+  async abort(): Promise<void> {
+    await this.#handle?.close().catch(() => {});
+    this.#handle = null;
+  }
+
+  async #drain(): Promise<void> {
+    if (this.#handle === null) {
+      await mkdir(dirname(this.#path), { recursive: true });
+      this.#handle = await open(this.#path, 'wx');
+    }
+    await this.#handle.appendFile(this.#bytes.getBytes());
+    // The writer goes on counting from where the file is.
+    this.#bytes.index = 0;
+  }
+}
+
+function elementOf({ name, type, nullable }: Field): SchemaElement {
+  const common = { name, repetition_type: nullable ? 'OPTIONAL' : 'REQUIRED' } as const;
+  switch (type.kind) {
+    case 'bool':
+      return { ...common, type: 'BOOLEAN' };
+    case 'int32':
+      return { ...common, type: 'INT32' };
+    case 'integer':
+    case 'int64':
+      return { ...common, type: 'INT64' };
+    case 'float64':
+      return { ...common, type: 'DOUBLE' };
+    case 'utf8':
+      return { ...common, type: 'BYTE_ARRAY', converted_type: 'UTF8', logical_type: { type: 'STRING' } };
+    case 'date':
+      return { ...common, type: 'INT32', converted_type: 'DATE', logical_type: { type: 'DATE' } };
+    case 'timestamp':
+      return {
+        ...common,
+        type: 'INT64',
+        converted_type: 'TIMESTAMP_MICROS',
+        logical_type: { type: 'TIMESTAMP', isAdjustedToUTC: true, unit: 'MICROS' },
+      };
+  }
+}
+
+/** The values of columns end to end, as the encoder takes them. */
+function valuesOf(columns: readonly Column[]): unknown[] {
+  const values: unknown[] = [];
+  for (const column of columns) {
+    for (let i = 0; i < column.length; i++) values.push(isNull(column, i) ? null : cellOf(column, i));
+  }
+  return values;
+}
+
+function cellOf(column: Column, i: number): unknown {
+  const { data } = column;
+  switch (column.type.kind) {
+    case 'bool':
+      return bitAt(data as Uint8Array, i) === 1;
+    case 'int32':
+    case 'date':
+    case 'float64':
+      return data[i]!;
+    case 'integer':
+    case 'int64':
+    case 'timestamp':
+      return lanesToBigInt(data[2 * i]!, data[2 * i + 1]!);
+    case 'utf8':
+      return textAt(column, i);
+  }
+}
