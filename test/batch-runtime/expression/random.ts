@@ -42,7 +42,11 @@ export function columnOf(kind: TypeKind, values: readonly Value[], options: { di
     case 'utf8': {
       if (!options.dictionary) return { ...textColumn(values.map((value) => (value ?? '') as string)), validity };
       const entries = values.every((value) => value === null) ? [] : ['zz unused', ...new Set(values.filter((value) => value !== null) as string[])];
-      return { ...rest, data: Int32Array.from(values, (value) => (value === null ? 0 : entries.indexOf(value as string))), dictionary: textColumn(entries) };
+      return {
+        ...rest,
+        data: Int32Array.from(values, (value) => (value === null ? 0 : entries.indexOf(value as string))),
+        dictionary: textColumn(entries),
+      };
     }
     default: {
       const data = new Int32Array(2 * values.length);
@@ -58,12 +62,80 @@ export function columnOf(kind: TypeKind, values: readonly Value[], options: { di
 export const edges: Readonly<Record<TypeKind, readonly NonNullable<Value>[]>> = {
   int32: [0, 1, -1, 2, 3, 7, 15, -100, 2147483647, -2147483648, 2147483646, 46341],
   integer: [0, 1, -1, 2, 10, 4294967296, -4294967297, 2147483648, 9007199254740991, -9007199254740991, 9007199254740990],
-  int64: [0n, 1n, -1n, 3n, -4294967296n, 4294967295n, 9007199254740993n, -9007199254740993n, 9223372036854775807n, -9223372036854775808n, 3037000500n],
-  float64: [0, -0, 1, -1, 0.5, 1.5, 2.5, -2.5, 2.345, 1e-7, 123456789.125, 1e16, -1e300, 2147483647.5, 9007199254740993, Number.NaN, Number.POSITIVE_INFINITY, Number.NEGATIVE_INFINITY],
+  int64: [
+    0n,
+    1n,
+    -1n,
+    3n,
+    -4294967296n,
+    4294967295n,
+    9007199254740993n,
+    -9007199254740993n,
+    9223372036854775807n,
+    -9223372036854775808n,
+    3037000500n,
+  ],
+  float64: [
+    0,
+    -0,
+    1,
+    -1,
+    0.5,
+    1.5,
+    2.5,
+    -2.5,
+    2.345,
+    1e-7,
+    123456789.125,
+    1e16,
+    -1e300,
+    2147483647.5,
+    9007199254740992,
+    Number.NaN,
+    Number.POSITIVE_INFINITY,
+    Number.NEGATIVE_INFINITY,
+  ],
   bool: [true, false],
-  utf8: ['', 'a', 'A', 'abc', 'aBc', ' b ', '\u00a0é\u3000', 'ÀÉß', '😀', 'z😀e\u0301', '12', ' -7 ', '1.5', '1e3', 'nan', 'true', 'F', '1995-03-15', '2024-02-29 23:59:59.5', '%', 'a%b', 'ab', '９', 'x'.repeat(40)],
+  utf8: [
+    '',
+    'a',
+    'A',
+    'abc',
+    'aBc',
+    ' b ',
+    '\u00a0é\u3000',
+    'ÀÉß',
+    '😀',
+    'z😀e\u0301',
+    '12',
+    ' -7 ',
+    '1.5',
+    '1e3',
+    'nan',
+    'true',
+    'F',
+    '1995-03-15',
+    '2024-02-29 23:59:59.5',
+    '%',
+    'a%b',
+    'ab',
+    '９',
+    'x'.repeat(40),
+  ],
   date: [0, 1, -1, 9204, 19782, -719162, 2932896, 11016, -25567],
-  timestamp: [0n, 1n, -1n, 999n, -1500n, 795262210000001n, -2208988800000000n, 4102444799999999n, 253402300799999999n, 9223372036854775n, -86400000000n],
+  timestamp: [
+    0n,
+    1n,
+    -1n,
+    999n,
+    -1500n,
+    795262210000001n,
+    -2208988800000000n,
+    4102444799999999n,
+    253402300799999999n,
+    9223372036854775n,
+    -86400000000n,
+  ],
 };
 
 type Gen = fc.GeneratorValue;
@@ -110,7 +182,9 @@ export function randomExpression(g: Gen, module: typeof fc, kind: TypeKind, dept
     () => call('cast', [sub('utf8')], of(kind)),
     () => call('cast', [sub(castSource(g, module, kind))], of(kind)),
   ];
-  const arithmetic = ['add', 'sub', 'mul', 'mod', 'neg', 'abs'].map((fn) => () => call(fn, fn === 'neg' || fn === 'abs' ? [sub(kind)] : [sub(kind), sub(kind)]));
+  const arithmetic = ['add', 'sub', 'mul', 'mod', 'neg', 'abs'].map(
+    (fn) => () => call(fn, fn === 'neg' || fn === 'abs' ? [sub(kind)] : [sub(kind), sub(kind)]),
+  );
   const own: Record<TypeKind, (() => Expression)[]> = {
     bool: [
       ...['eq', 'ne', 'lt', 'lte', 'gt', 'gte'].map((fn) => () => {
@@ -132,7 +206,11 @@ export function randomExpression(g: Gen, module: typeof fc, kind: TypeKind, dept
       () => call('or', [sub('bool'), sub('bool')]),
       () => call('not', [sub('bool')]),
       () => call(pick(g, module, ['startsWith', 'endsWith', 'includes']), [sub('utf8'), sub('utf8')]),
-      () => call('like', [sub('utf8'), literal(pick(g, module, ['', '%', 'a%', '%b', '_', '__', 'a_c', '%a%b%', '%😀%', '_😀%', '%%_', 'ab', '(', '.*', 'A%C']), of('utf8'))]),
+      () =>
+        call('like', [
+          sub('utf8'),
+          literal(pick(g, module, ['', '%', 'a%', '%b', '_', '__', 'a_c', '%a%b%', '%😀%', '_😀%', '%%_', 'ab', '(', '.*', 'A%C']), of('utf8')),
+        ]),
     ],
     int32: [
       ...arithmetic,
@@ -151,12 +229,24 @@ export function randomExpression(g: Gen, module: typeof fc, kind: TypeKind, dept
     utf8: [
       () => call(pick(g, module, ['lower', 'upper', 'trim']), [sub('utf8')]),
       () => call('slice', [sub('utf8'), sub('int32')]),
-      () => call('slice', [sub('utf8'), literal(g(module.integer, { min: -4, max: 4 }), of('int32')), literal(g(module.integer, { min: -4, max: 4 }), of('int32'))]),
+      () =>
+        call('slice', [
+          sub('utf8'),
+          literal(g(module.integer, { min: -4, max: 4 }), of('int32')),
+          literal(g(module.integer, { min: -4, max: 4 }), of('int32')),
+        ]),
       () => call('concat', [sub('utf8'), sub('utf8')]),
     ],
-    date: [() => call('date', [sub('timestamp')]), () => call('truncate', [sub('date'), literal(pick(g, module, ['year', 'quarter', 'month', 'week', 'day']), of('utf8'))])],
+    date: [
+      () => call('date', [sub('timestamp')]),
+      () => call('truncate', [sub('date'), literal(pick(g, module, ['year', 'quarter', 'month', 'week', 'day']), of('utf8'))]),
+    ],
     timestamp: [
-      () => call('truncate', [sub('timestamp'), literal(pick(g, module, ['year', 'quarter', 'month', 'week', 'day', 'hour', 'minute', 'second']), of('utf8'))]),
+      () =>
+        call('truncate', [
+          sub('timestamp'),
+          literal(pick(g, module, ['year', 'quarter', 'month', 'week', 'day', 'hour', 'minute', 'second']), of('utf8')),
+        ]),
       () => call(pick(g, module, ['plus', 'minus']), [sub('timestamp'), sub(pick(g, module, ['int32', 'integer', 'int64'] as const))]),
     ],
   };

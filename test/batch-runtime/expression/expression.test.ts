@@ -1,0 +1,26 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import fc from 'fast-check';
+import type { Expression } from '#runtime/expression/expression.ts';
+import { interpret } from '#runtime/expression/interpret.ts';
+import { kinds, pick, randomBatch, randomExpression } from './random.ts';
+
+test('an expression is JSON: what travelled evaluates to the same', () => {
+  fc.assert(
+    fc.property(fc.gen(), (g) => {
+      const expression = randomExpression(g, fc, pick(g, fc, kinds), 3);
+      const travelled = JSON.parse(JSON.stringify(expression)) as Expression;
+      assert.deepEqual(travelled, expression);
+      const batch = randomBatch(g, fc, 3);
+      const outcome = (e: Expression): unknown => {
+        try {
+          return [0, 1, 2].map((i) => interpret(e, batch, i));
+        } catch (thrown) {
+          return (thrown as { code?: string }).code;
+        }
+      };
+      assert.deepEqual(outcome(travelled), outcome(expression));
+    }),
+    { numRuns: 150 },
+  );
+});
