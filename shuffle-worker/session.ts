@@ -124,6 +124,11 @@ export class Session implements ChannelHandlers {
     this.#tell({ type: 'credit', stream: 0, grantBytes: bytes, wantedBytes: 0 });
   }
 
+  /** Ends attempts that cannot go on here. */
+  refuseWhenStuck(starved: ReadonlySet<CreditAccount>): void {
+    for (const writing of this.#writes.values()) writing.refuseWhenStuck(starved.has(this.#options.account));
+  }
+
   /** Shuffles have been released: streams of them end. */
   released(): void {
     for (const writing of this.#writes.values()) writing.released();

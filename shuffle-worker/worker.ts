@@ -57,7 +57,9 @@ export interface Admission {
 const maxTombstones = 4096;
 /** A connection that says nothing this long is cut. Clients hang up when they have rested for a minute. */
 const silenceMs: Millis = 75_000;
-const lookMs: Millis = 10_000;
+const lookMs: Millis = 5000;
+/** So many looks without a grant for whoever is first, and those who wait are sent elsewhere. */
+const looksWithoutGrant = 3;
 
 export class Worker {
   readonly id: string;
@@ -76,6 +78,8 @@ export class Worker {
   readonly #tombstones = new Set<string>();
   #draining = false;
   #look: Timer | null = null;
+  /** Who was first in line for memory at the last look, what he wanted, and for how many looks that has been so. */
+  #first: { readonly account: CreditAccount; readonly wanted: number; looks: number } | null = null;
   #closing: Promise<void> | null = null;
   readonly counters = { connections: 0, refused: 0, blocksSent: 0, bytesSent: 0, framesReceived: 0, streamErrors: 0, released: 0 };
 
@@ -105,6 +109,7 @@ export class Worker {
       freed: () => {
         this.#credits.pump();
         accounts.retry();
+        if (this.#directories.some((directory) => directory.failed)) this.#refuseWhenStuck();
       },
       isShort: () => this.#credits.isShort,
     });
@@ -280,8 +285,25 @@ export class Worker {
     const { clock } = this.#options;
     this.#look = clock.after(lookMs, () => {
       for (const session of this.#sessions) session.endIfSilent(clock.now() - silenceMs);
+      this.#lookAfterMemory();
       this.#lookAfterSessions();
     });
+  }
+
+  /** Backpressure is no answer when nothing moves any more: a full disk, or a failed one. */
+  #lookAfterMemory(): void {
+    const account = this.#credits.waiting[0];
+    if (!account) this.#first = null;
+    else if (this.#first?.account === account && this.#first.wanted === account.wanted) this.#first.looks++;
+    else this.#first = { account, wanted: account.wanted, looks: 0 };
+    if ((this.#first?.looks ?? 0) >= looksWithoutGrant) this.#refuseWhenStuck();
+  }
+
+  #refuseWhenStuck(): void {
+    const starved = new Set((this.#first?.looks ?? 0) >= looksWithoutGrant ? this.#credits.waiting : []);
+    for (const session of this.#sessions) session.refuseWhenStuck(starved);
+    // What is in memory is still served; new data has no place here.
+    if (this.#directories.every((directory) => directory.failed)) this.drain();
   }
 
   #isReleased(shuffle: ShuffleId): boolean {

@@ -104,6 +104,16 @@ export class WriteStream {
     if (!this.#over && this.#stored.data.released) this.fail(this.#goneError());
   }
 
+  /** Ends the attempt when its folder has failed, or (`starved`) when there has been no memory for it for long; one that is complete goes on. */
+  refuseWhenStuck(starved: boolean): void {
+    if (this.#over || this.#stored.cell) return;
+    const { failed } = this.#stored.shelf.directory;
+    if (failed || starved)
+      this.fail(
+        new SluiceError('NO_SPACE', { what: failed ? 'a data folder of this worker has failed' : 'memory is short and the disk takes nothing' }),
+      );
+  }
+
   /** Stops feeding: the connection is gone, or another one has taken over. What was taken waits for a while. */
   leave(): void {
     if (this.#over) return;

@@ -436,7 +436,8 @@ export class Store {
     let next = now + restMs;
     if (this.#pausedUntil > now) return this.#pausedUntil;
     for (const data of this.#shuffles.values()) {
-      for (const { batches, due } of data.shelves) {
+      for (const { batches, due, directory } of data.shelves) {
+        if (directory.failed) continue;
         if (due !== null) next = Math.min(next, due);
         if (batches[0]) next = Math.min(next, batches[0].touched + restMs);
       }

@@ -226,6 +226,45 @@ test('a newer process with the same folders ends the older one', async () => {
   await world.close();
 });
 
+test('who waits for memory that does not come is sent elsewhere: backpressure has an end', async () => {
+  const world = await openWorkerWorld({ arenaBytes: MiB });
+  const shuffle = await world.shuffle('a');
+  world.disk.failWrite = new SluiceError('NO_SPACE', { what: 'full' });
+  const peers = Array.from({ length: 9 }, () => world.connect());
+  const block = (i: number) => sealStream({ shuffle, map: i % 4, attempt: i }, [[0, payloadOf(100_000, i)]]).blocks[0]!;
+  for (const [i, peer] of peers.entries()) {
+    peer.tell(openWrite(1, { shuffle, map: i % 4, attempt: i }), { type: 'credit', stream: 0, grantBytes: 0, wantedBytes: block(i).length });
+    if (peer.admission.account.outstanding >= block(i).length) peer.push(1, block(i));
+  }
+  const waiting = peers.filter((peer) => peer.admission.account.wanted > 0);
+  assert.ok(waiting.length > 0 && waiting.length < peers.length);
+  await world.clock.advance(4000);
+  for (const peer of peers) assert.equal(peer.of('error').length, 0);
+  await world.clock.advance(30_000);
+  for (const peer of peers) assert.equal(peer.of('error', 1).length, waiting.includes(peer) ? 1 : 0);
+  assert.match(waiting[0]!.last('error', 1).text, /memory is short/);
+  world.disk.failWrite = null;
+  await world.close();
+});
+
+test('a worker whose every folder has failed leaves: what is in memory is served, new data goes elsewhere', async () => {
+  const world = await openWorkerWorld();
+  const shuffle = await world.shuffle('a');
+  await world.write(shuffle, 0, four);
+  world.disk.failWrite = new SluiceError('DISK_FAILED', { what: 'gone' });
+  const writer = world.connect();
+  writer.tell(openWrite(1, { shuffle, map: 2 }));
+  await world.clock.advance(5000);
+  assert.match(writer.last('error', 1).text, /folder/);
+  assert.equal(world.worker.isDraining, true);
+  assert.equal((await world.calls.status({})).workers[0]!.state, 'draining');
+  const peer = world.connect();
+  peer.tell(openRead(1, shuffle, { ledgerVersion: await world.version(shuffle), mapTo: 1 }));
+  await settle();
+  assert.equal(peer.seen(1).length, 4);
+  await world.close();
+});
+
 test('maps are spread over the folders, and one that fails takes no new ones', async () => {
   const second = new TestDisk();
   const world = await openWorkerWorld();

@@ -2,7 +2,7 @@
  * A store over a disk in memory, without a worker around it: what the store's tests take apart. Streams are put in as
  * sealed blocks, as a session would do it.
  */
-import { silent } from '#manager/process/ports.ts';
+import { type Millis, silent, type Timer } from '#manager/process/ports.ts';
 import { MiB, type ShuffleId, shuffleId } from '#manager/protocol/ids.ts';
 import { Directory, type DirectoryOptions } from '#worker/store/directory.ts';
 import { createStoreMemory, type StoreMemory } from '#worker/store/memory.ts';
@@ -18,10 +18,19 @@ export interface Kept {
   readonly memory: StoreMemory;
   readonly directory: Directory;
   readonly disk: TestDisk;
-  readonly clock: ManualClock;
+  readonly clock: CountingClock;
   readonly recovered: Recovered;
   /** Somebody waits for memory. */
   short: boolean;
+}
+
+/** Knows how many timers were set. */
+export class CountingClock extends ManualClock {
+  timers = 0;
+  override after(delayMs: Millis, run: () => void): Timer {
+    this.timers++;
+    return super.after(delayMs, run);
+  }
 }
 
 export const directoryOptions = (disk: TestDisk, more: Partial<DirectoryOptions> = {}): DirectoryOptions => ({
@@ -35,7 +44,7 @@ export const directoryOptions = (disk: TestDisk, more: Partial<DirectoryOptions>
 
 /** A store that has begun on what is on the disk. */
 export async function openKept(disk = new TestDisk(), more: Partial<StoreOptions> = {}, arenaBytes = 4 * MiB): Promise<Kept> {
-  const clock = new ManualClock();
+  const clock = new CountingClock();
   const options = directoryOptions(disk);
   const recovered = await recoverDirectory(options, silent);
   const directory = new Directory(options, recovered.segments);

@@ -201,6 +201,10 @@ test('a folder that failed takes no new streams, and none are opened when all ha
   assert.equal(kept.directory.failed, true);
   assert.throws(() => kept.store.open(targetOf({ shuffle, map: 1 })), isCode('NO_SPACE'));
   assert.deepEqual(cellsOf(kept), ['1/0.1']);
+  // What can never be written is not looked at again and again.
+  const before = kept.clock.timers;
+  await kept.clock.advance(10_000);
+  assert.ok(kept.clock.timers - before <= 10, `${kept.clock.timers - before} timers in 10 s`);
 });
 
 test('data of a shuffle the manager does not know any more is dropped instead of written', async () => {
