@@ -296,7 +296,8 @@ export class Worker {
     if (!account) this.#first = null;
     else if (this.#first?.account === account && this.#first.wanted === account.wanted) this.#first.looks++;
     else this.#first = { account, wanted: account.wanted, looks: 0 };
-    if ((this.#first?.looks ?? 0) >= looksWithoutGrant) this.#refuseWhenStuck();
+    const isStuck = (this.#first?.looks ?? 0) >= looksWithoutGrant || this.#directories.some((directory) => directory.failed);
+    if (isStuck) this.#refuseWhenStuck();
   }
 
   #refuseWhenStuck(): void {

@@ -257,6 +257,11 @@ export class Store {
     }
     const { shelf, data } = stream;
     const sync = level === levels[2];
+    if (batch && shelf.directory.failed) {
+      this.abort(stream);
+      settle(new SluiceError('NO_SPACE', { what: 'a data folder of this worker has failed' }));
+      return;
+    }
     if (!batch) {
       shelf.directory.sync().then(
         () => settle(null),
@@ -493,7 +498,7 @@ export class Store {
       this.counters.flushFailures++;
       this.#pausedUntil = clock.now() + pauseMs;
       this.#full = true;
-      if (error.code === 'DISK_FAILED') shelf.directory.failed = true;
+      if (error.code === 'DISK_FAILED') this.#giveUp(shelf.directory, error);
       log.error({ shuffle: data.shuffle.toString(), error: error.message }, 'a flush failed');
       this.#current = null;
       batch.settle(error);
@@ -502,6 +507,14 @@ export class Store {
       this.#current = null;
       if (data.released || !shelf.batches.includes(batch)) batch.free(memory);
       this.options.freed();
+    }
+  }
+
+  /** Nothing is written there any more: who waits for that is told. What is in memory stays readable. */
+  #giveUp(directory: Directory, error: SluiceError): void {
+    directory.failed = true;
+    for (const { shelves } of this.#shuffles.values()) {
+      for (const shelf of shelves) if (shelf.directory === directory) for (const batch of shelf.batches) batch.settle(error);
     }
   }
 

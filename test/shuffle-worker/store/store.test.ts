@@ -201,10 +201,26 @@ test('a folder that failed takes no new streams, and none are opened when all ha
   assert.equal(kept.directory.failed, true);
   assert.throws(() => kept.store.open(targetOf({ shuffle, map: 1 })), isCode('NO_SPACE'));
   assert.deepEqual(cellsOf(kept), ['1/0.1']);
+  // Whoever waits for it to be written hears of it, also who comes late.
+  const told: string[] = [];
+  kept.store.whenAt([...kept.store.shuffles.get(shuffle)!.streams.values()][0]!, 'written', (error) => told.push(error?.code ?? 'ok'));
+  assert.deepEqual(told, ['NO_SPACE']);
   // What can never be written is not looked at again and again.
   const before = kept.clock.timers;
   await kept.clock.advance(10_000);
   assert.ok(kept.clock.timers - before <= 10, `${kept.clock.timers - before} timers in 10 s`);
+});
+
+test('a folder that fails tells everyone who waits for it, in every batch and shuffle', async () => {
+  const kept = await openKept();
+  const told: string[] = [];
+  kept.disk.failSync = new SluiceError('DISK_FAILED', { what: 'sync' });
+  for (const run of [1, 2, 3]) {
+    const { stream } = put(kept, targetOf({ shuffle: shuffleOf(run), map: 0 }), run === 2 ? large(1) : some);
+    kept.store.whenAt(stream, 'durable', (error) => told.push(error?.code ?? 'ok'));
+  }
+  await kept.clock.advance(20);
+  assert.deepEqual(told, ['NO_SPACE', 'NO_SPACE', 'NO_SPACE']);
 });
 
 test('data of a shuffle the manager does not know any more is dropped instead of written', async () => {
