@@ -1,8 +1,11 @@
 /**
- * A chain of forty verbs on a hundred columns, five of them joins: what a large job costs the compiler. Read by cost.test.ts
+ * A chain of forty verbs on a hundred columns, five of them joins: what a large job costs the compiler. Read by types.test.ts
  * through `tsc --extendedDiagnostics`; never run.
  */
-import { count, csv, type Flow, float64, int32, parquet, schema, timestamp, utf8 } from '../../batch-runtime/index.ts';
+import { csv, parquet } from '../../batch-runtime/connectors/builders.ts';
+import { count } from '../../batch-runtime/expression-api.ts';
+import { float64, int32, schema, timestamp, utf8 } from '../../batch-runtime/schema.ts';
+import type { Flow } from '../../batch-runtime/table.ts';
 
 const wide = schema({
   c0: int32(),
