@@ -159,6 +159,8 @@ export function scanRecords(
     record = to;
     if (reason !== null && stopAtBad) break;
   }
+  // Of a record that is not whole yet the first fields may have been taken.
+  truncate(parsers, already + rows);
   return { next: record, rows, bad };
 }
 
