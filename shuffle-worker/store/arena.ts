@@ -7,7 +7,10 @@
 const chunkShift = 16;
 export const chunkBytes = 1 << chunkShift;
 
-/** Cost: 4 bytes a chunk of 64 KiB; allocate is O(1) while there is room behind the last one, else O(chunks). */
+/**
+ * Cost: 4 bytes a chunk of 64 KiB; allocate is O(1) while there is room behind the last one, else O(chunks). Chunks that were used
+ * before are preferred, so that no more memory is touched than was ever needed at once.
+ */
 export class Arena {
   readonly address: number;
   readonly bytes: number;
@@ -18,6 +21,8 @@ export class Arena {
   #at = 0;
   #end = 0;
   #used = 0;
+  /** Chunks from here on were never used. */
+  #touched = 0;
   /** Bytes handed out, for tests and metrics. */
   #stored = 0;
 
@@ -41,7 +46,7 @@ export class Arena {
   /** The address of `length` (> 0) contiguous bytes, on a multiple of 8; -1 when there is no such run. */
   allocate(length: number): number {
     const bytes = (length + 7) & ~7;
-    if (this.#at + bytes > this.#end && !this.#extend(bytes) && !this.#move(bytes)) return -1;
+    if (this.#at + bytes > this.#end && !this.#findRoom(bytes)) return -1;
     const at = this.#at;
     this.#at += bytes;
     this.#stored += bytes;
@@ -75,22 +80,29 @@ export class Arena {
     }
   }
 
-  /** Lengthens the current run by the free chunks behind it. */
-  #extend(bytes: number): boolean {
+  #findRoom(bytes: number): boolean {
+    const touched = this.#touched;
+    return this.#extend(bytes, touched) || this.#move(bytes, touched) || this.#extend(bytes, this.#chunks) || this.#move(bytes, this.#chunks);
+  }
+
+  /** Lengthens the current run by the free chunks behind it, up to chunk `limit`. */
+  #extend(bytes: number, limit: number): boolean {
     const need = (this.#at + bytes + chunkBytes - 1) >>> chunkShift;
-    if (this.#end === 0 || need > this.#chunks) return false;
+    if (this.#end === 0 || need > limit) return false;
     for (let chunk = this.#end >>> chunkShift; chunk < need; chunk++) if (this.#live[chunk] !== 0) return false;
     this.#end = need << chunkShift;
+    this.#touched = Math.max(this.#touched, need);
     return true;
   }
 
-  /** Begins a new run at the lowest place that has room. */
-  #move(bytes: number): boolean {
+  /** Begins a new run at the lowest place below chunk `limit` that has room. */
+  #move(bytes: number, limit: number): boolean {
     const need = (bytes + chunkBytes - 1) >>> chunkShift;
     let run = 0;
-    for (let chunk = 0; chunk < this.#chunks; chunk++) {
+    for (let chunk = 0; chunk < limit; chunk++) {
       run = this.#live[chunk] === 0 ? run + 1 : 0;
       if (run < need) continue;
+      this.#touched = Math.max(this.#touched, chunk + 1);
       this.#at = (chunk + 1 - need) << chunkShift;
       this.#end = (chunk + 1) << chunkShift;
       return true;

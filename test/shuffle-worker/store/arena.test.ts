@@ -58,6 +58,20 @@ test('a frame may be given back in parts; what was not taken cannot be', () => {
   assert.equal(arena.allocate(chunkBytes + 8), -1);
 });
 
+test('what was used before is used again before anything else is touched', () => {
+  const arena = new Arena(0, 64 * chunkBytes);
+  let highest = 0;
+  const held: number[] = [];
+  for (let i = 0; i < 500; i++) {
+    // Never more than three at once, and never none.
+    if (held.length === 3) arena.free(held.shift()!, 3 * chunkBytes);
+    const address = arena.allocate(3 * chunkBytes);
+    held.push(address);
+    highest = Math.max(highest, address + 3 * chunkBytes);
+  }
+  assert.ok(highest <= 12 * chunkBytes, `${highest / chunkBytes} chunks were touched`);
+});
+
 test('small records are used again by their own size, and end where they were told', () => {
   const slots = new Slots(4096, 1024);
   const one = slots.allocate(100);
