@@ -30,7 +30,7 @@ const flagTable = {
 const keys = ['maps', 'partitions', 'workers', 'heapMB', 'journalMB', 'layoutKB', 'restartMs', 'commitsPerSecond', 'right'];
 
 /** @returns the exit code */
-export function ledger(argv: string[]): Promise<number> {
+export function ledger(argv: readonly string[]): Promise<number> {
   return runProgram('npm run bench -- ledger', argv, flagTable, keys, measure);
 }
 

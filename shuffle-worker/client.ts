@@ -88,6 +88,8 @@ export type ReadPart =
 
 /** Not concurrent: next() is called after the one before it settled. */
 export interface ReadStream {
+  /** Of the layout the worker goes by; 0 until it has said so, which it does before the first part. */
+  readonly ledgerVersion: number;
   /** The next frame, or the end. @throws the worker's error, or CONNECTION_LOST: go on with a new stream and `skip`. */
   next(): Promise<ReadPart>;
   /** Frees what the stream holds. Again, or after the end: does nothing. */
@@ -104,6 +106,7 @@ export interface WorkerClient {
   isLeaving(replica: Replica): boolean;
   /** Cuts all connections; open streams fail with CONNECTION_LOST. */
   close(): void;
+  readonly isClosed: boolean;
 }
 
 export function createWorkerClient(options: ClientOptions): WorkerClient {
@@ -138,6 +141,9 @@ export function createWorkerClient(options: ClientOptions): WorkerClient {
       closed = true;
       for (const connection of connections.values()) connection.close();
       connections.clear();
+    },
+    get isClosed() {
+      return closed;
     },
   };
 }

@@ -294,6 +294,7 @@ export class Connection {
       case 'opened':
         this.#granted(message.grantBytes);
         writing?.opened(message.accepted);
+        reading?.opened(message.ledgerVersion);
         break;
       case 'ack':
         this.#failures = 0;
@@ -565,6 +566,7 @@ class Reading implements ReadStream {
   readonly #connection: Connection;
   readonly target: ReadTarget;
   readonly id: number;
+  ledgerVersion = 0;
   #state: 'reserving' | 'new' | 'open' | 'done' = 'reserving';
   /** Reserved in the receive memory; what is granted or held is part of it. */
   #window = 0;
@@ -644,6 +646,10 @@ class Reading implements ReadStream {
     this.#waiter?.reject(new SluiceError('INTERRUPTED'));
     this.#waiter = null;
     this.#settleWindow();
+  }
+
+  opened(ledgerVersion: number): void {
+    this.ledgerVersion = ledgerVersion;
   }
 
   /** A frame is about to come. */

@@ -11,6 +11,7 @@ import { Arena, chunkBytes, Slots } from './store/arena.ts';
 export interface ReceiveMemory {
   readonly kernel: Kernel;
   readonly bytes: Uint8Array;
+  readonly words: Uint32Array;
   /** Frames. */
   readonly arena: Arena;
   /** Accounts, counts, winners, entries and lists of readers. */
@@ -36,6 +37,7 @@ export function createReceiveMemory(frameBytes = 48 * MiB, slotBytes = 48 * MiB)
   return {
     kernel,
     bytes: new Uint8Array(kernel.memory.buffer),
+    words: new Uint32Array(kernel.memory.buffer),
     arena: new Arena(arenaAt, arenaBytes),
     slots: new Slots(slotsAt, arenaAt - slotsAt),
     reserve(bytes) {

@@ -410,13 +410,15 @@ async function* read(service: Service, handle: ShuffleHandle, range: ReadRange):
 
 /** Reports what a read ran into. Returns when all cells of the range are committed nonetheless. @throws MISSING, or the error when it is no loss */
 async function settleLoss(service: Service, handle: ShuffleHandle, view: LayoutView, range: ReadRange, error: SluiceError): Promise<void> {
-  const because = lossOf[error.code];
-  const { location, incarnation } = error.facts;
-  if (because === undefined || typeof location !== 'number' || typeof incarnation !== 'string') throw error;
-  const named = Array.isArray(error.facts['maps']) ? (error.facts['maps'] as number[]) : [];
-  // No map named means all that was asked of the location, not all that it has.
-  const maps = named.length > 0 ? named : numbers(range.mapFrom, range.mapTo).filter((map) => view.winner(map, location) >= 0);
-  await report(service, handle.id, location, incarnation, { maps, because });
+  if (error.code !== 'LAYOUT_MOVED') {
+    const because = lossOf[error.code];
+    const { location, incarnation } = error.facts;
+    if (because === undefined || typeof location !== 'number' || typeof incarnation !== 'string') throw error;
+    const named = Array.isArray(error.facts['maps']) ? (error.facts['maps'] as number[]) : [];
+    // No map named means all that was asked of the location, not all that it has.
+    const maps = named.length > 0 ? named : numbers(range.mapFrom, range.mapTo).filter((map) => view.winner(map, location) >= 0);
+    await report(service, handle.id, location, incarnation, { maps, because });
+  }
   const now = await service.layouts.fetch(handle.id);
   const vacant = vacantIn(now, range);
   if (vacant.length > 0) throw missing(handle.id, vacant, error.message);
