@@ -3,17 +3,23 @@
  * chunks; a chunk is free again when all that lies in it was freed. `Slots` keeps small records of many sizes. Neither
  * touches the bytes, grows, or knows what they are; the store, the read streams and the client place things with them.
  */
+import { KiB } from '#manager/protocol/ids.ts';
 
-const chunkShift = 16;
-export const chunkBytes = 1 << chunkShift;
+/** Arenas begin and end at multiples of this; their chunks are at most as large. */
+export const chunkBytes = 64 * KiB;
+/** An arena has about so many chunks: what the ends of runs waste is little beside the whole. */
+const chunksWanted = 4096;
+const smallestShift = 9;
+const largestShift = 16;
 
 /**
- * Cost: 4 bytes a chunk of 64 KiB; allocate is O(1) while there is room behind the last one, else O(chunks). Chunks that were used
- * before are preferred, so that no more memory is touched than was ever needed at once.
+ * Cost: 4 bytes a chunk; allocate is O(1) while there is room behind the last one, else O(chunks). Chunks that were used before are
+ * preferred, so that no more memory is touched than was ever needed at once.
  */
 export class Arena {
   readonly address: number;
   readonly bytes: number;
+  readonly #shift: number;
   /** Bytes in use per chunk; 0 = free. */
   readonly #live: Uint32Array;
   readonly #chunks: number;
@@ -31,13 +37,18 @@ export class Arena {
     if (address % chunkBytes !== 0 || bytes % chunkBytes !== 0 || bytes === 0) throw new RangeError('an arena is made of whole chunks');
     this.address = address;
     this.bytes = bytes;
-    this.#chunks = bytes >>> chunkShift;
+    this.#shift = Math.min(Math.max(31 - Math.clz32(bytes / chunksWanted), smallestShift), largestShift);
+    this.#chunks = bytes >>> this.#shift;
     this.#live = new Uint32Array(this.#chunks);
   }
 
+  /** What is free or not free as a whole. */
+  get chunkBytes(): number {
+    return 2 ** this.#shift;
+  }
   /** Bytes of all chunks that are not free: what the budget counts. */
   get usedBytes(): number {
-    return this.#used << chunkShift;
+    return this.#used * 2 ** this.#shift;
   }
   get storedBytes(): number {
     return this.#stored;
@@ -66,13 +77,14 @@ export class Arena {
   }
 
   #count(at: number, bytes: number, sign: 1 | -1): void {
+    const shift = this.#shift;
     const to = at + bytes;
     for (let from = at; from < to; ) {
-      const chunk = from >>> chunkShift;
-      const part = Math.min(to, (chunk + 1) << chunkShift) - from;
+      const chunk = from >>> shift;
+      const part = Math.min(to, (chunk + 1) * 2 ** shift) - from;
       const before = this.#live[chunk]!;
       const after = before + sign * part;
-      if (after < 0 || after > chunkBytes) throw new RangeError('freed what was not allocated');
+      if (after < 0 || after > 1 << shift) throw new RangeError('freed what was not allocated');
       this.#live[chunk] = after;
       if (before === 0) this.#used++;
       else if (after === 0) this.#used--;
@@ -87,24 +99,26 @@ export class Arena {
 
   /** Lengthens the current run by the free chunks behind it, up to chunk `limit`. */
   #extend(bytes: number, limit: number): boolean {
-    const need = (this.#at + bytes + chunkBytes - 1) >>> chunkShift;
+    const shift = this.#shift;
+    const need = Math.ceil((this.#at + bytes) / 2 ** shift);
     if (this.#end === 0 || need > limit) return false;
-    for (let chunk = this.#end >>> chunkShift; chunk < need; chunk++) if (this.#live[chunk] !== 0) return false;
-    this.#end = need << chunkShift;
+    for (let chunk = this.#end >>> shift; chunk < need; chunk++) if (this.#live[chunk] !== 0) return false;
+    this.#end = need * 2 ** shift;
     this.#touched = Math.max(this.#touched, need);
     return true;
   }
 
   /** Begins a new run at the lowest place below chunk `limit` that has room. */
   #move(bytes: number, limit: number): boolean {
-    const need = (bytes + chunkBytes - 1) >>> chunkShift;
+    const shift = this.#shift;
+    const need = Math.ceil(bytes / 2 ** shift);
     let run = 0;
     for (let chunk = 0; chunk < limit; chunk++) {
       run = this.#live[chunk] === 0 ? run + 1 : 0;
       if (run < need) continue;
       this.#touched = Math.max(this.#touched, chunk + 1);
-      this.#at = (chunk + 1 - need) << chunkShift;
-      this.#end = (chunk + 1) << chunkShift;
+      this.#at = (chunk + 1 - need) * 2 ** shift;
+      this.#end = (chunk + 1) * 2 ** shift;
       return true;
     }
     return false;

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
+import { KiB, MiB } from '#manager/protocol/ids.ts';
 import { Arena, chunkBytes, Slots } from '#worker/store/arena.ts';
 
 test('property: places never overlap, are aligned and inside, and what is used follows them', () => {
@@ -26,10 +27,9 @@ test('property: places never overlap, are aligned and inside, and what is used f
             held.push({ address, length: one });
           }
         }
-        const chunks = new Set(
-          held.flatMap(({ address, length }) => range(Math.floor(address / chunkBytes), Math.ceil((address + length) / chunkBytes))),
-        );
-        assert.equal(arena.usedBytes, chunks.size * chunkBytes);
+        const size = arena.chunkBytes;
+        const chunks = new Set(held.flatMap(({ address, length }) => range(Math.floor(address / size), Math.ceil((address + length) / size))));
+        assert.equal(arena.usedBytes, chunks.size * size);
         assert.equal(
           arena.storedBytes,
           held.reduce((sum, { length }) => sum + ((length + 7) & ~7), 0),
@@ -56,6 +56,14 @@ test('a frame may be given back in parts; what was not taken cannot be', () => {
   assert.throws(() => new Arena(8, chunkBytes), RangeError);
   assert.throws(() => new Arena(0, 100), RangeError);
   assert.equal(arena.allocate(chunkBytes + 8), -1);
+});
+
+test('chunks are small beside the whole, and at most 64 KiB', () => {
+  const sizeOf = (bytes: number): number => new Arena(0, bytes).chunkBytes;
+  assert.deepEqual([sizeOf(chunkBytes), sizeOf(MiB), sizeOf(128 * MiB), sizeOf(2048 * MiB)], [512, 512, 32 * KiB, 64 * KiB]);
+  const large = new Arena(0, 2048 * MiB);
+  assert.deepEqual([large.allocate(1024 * MiB), large.allocate(1024 * MiB), large.allocate(8)], [0, 1024 * MiB, -1]);
+  assert.equal(large.usedBytes, 2048 * MiB);
 });
 
 test('what was used before is used again before anything else is touched', () => {
