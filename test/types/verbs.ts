@@ -11,7 +11,7 @@ import { bool, date, float64, int32, int64, integer, type RowOf, schema, timesta
 import { desc, type Flow, type Table } from '../../batch-runtime/table.ts';
 
 type Same<A, B> = (<T>() => T extends A ? 1 : 2) extends <T>() => T extends B ? 1 : 2 ? true : false;
-const same = <A, B>(_: Same<A, B>): void => {};
+declare const same: <A, B>(holds: Same<A, B>) => void;
 type Row<T> = T extends Table<infer R> ? R : never;
 
 declare const flow: Flow;

@@ -1,0 +1,35 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import * as door from '#runtime/index.ts';
+
+test('what a job may import is this and nothing else', () => {
+  assert.deepEqual(Object.keys(door).sort(), [
+    'SluiceError',
+    'Temporal',
+    'Type',
+    'bool',
+    'col',
+    'count',
+    'csv',
+    'date',
+    'desc',
+    'float64',
+    'int32',
+    'int64',
+    'integer',
+    'job',
+    'lit',
+    'parquet',
+    'run',
+    'schema',
+    'timestamp',
+    'udf',
+    'utf8',
+    'when',
+  ]);
+});
+
+test("the package's own name leads to the same modules", async () => {
+  const own = await import('sluice');
+  assert.equal(own.job, door.job);
+});
