@@ -1,0 +1,179 @@
+/** Every row of docs/SEMANTICS.md's table: that DuckDB does the one thing and this engine the other. */
+import assert from 'node:assert/strict';
+import { readFileSync } from 'node:fs';
+import { after, before, test } from 'node:test';
+import { type DuckDBConnection, DuckDBInstance } from '@duckdb/node-api';
+import type { SluiceError } from '#manager/protocol/errors.ts';
+import type { ColumnType, TypeKind } from '#runtime/batch/batch.ts';
+import { fromPlain, type PlainValue, plainValue } from '#runtime/batch/rows.ts';
+import { end } from '#runtime/element.ts';
+import type { Expression } from '#runtime/expression/expression.ts';
+import { call, columnRef, literal } from '#runtime/expression/functions.ts';
+import { interpret } from '#runtime/expression/interpret.ts';
+import { bool, job, schema } from '#runtime/index.ts';
+import { buildGraph } from '#runtime/job.ts';
+import { createAggregate } from '#runtime/operators/aggregate.ts';
+
+let instance: DuckDBInstance;
+let duck: DuckDBConnection;
+before(async () => {
+  instance = await DuckDBInstance.create(':memory:', { threads: '1' });
+  duck = await instance.connect();
+});
+after(() => {
+  duck.closeSync();
+  instance.closeSync();
+});
+
+const theirs = async (sql: string): Promise<unknown> => {
+  try {
+    const value = (await duck.runAndReadAll(`SELECT ${sql}`)).getRows()[0]![0];
+    return typeof value === 'bigint' ? String(value) : value;
+  } catch {
+    return 'error';
+  }
+};
+
+const value = (of: string | number | boolean, kind: TypeKind): Expression => literal(of, { kind });
+const cast = (of: Expression, kind: TypeKind): Expression => ({ ...call('cast', [of], { kind }) });
+const nothing = fromPlain([], [[]]);
+/** What an expression gives, or the code of its error. */
+const ours = (expression: () => Expression): unknown => {
+  try {
+    const given = interpret(expression(), nothing, 0);
+    return typeof given === 'bigint' ? String(given) : given;
+  } catch (thrown) {
+    return (thrown as SluiceError).code;
+  }
+};
+
+function sumOf(kind: TypeKind, values: readonly PlainValue[]): unknown {
+  const type = { kind } as ColumnType;
+  const field = { name: 'x', type, nullable: false };
+  const aggregate = { name: 's', fn: 'sum', argument: columnRef(field), filter: null, type, nullable: true } as const;
+  const operator = createAggregate(
+    { uid: 'sum', kind: 'aggregate', input: 0, phase: 'complete', keys: [], aggregates: [aggregate], schema: [{ name: 's', type, nullable: true }] },
+    [field],
+    [],
+  );
+  try {
+    const given: unknown[] = [];
+    const batch = fromPlain(
+      [field],
+      values.map((one) => [one]),
+    );
+    for (const element of [{ kind: 'batch', batch } as const, end]) {
+      for (const out of operator.process(element, 0)) if (out.kind === 'batch') given.push(plainValue(out.batch.columns[0]!, 0));
+    }
+    return given[0];
+  } catch (thrown) {
+    return (thrown as SluiceError).code;
+  }
+}
+
+const least = '-9223372036854775808';
+const most = '9223372036854775807';
+const cases: Readonly<Record<string, () => Promise<void>>> = {
+  async 'mod-zero'() {
+    assert.equal(await theirs('7 % 0'), null);
+    assert.equal(
+      ours(() => call('mod', [value(7, 'int32'), value(0, 'int32')])),
+      'DIVISION_BY_ZERO',
+    );
+  },
+  async 'mod-minus-one'() {
+    assert.equal(await theirs(`(${least})::BIGINT % (-1)::BIGINT`), 'error');
+    assert.equal(
+      ours(() => call('mod', [value(least, 'int64'), value('-1', 'int64')])),
+      '0',
+    );
+  },
+  async 'integer-limit'() {
+    assert.equal(await theirs('9007199254740991::BIGINT + 1'), '9007199254740992');
+    assert.equal(
+      ours(() => call('add', [value('9007199254740991', 'integer'), value('1', 'integer')])),
+      'VALUE_OUT_OF_RANGE',
+    );
+    assert.equal(
+      ours(() => call('add', [value('9007199254740991', 'int64'), value('1', 'int64')])),
+      '9007199254740992',
+    );
+  },
+  async 'sum-limit'() {
+    assert.equal(await theirs(`sum(x) FROM (VALUES (${most}), (1)) t(x)`), '9223372036854775808');
+    assert.equal(sumOf('int64', [most, '1']), 'VALUE_OUT_OF_RANGE');
+    assert.equal(sumOf('int64', [most, '1', '-1']), most);
+  },
+  async 'max-of-bool'() {
+    assert.equal(await theirs('max(x) FROM (VALUES (true), (false)) t(x)'), true);
+    const flags = schema({ x: bool() });
+    const build = () =>
+      buildGraph(
+        job({
+          name: 'max',
+          build: (flow) =>
+            flow.rows(flags, [{ x: true }]).aggregate((t) => ({ m: (t.x as unknown as { max(): ReturnType<typeof t.x.count> }).max() })),
+        }),
+      );
+    assert.throws(build, { code: 'EXPRESSION_TYPE' });
+  },
+  async 'cast-text-to-whole'() {
+    for (const [text, whole] of [
+      ['1.5', 2],
+      ['1e3', 1000],
+    ] as const) {
+      assert.equal(await theirs(`'${text}'::INTEGER`), whole);
+      assert.equal(
+        ours(() => cast(value(text, 'utf8'), 'int32')),
+        'VALUE_OUT_OF_RANGE',
+      );
+      assert.equal(
+        ours(() => cast(cast(value(text, 'utf8'), 'float64'), 'int32')),
+        whole,
+      );
+    }
+  },
+  async 'cast-text-to-date'() {
+    const text = '2024-02-29 23:59:59.5';
+    assert.equal(await theirs(`('${text}'::DATE)::VARCHAR`), '2024-02-29');
+    assert.equal(
+      ours(() => cast(value(text, 'utf8'), 'date')),
+      'VALUE_OUT_OF_RANGE',
+    );
+    assert.equal(
+      ours(() => cast(cast(cast(value(text, 'utf8'), 'timestamp'), 'date'), 'utf8')),
+      '2024-02-29',
+    );
+  },
+  async 'cast-float-edge'() {
+    assert.equal(await theirs('(2147483647.5::DOUBLE)::INTEGER'), -2147483648);
+    assert.equal(
+      ours(() => cast(value(2147483647.5, 'float64'), 'int32')),
+      'VALUE_OUT_OF_RANGE',
+    );
+  },
+  async 'epoch-millis'() {
+    assert.equal(await theirs('epoch_ms(make_timestamp(-1500))'), '-1');
+    assert.equal(
+      ours(() => call('epochMillis', [value('-1500', 'timestamp')])),
+      -2,
+    );
+  },
+  async 'case-newer'() {
+    // Latin capital letter s with diagonal stroke and its small partner, of Unicode 16.
+    assert.equal(await theirs('unicode(lower(chr(42956)))'), 42956);
+    assert.equal(
+      ours(() => call('lower', [value('\u{a7cc}', 'utf8')])),
+      '\u{a7cd}',
+    );
+  },
+};
+
+const documented = [...readFileSync(new URL('../docs/SEMANTICS.md', import.meta.url), 'utf8').matchAll(/^\| `([\w-]+)` \|/gm)].map(
+  (match) => match[1]!,
+);
+
+test('every exception that is written down is tested, and no other', () => {
+  assert.deepEqual(documented, Object.keys(cases));
+});
+for (const [name, check] of Object.entries(cases)) test(`SEMANTICS ${name}`, check);
