@@ -6,6 +6,7 @@ import { GiB } from '#manager/protocol/ids.ts';
 import { createLocalShuffle } from '#runtime/shuffle/local.ts';
 import { createMemoryShuffle } from '#runtime/shuffle/memory.ts';
 import type { ShuffleHandle } from '#runtime/shuffle/spi.ts';
+import { remoteWorld } from './remote.ts';
 import { type StoredWorld, testLoss, testShuffle, type World } from './shuffle.ts';
 
 async function memoryWorld(): Promise<World> {
@@ -39,4 +40,6 @@ async function localWorld(): Promise<StoredWorld> {
 
 testShuffle('memory', memoryWorld);
 testShuffle('local', localWorld);
+testShuffle('remote', remoteWorld);
 testLoss('local', localWorld);
+testLoss('remote', remoteWorld);
