@@ -57,6 +57,11 @@ export function createJoin(spec: Spec, inputs: readonly Schema[]): Operator {
   let waiting: Batch[] = [];
   let table: Table | null = null;
   let probeEnded = false;
+  // Scratch of a probe, kept from batch to batch: what leaves owns its arrays.
+  let lanes = new Int32Array(0);
+  let groupOf = new Int32Array(0);
+  const probeRows = new Int32Array(batchRows);
+  const buildRows = new Int32Array(batchRows);
 
   const build = (): Table => {
     const batch = concat(buildSchema, built);
@@ -101,13 +106,13 @@ export function createJoin(spec: Spec, inputs: readonly Schema[]): Operator {
     if (n === 0) return;
     const { groups, first, next } = table!;
     const keys = probeKeys.map((c) => batch.columns[c]!);
-    const lanes = new Int32Array(n * encoder.width);
-    const groupOf = new Int32Array(n);
+    if (groupOf.length < n) {
+      lanes = new Int32Array(n * encoder.width);
+      groupOf = new Int32Array(n);
+    }
     encoder.encode(keys, n, true, lanes);
     groups.lookup(lanes, n, groupOf);
     for (const { validity } of keys) if (validity !== null) for (let i = 0; i < n; i++) if (bitAt(validity, i) === 0) groupOf[i] = -1;
-    const probeRows = new Int32Array(batchRows);
-    const buildRows = new Int32Array(batchRows);
     let count = 0;
     /** As long as each probe row has given just one row, its columns need no gathering. */
     let unchanged = true;
