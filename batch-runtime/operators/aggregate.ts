@@ -12,6 +12,7 @@ import { KeyEncoder } from '../batch/keys.ts';
 import { slice } from '../batch/slice.ts';
 import { compileProjection } from '../expression/compile.ts';
 import type { Aggregate, Expression } from '../expression/expression.ts';
+import { call, literal } from '../expression/functions.ts';
 import { accumulatorFields, partialSchema } from '../graph/partial-aggregate.ts';
 import type { UserFunction } from '../graph/plan.ts';
 import type { StageOperator } from '../graph/stage.ts';
@@ -39,11 +40,18 @@ function inputsOf(aggregates: readonly Aggregate[]): Inputs {
     const known = expressions.findIndex((e) => JSON.stringify(e) === text);
     return known >= 0 ? known : expressions.push(expression) - 1;
   };
+  const seen = aggregates.map(seenOf);
   return {
-    arguments: aggregates.map((a) => place(a.argument)),
-    filters: aggregates.map((a) => place(a.filter)),
+    arguments: seen.map((a) => place(a.argument)),
+    filters: seen.map((a) => place(a.filter)),
     expressions,
   };
+}
+
+/** An argument that is computed is not computed where the filter is not true: it might fail there. Then its nulls are the filter. */
+function seenOf({ argument, filter }: Aggregate): Pick<Aggregate, 'argument' | 'filter'> {
+  if (argument === null || filter === null || argument.op === 'column') return { argument, filter };
+  return { argument: call('when', [filter, argument, literal(null, argument.type)]), filter: null };
 }
 
 /**

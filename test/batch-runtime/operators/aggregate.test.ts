@@ -5,10 +5,13 @@ import { type Batch, batchRows, type Schema, type TypeKind } from '#runtime/batc
 import { slice } from '#runtime/batch/slice.ts';
 import type { Aggregate, Expression } from '#runtime/expression/expression.ts';
 import { call, columnRef, literal } from '#runtime/expression/functions.ts';
+import { interpret } from '#runtime/expression/interpret.ts';
 import type { Value } from '#runtime/expression/values.ts';
 import { partialSchema } from '#runtime/graph/partial-aggregate.ts';
 import { createAggregate } from '#runtime/operators/aggregate.ts';
-import { batchOf, edges, formArb } from '../batch/columns.ts';
+import type { Operator } from '#runtime/operators/operator.ts';
+import { batchOf, edges, formArb, kinds, order } from '../batch/columns.ts';
+import { pick, randomBatch, randomExpression, schema as randomSchema } from '../expression/random.ts';
 import { batchesOf, cells, elementsOf, field, namedRows, reference, run, texts } from './run.ts';
 
 const input: Schema = [
@@ -162,6 +165,46 @@ test('a total that fits does not depend on how the rows were spread over tasks',
     run(operator('partial', [], [aggregates[1]!], tasks[0]!.schema), [tasks[0]!]),
   );
   assert.deepEqual(namedRows([mean!]), [{ m: 2 ** 63 }]);
+});
+
+test('random arguments and filters give what the interpreter gives, or its error', () => {
+  let compared = 0;
+  fc.assert(
+    fc.property(fc.gen(), fc.constantFrom('count' as const, 'min' as const, 'max' as const), (g, fn) => {
+      const argument = randomExpression(g, fc, pick(g, fc, kinds), 2);
+      const filter = g(fc.boolean) ? randomExpression(g, fc, 'bool', 2) : null;
+      const batch = randomBatch(g, fc, g(fc.nat, { max: 12 }));
+      const spec = aggregate('a', fn, argument, filter);
+      const running = (): Operator =>
+        createAggregate(
+          { kind: 'aggregate', uid: 'a', input: 0, phase: 'complete', keys: [], aggregates: [spec], schema: outputOf([], [spec]) },
+          randomSchema,
+          [],
+        );
+      let expected: Value;
+      try {
+        const seen = Array.from({ length: batch.length }, (_, i) => i)
+          .map((i) => (filter === null || interpret(filter, batch, i) === true ? interpret(argument, batch, i) : null))
+          .filter((value) => value !== null);
+        const sign = fn === 'max' ? -1 : 1;
+        expected = fn === 'count' ? seen.length : seen.length === 0 ? null : seen.reduce((a, b) => (order(a, b) * sign <= 0 ? a : b));
+      } catch (thrown) {
+        assert.throws(() => run(running(), [batch]), { code: (thrown as { code: string }).code });
+        return;
+      }
+      assert.deepEqual(cells(run(running(), [batch])[0]!, 'a'), [expected === 0 ? 0 : expected]);
+      compared++;
+    }),
+    { numRuns: 200 },
+  );
+  assert(compared > 60);
+});
+
+test('an argument is not evaluated where the filter is not true', () => {
+  const number = call('cast', [ref('word')], { kind: 'int32' });
+  const filter = call('ne', [ref('word'), literal('x', { kind: 'utf8' })]);
+  assert.deepEqual(total('word', ['1', 'x', '2', null], aggregate('s', 'sum', number, filter), aggregate('n', 'count', number, filter)), [3, 2]);
+  assert.throws(() => total('word', ['1', 'x'], aggregate('s', 'sum', number)), { code: 'VALUE_OUT_OF_RANGE' });
 });
 
 test('NaN is the greatest, also among sums', () => {
