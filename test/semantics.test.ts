@@ -177,3 +177,13 @@ test('every exception that is written down is tested, and no other', () => {
   assert.deepEqual(documented, Object.keys(cases));
 });
 for (const [name, check] of Object.entries(cases)) test(`SEMANTICS ${name}`, check);
+
+test('every decision names a test that there is', () => {
+  const page = readFileSync(new URL('../docs/SEMANTICS.md', import.meta.url), 'utf8');
+  const rows = [...page.slice(page.indexOf('## What SQL leaves open')).matchAll(/^\| .* \| `([^`]+\.test\.ts)`: (.*) \|$/gm)];
+  assert(rows.length >= 15, `${rows.length} rows`);
+  for (const [, file, title] of rows) {
+    const source = readFileSync(new URL(`batch-runtime/${file}`, import.meta.url), 'utf8');
+    assert(source.includes(`test('${title}'`) || source.includes(`test("${title}"`), `${file}: ${title}`);
+  }
+});
