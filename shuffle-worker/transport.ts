@@ -15,6 +15,8 @@ const protocolName = `sluice/${protocolVersion}`;
 const dataPath = '/data';
 /** A refusal with its error, or the headers of a 101, are shorter. */
 const maxAnswerBytes = 16 * KiB;
+/** What a peer gets to take what was sent before a close. */
+const lingerMs = 1000;
 /** From dialling to the 101. */
 const answerMs = 10_000;
 
@@ -274,8 +276,10 @@ function channelOf(socket: Socket): Channel {
       });
     },
     close: () => {
-      // What was said before, an error above all, still goes out.
-      if (!socket.destroyed) socket.destroySoon();
+      // What was said before, an error above all, still goes out, unless the peer takes nothing.
+      if (socket.destroyed) return;
+      socket.destroySoon();
+      setTimeout(() => socket.destroy(), lingerMs).unref();
     },
   };
 }

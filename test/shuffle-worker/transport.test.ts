@@ -164,6 +164,22 @@ test('who answers with something else is no worker; who speaks another version i
   await new Promise((resolve) => listener.close(resolve));
 });
 
+test('a peer that takes nothing does not keep a connection from ending', async () => {
+  const world = await serve();
+  const socket = connect(world.to.port, '127.0.0.1');
+  socket.on('error', () => {});
+  socket.write(['GET /data HTTP/1.1', 'host: x', 'connection: Upgrade', 'upgrade: sluice/0', 'authorization: Bearer good', '', ''].join('\r\n'));
+  await until(() => world.events.attached === 1);
+  socket.pause();
+  const sending = world.channel().send([new Uint8Array(64 * MiB)]);
+  sending.catch(() => {});
+  world.channel().close();
+  await assert.rejects(sending, isCode('CONNECTION_LOST'));
+  await ended(world.server);
+  assert.equal(world.events.closed, 1);
+  socket.destroy();
+});
+
 test('a peer that is gone is noticed on both sides', async () => {
   const world = await serve();
   let closed = 0;
