@@ -1,0 +1,30 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { csv, parquet } from '#runtime/connectors/builders.ts';
+import { int32, schema, utf8 } from '#runtime/schema.ts';
+
+const columns = schema({ n: int32(), t: utf8().nullable() });
+
+test('with a schema it is a source with its fields, in their order', () => {
+  const { source, fields } = csv('in/*.csv', { schema: columns, rejects: 'bad.csv' });
+  assert.deepEqual(source, { connector: 'csv', path: 'in/*.csv', rejects: 'bad.csv' });
+  assert.deepEqual(fields, [
+    { name: 'n', type: { kind: 'int32' }, nullable: false },
+    { name: 't', type: { kind: 'utf8' }, nullable: true },
+  ]);
+  assert.deepEqual(parquet('in', { schema: columns }).source, { connector: 'parquet', path: 'in' });
+});
+
+test('without a schema it is a sink, and a source of which nothing is declared', () => {
+  const out = parquet('out', { partitionBy: ['t'], overwrite: true });
+  assert.deepEqual(out.sink, { connector: 'parquet', path: 'out', overwrite: true, partitionBy: ['t'] });
+  assert.deepEqual(out.names, ['t']);
+  assert.equal(out.fields, null);
+  assert.deepEqual(csv('out.csv').sink, { connector: 'csv', path: 'out.csv', overwrite: false });
+});
+
+test('specs are plain JSON', () => {
+  for (const { source, sink } of [csv('a'), parquet('b', { partitionBy: ['n'] }), csv('c', { overwrite: true })]) {
+    assert.deepEqual(JSON.parse(JSON.stringify({ source, sink })), { source, sink });
+  }
+});
