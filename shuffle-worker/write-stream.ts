@@ -9,7 +9,7 @@ import { levels } from '#manager/protocol/control.ts';
 import { asSluiceError, SluiceError } from '#manager/protocol/errors.ts';
 import { shuffleText } from '#manager/protocol/ids.ts';
 import { maxWritePartitions } from './limits.ts';
-import { blockBytes, manifestPartition } from './protocol/block.ts';
+import { manifestPartition, verifyBlock } from './protocol/block.ts';
 import { errorMessage, type Message, type MessageOf } from './protocol/frames.ts';
 import type { Incoming, Store, StoredStream } from './store/store.ts';
 
@@ -63,9 +63,10 @@ export class WriteStream {
   take(address: number, length: number): void {
     const { store } = this.#serving;
     const { memory } = store.options;
-    if (this.#over || this.#isManifestAgain(address, length)) {
+    const { cell } = this.#stored;
+    if (this.#over || cell) {
+      if (cell && !this.#over) this.#takeAgain(memory.bytes.subarray(address, address + length), cell.manifestHash);
       memory.arena.free(address, length);
-      if (!this.#over) this.#finish();
       return;
     }
     try {
@@ -139,12 +140,17 @@ export class WriteStream {
     });
   }
 
-  /** The manifest of a stream that is complete, sent again because its acknowledgement got lost. */
-  #isManifestAgain(address: number, length: number): boolean {
-    const { cell } = this.#stored;
-    const { words } = this.#serving.store.options.memory;
-    if (!cell || length !== blockBytes(words[address / 4 + 2]!)) return false;
-    return BigInt(words[address / 4 + 14]!) + (BigInt(words[address / 4 + 15]!) << 32n) === cell.manifestHash;
+  /** What comes behind the manifest: it again, because its acknowledgement got lost, perhaps damaged; or what has no place here. */
+  #takeAgain(bytes: Uint8Array, manifestHash: bigint): void {
+    const block = verifyBlock(bytes, 0);
+    const { map, attempt } = this.#stored.target;
+    if (block.kind === 'block' && block.headerHash === manifestHash && block.bytes === bytes.length) this.#finish();
+    else {
+      // Nothing of what is complete, and perhaps committed, is touched.
+      this.leave();
+      const what = `behind the manifest of map ${map}, attempt ${attempt}`;
+      this.#link.tell(errorMessage(this.id, new SluiceError(block.kind === 'corrupt' ? 'CORRUPT_BLOCK' : 'IDENTITY_MISMATCH', { what })));
+    }
   }
 
   #goneError(): SluiceError {

@@ -54,6 +54,18 @@ test('a stream resumes where it was, on another connection; what comes late over
   third.tell(openWrite(3, { shuffle, map: 0 }));
   third.push(3, blocks[0]!);
   assert.equal(codeOf(third.last('error', 3).code), 'IDENTITY_MISMATCH');
+  // Damaged on its way, it may be sent once more; what is complete is not touched by either.
+  for (let at = 0; at < manifest.length; at += 7) {
+    const harmed = manifest.slice();
+    harmed[at]! ^= 1;
+    third.tell(openWrite(100 + at, { shuffle, map: 0 }));
+    third.push(100 + at, harmed);
+    assert.equal(codeOf(third.last('error', 100 + at).code), 'CORRUPT_BLOCK');
+  }
+  third.tell(openWrite(4, { shuffle, map: 0 }));
+  third.push(4, manifest);
+  assert.equal(third.last('ack', 4).final, 1);
+  assert.equal(world.worker.gauges().cells, 1);
   await world.close();
 });
 
