@@ -56,7 +56,7 @@ test('what can throw stays where it was written, guarded by the filter below it'
     'scan where a <> 0',
     'filter a <> 0',
     'project',
-    'filter (a % a) = 0 and function#0(a) > 1'.replace(' > 1', ' > 1'),
+    'filter ((a % a) = 0) and (function#0(a) > 1)'.replace(' > 1', ' > 1'),
   ]);
 });
 
