@@ -52,12 +52,7 @@ test('what can throw stays where it was written, guarded by the filter below it'
       .rename({ k: 'key' })
       .filter((t) => t.a.mod(t.a).eq(0).and(double(t.a).gt(1))),
   );
-  assert.deepEqual(shape(pushFilters(plan)), [
-    'scan where a <> 0',
-    'filter a <> 0',
-    'project',
-    'filter ((a % a) = 0) and (function#0(a) > 1)'.replace(' > 1', ' > 1'),
-  ]);
+  assert.deepEqual(shape(pushFilters(plan)), ['scan where a <> 0', 'filter a <> 0', 'project', 'filter ((a % a) = 0) and (function#0(a) > 1)']);
 });
 
 test('into the side of a join it speaks of; not into the right side of a left join', () => {
