@@ -1,0 +1,171 @@
+/**
+ * What must hold whatever goes wrong, beyond what readers get: promises between parts that would be broken in silence,
+ * because another part makes up for them. Each is stated over what can be seen (calls, a worker's arena, pages of a disk),
+ * not over a model of the product.
+ *
+ * - A worker never has more memory in use and promised than its arena.
+ * - What was acknowledged at a level is still held after a crash the level survives.
+ * - An intact cell is never reported missing or corrupt.
+ * - A region that is believed after a restart was written in the present use of its segment.
+ * - A manager that has started again knows everything its predecessors answered.
+ * - When the job has ended nobody keeps anything of it.
+ */
+import type { Answer, Layout, Level, Request } from '#manager/protocol/control.ts';
+import { segmentPath } from '#worker/store/directory.ts';
+import { indexOffset, pageBytes, regionHeaderBytes } from '#worker/store/region.ts';
+import type { Worker } from '#worker/worker.ts';
+import type { Cluster, WorkerPlace } from './cluster.ts';
+import type { Exchange } from './control.ts';
+
+/** A cell whose writer was told that it is held at the level. */
+interface Promised {
+  readonly shuffle: string;
+  readonly map: number;
+  readonly attempt: number;
+  readonly location: number;
+  readonly manifestHash: string;
+  readonly worker: string;
+  readonly level: Level;
+  /** How many crashes the worker's place had seen by then. */
+  readonly crashes: number;
+}
+
+const keyOf = (cell: Pick<Promised, 'shuffle' | 'map' | 'attempt' | 'location'>): string =>
+  `${cell.shuffle} ${cell.map} ${cell.attempt} ${cell.location}`;
+
+export class Oracles {
+  readonly #cluster: Cluster;
+  readonly #promised = new Map<string, Promised>();
+  /** Replicas as the layouts said them: incarnation to worker id. */
+  readonly #workerOf = new Map<string, string>();
+  readonly #levels = new Map<string, Level>();
+  readonly #placeOf = new Map<string, WorkerPlace>();
+  readonly #released = new Set<string>();
+  /** By shuffle: the newest version that was answered, and by which start of the manager. */
+  readonly #versions = new Map<string, { version: number; start: number }>();
+
+  constructor(cluster: Cluster) {
+    this.#cluster = cluster;
+    cluster.control.watchers.push((exchange) => this.#watch(exchange));
+    cluster.opened = (place, worker) => this.#opened(place, worker);
+    cluster.reached = (place, worker) => this.#reached(place, worker);
+  }
+
+  released(shuffle: string): void {
+    this.#released.add(shuffle);
+  }
+
+  #violate(what: string): void {
+    this.#cluster.simulation.violate(what);
+  }
+
+  #watch({ name, request, answer, error, start }: Exchange): void {
+    if (name === 'release') this.#released.add((request as Request<'release'>).shuffle);
+    if (error !== null) return;
+    if (name === 'openShuffle' || name === 'resolveShuffle' || name === 'layout') this.#saw(answer as Layout);
+    if (name === 'openShuffle' || name === 'resolveShuffle' || name === 'layout') this.#versioned((answer as Layout).shuffle, (answer as Layout).version, start);
+    if (name === 'commit' || name === 'lost') {
+      this.#versioned((request as Request<'commit' | 'lost'>).shuffle, (answer as Answer<'commit' | 'lost'>).version, start);
+    }
+    if (name === 'commit') this.#committed(request as Request<'commit'>, answer as Answer<'commit'>);
+    if (name === 'lost') this.#lost(request as Request<'lost'>, answer as Answer<'lost'>);
+    if (name === 'announce') this.#announced(request as Request<'announce'>);
+  }
+
+  #saw(layout: Layout): void {
+    this.#levels.set(layout.shuffle, layout.spec.level);
+    for (const { replicas } of layout.locations) for (const { incarnation, worker } of replicas) this.#workerOf.set(incarnation, worker);
+  }
+
+  #versioned(shuffle: string, version: number, start: number): void {
+    const known = this.#versions.get(shuffle);
+    if (known !== undefined && start > known.start && version < known.version) {
+      this.#violate(`the manager answers version ${version} of shuffle ${shuffle}; before it was started again it answered ${known.version}`);
+    }
+    if (known === undefined || version > known.version) this.#versions.set(shuffle, { version, start });
+  }
+
+  #opened(place: WorkerPlace, worker: Worker): void {
+    this.#placeOf.set(worker.id, place);
+    this.#workerOf.set(worker.incarnation, worker.id);
+    if (place.disk.harmed) return;
+    for (const [shuffle, { shelves }] of worker.store.shuffles) {
+      for (const { regions } of shelves) {
+        for (const { segment, offset, dataBytes, index, ordinal } of regions) {
+          // What was not synced may have lost data to the power; a reader finds that. Header, index and trailer are what is believed.
+          const tail = offset + indexOffset({ dataBytes, indexBytes: index.byteLength });
+          const path = segmentPath(segment.number);
+          if (place.disk.isOfThisUse(path, offset, pageBytes) && place.disk.isOfThisUse(path, tail, index.byteLength + regionHeaderBytes)) continue;
+          this.#violate(`${place.name} believes region ${ordinal} of shuffle ${shuffle}, which is of an earlier use of segment ${segment.number}`);
+        }
+      }
+    }
+  }
+
+  #reached({ name }: WorkerPlace, worker: Worker): void {
+    const { arenaBytes, arenaUsedBytes, grantedBytes } = worker.gauges();
+    if (arenaUsedBytes + grantedBytes > arenaBytes) this.#violate(`${name} has ${arenaUsedBytes} bytes in use and ${grantedBytes} promised, of ${arenaBytes}`);
+  }
+
+  #committed({ shuffle, map, attempt, cells }: Request<'commit'>, { won }: Answer<'commit'>): void {
+    if (!won) return;
+    for (const { location, incarnations, manifestHash } of cells) {
+      for (const incarnation of incarnations) {
+        const worker = this.#workerOf.get(incarnation);
+        const place = worker === undefined ? undefined : this.#placeOf.get(worker);
+        if (worker === undefined || place === undefined) continue;
+        const cell: Promised = {
+          shuffle,
+          map,
+          attempt,
+          location,
+          manifestHash,
+          worker,
+          level: this.#levels.get(shuffle) ?? 'received',
+          crashes: place.worker?.incarnation === incarnation ? place.crashes.length : -1,
+        };
+        // Sent again: the first one tells when it was held.
+        if (!this.#promised.has(keyOf(cell))) this.#promised.set(keyOf(cell), cell);
+      }
+    }
+  }
+
+  /** A worker says what it has after a restart. */
+  #announced({ worker, held }: Request<'announce'>): void {
+    const place = this.#placeOf.get(worker);
+    if (place === undefined || place.disk.harmed) return;
+    const known = new Set(held.map((cell) => `${keyOf(cell)} ${cell.manifestHash}`));
+    for (const cell of this.#promised.values()) {
+      if (cell.worker !== worker || cell.level === 'received' || cell.crashes < 0 || this.#released.has(cell.shuffle)) continue;
+      const since = place.crashes.slice(cell.crashes);
+      // The same incarnation registers again with a new manager: what was committed while its announcement was under way is not in it.
+      if (since.length === 0) continue;
+      if (cell.level === 'written' && since.some((how) => how !== 'kill')) continue;
+      if (known.has(`${keyOf(cell)} ${cell.manifestHash}`)) continue;
+      this.#violate(
+        `${place.name} does not hold map ${cell.map}, attempt ${cell.attempt} of shuffle ${cell.shuffle} at location ${cell.location} any more, acknowledged as ${cell.level}, after ${since.join(', ') || 'no crash'}`,
+      );
+    }
+  }
+
+  #lost({ shuffle, location, incarnation, maps, because }: Request<'lost'>, { vacated }: Answer<'lost'>): void {
+    if (!vacated || (because !== 'missing' && because !== 'corrupt')) return;
+    const { faults } = this.#cluster;
+    const place = this.#placeOf.get(this.#workerOf.get(incarnation) ?? '');
+    // What arrived damaged looks the same to a reader, wherever it was damaged.
+    if (place === undefined || place.disk.harmed || place.disk.torn || (faults.reached.get('flip') ?? 0) > 0) return;
+    this.#violate(`maps ${maps.join(', ')} of shuffle ${shuffle} at location ${location} are reported ${because}, but nothing has harmed ${place.name}`);
+  }
+
+  /** Why the cluster is not clean after the job's end; null when it is. */
+  leftovers(): string | null {
+    for (const { name, worker } of this.#cluster.places) {
+      if (worker === null) return `${name} is down`;
+      const { shuffles, arenaUsedBytes, accountBytes, readBytes, indexBytes, streams } = worker.gauges();
+      for (const [what, amount] of Object.entries({ shuffles, arenaUsedBytes, accountBytes, readBytes, indexBytes, streams })) {
+        if (amount !== 0) return `${name} keeps ${what}: ${amount}`;
+      }
+    }
+    return null;
+  }
+}
