@@ -111,8 +111,8 @@ export function createJoin(spec: Spec, inputs: readonly Schema[]): Operator {
       groupOf = new Int32Array(n);
     }
     encoder.encode(keys, n, true, lanes);
+    // A null has lanes of its own, which no group has: rows with a null key were left out.
     groups.lookup(lanes, n, groupOf);
-    for (const { validity } of keys) if (validity !== null) for (let i = 0; i < n; i++) if (bitAt(validity, i) === 0) groupOf[i] = -1;
     let count = 0;
     /** As long as each probe row has given just one row, its columns need no gathering. */
     let unchanged = true;

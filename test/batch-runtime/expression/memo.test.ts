@@ -39,8 +39,10 @@ test('texts are a dictionary that later ones do not change, and never an empty o
   keep(2, 'first');
   const early = memo.toDictionary();
   assert.equal(memo.toDictionary(), early);
-  keep(0, 'b'.repeat(5000));
+  keep(1, 'b');
+  assert.equal(valueAt(memo.toDictionary(), 1), 'b');
+  keep(0, 'c'.repeat(5000));
   const late = memo.toDictionary();
-  assert.deepEqual([valueAt(early, 0), valueAt(late, 0), valueAt(late, 1)], ['first', 'first', 'b'.repeat(5000)]);
-  assert.deepEqual([memo.values[2], memo.values[0]], [0, 1]);
+  assert.deepEqual([valueAt(early, 0), valueAt(late, 0), valueAt(late, 2)], ['first', 'first', 'c'.repeat(5000)]);
+  assert.deepEqual([memo.values[2], memo.values[1], memo.values[0]], [0, 1, 2]);
 });

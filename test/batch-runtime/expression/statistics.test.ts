@@ -10,14 +10,19 @@ import { columnOf, edges, kinds, randomBatch, randomExpression } from './random.
 
 /** What a file would say of a batch; some of it left out. */
 const statisticsOf =
-  (batch: Batch, known: (name: string) => boolean, counted: boolean): Statistics =>
+  (batch: Batch, known: (name: string) => boolean, counted: boolean, open: readonly boolean[] = []): Statistics =>
   (name) => {
     if (!known(name)) return undefined;
     const column = batch.columns[batch.schema.findIndex((field) => field.name === name)]!;
     const values = Array.from({ length: batch.length }, (_, i) => valueAt(column, i));
     const there = values.filter((value): value is NonNullable<Value> => value !== null && !Number.isNaN(value));
     const least = (sign: number): Value => (there.length === 0 ? null : there.reduce((a, b) => (compareValues(a, b) * sign <= 0 ? a : b)));
-    return { min: least(1), max: least(-1), nullCount: counted ? values.filter((value) => value === null).length : -1, rows: batch.length };
+    return {
+      min: open[0] ? null : least(1),
+      max: open[1] ? null : least(-1),
+      nullCount: counted ? values.filter((value) => value === null).length : -1,
+      rows: batch.length,
+    };
   };
 
 test('a predicate that is true for a row is never ruled out', () => {
@@ -27,7 +32,10 @@ test('a predicate that is true for a row is never ruled out', () => {
       const predicate = randomExpression(g, fc, 'bool', 3);
       const batch = randomBatch(g, fc, 1 + g(fc.nat, { max: 4 }));
       const few = g(fc.nat, { max: 3 });
-      const statistics = statisticsOf(batch, (name) => few !== 0 || name.endsWith('A'), g(fc.boolean));
+      const statistics = statisticsOf(batch, (name) => few !== 0 || name.endsWith('A'), g(fc.boolean), [
+        g(fc.nat, { max: 5 }) === 0,
+        g(fc.nat, { max: 5 }) === 0,
+      ]);
       if (mayBeTrue(predicate, statistics)) return;
       ruledOut++;
       for (let i = 0; i < batch.length; i++) {
@@ -96,8 +104,14 @@ test('nulls, lists, ranges and prefixes', () => {
   const [n, s] = one.map(columnRef) as [ReturnType<typeof columnRef>, ReturnType<typeof columnRef>];
   const int = (value: number) => literal(value, { kind: 'int32' });
   const text = (value: string) => literal(value, { kind: 'utf8' });
+  // Of this one no largest value is known.
+  const half = columnRef({ name: 'half', type: { kind: 'utf8' }, nullable: false });
   const known: Statistics = (name) =>
-    name === 'n' ? { min: 10, max: 20, nullCount: 0, rows: 5 } : { min: 'flights-02', max: 'flights-07', nullCount: 5, rows: 9 };
+    name === 'half'
+      ? { min: 'm', max: null, nullCount: 0, rows: 1 }
+      : name === 'n'
+        ? { min: 10, max: 20, nullCount: 0, rows: 5 }
+        : { min: 'flights-02', max: 'flights-07', nullCount: 5, rows: 9 };
   const cases: readonly (readonly [ReturnType<typeof call>, boolean])[] = [
     [call('isNull', [n]), false],
     [call('isNull', [s]), true],
@@ -112,6 +126,9 @@ test('nulls, lists, ranges and prefixes', () => {
     [call('startsWith', [s, text('flights-0')]), true],
     [call('startsWith', [s, text('flights-1')]), false],
     [call('startsWith', [s, text('a')]), false],
+    [call('startsWith', [half, text('z')]), true],
+    [call('startsWith', [half, text('a')]), false],
+    [call('gt', [half, text('z')]), true],
     [call('eq', [call('cast', [n], { kind: 'int64' }), literal('9', { kind: 'int64' })]), false],
     [call('eq', [call('cast', [n], { kind: 'utf8' }), text('9')]), true],
     [call('gt', [n, literal(null, { kind: 'int32' })]), false],

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
-import type { TypeKind } from '#runtime/batch/batch.ts';
+import type { Column, TypeKind } from '#runtime/batch/batch.ts';
 import type { Aggregate } from '#runtime/expression/expression.ts';
 import { columnRef } from '#runtime/expression/functions.ts';
 import type { Value } from '#runtime/expression/values.ts';
@@ -88,5 +88,22 @@ test('sums and averages keep their groups when they grow', () => {
       assert.deepEqual(values[7], fn === 'sum' ? wide(9) : 4.5);
       assert.deepEqual(values[199], fn === 'sum' ? wide(201) : 100.5);
     }
+  }
+});
+
+test('int32 values may leave 2^53 together, and come back', () => {
+  const n = 65_536;
+  const column = (value: number): Column => ({ ...columnOf('int32', []), length: n, data: new Int32Array(n).fill(value) });
+  for (const sign of [1, -1]) {
+    const accumulator = createAccumulator(aggregate('sum', 'int32'));
+    accumulator.grow(1);
+    const group = new Int32Array(n);
+    const add = (value: number, times: number): void => {
+      for (let k = 0; k < times; k++) accumulator.update(group, n, column(value));
+    };
+    add(sign * 2_147_483_647, 70);
+    assert.throws(() => accumulator.final(1), { code: 'VALUE_OUT_OF_RANGE' });
+    add(sign * -2_147_483_647, 69);
+    assert.deepEqual(valuesOf(accumulator.final(1)), [sign * 2_147_483_647 * n]);
   }
 });
