@@ -49,6 +49,8 @@ const memoryRoundBytes = 40 * MiB;
 const partitions = 200;
 const mapBytes = 64 * MiB;
 const bufferBytes = MiB;
+/** A reduce task takes as many partitions as it takes to come to this. */
+const readBytes = 4 * MiB;
 /** Payloads are pieces of this; it compresses about as well as text does. */
 const textBytes = 8 * MiB;
 
@@ -368,16 +370,18 @@ async function writeMap(stage: Stage, kernel: Kernel, view: LayoutView, map: num
 
 const noPush: Promise<void> = Promise.resolve();
 
-/** Partition by partition, as reduce tasks do. */
+/** A few partitions at a time, as reduce tasks do. */
 async function readAll(stage: Stage, flags: Flags<typeof flagTable>, view: LayoutView): Promise<{ digest: Digest; bytes: number }> {
   const { client, zstd } = stage;
   const { kernel, words } = client.receive;
   const digest = new Digest();
+  const step = Math.ceil(readBytes / (view.layout.spec.bytesHint / partitions));
   let [bytes, next] = [0, 0];
   const reader = async (): Promise<void> => {
     while (next < partitions) {
-      const partitionFrom = next++;
-      const range = { partitionFrom, partitionTo: partitionFrom + 1, mapFrom: 0, mapTo: view.layout.spec.maps, ordered: false };
+      const partitionFrom = next;
+      next += step;
+      const range = { partitionFrom, partitionTo: Math.min(next, partitions), mapFrom: 0, mapTo: view.layout.spec.maps, ordered: false };
       for await (const batch of verifiedRead(client, view, range)) {
         batch.each((partition, map, records, payload) => {
           bytes += zstd ? zstdDecompressSync(payload).length : payload.length;
