@@ -102,6 +102,8 @@ export interface Case {
   readonly partitions: number;
   /** False: every join moves both sides. */
   readonly broadcast: boolean;
+  /** Sources give batches of so many rows at most; null: as they come. */
+  readonly batchRows: number | null;
   /** Of both executors: twice as many tasks read a shuffle. */
   readonly slots: number;
 }

@@ -16,6 +16,9 @@ import { readSecret } from '#manager/process/secret.ts';
 import { asSluiceError, SluiceError } from '#manager/protocol/errors.ts';
 import { MiB, mint128 } from '#manager/protocol/ids.ts';
 import { tokenSource } from '#manager/protocol/token.ts';
+import { slice } from '#runtime/batch/slice.ts';
+import type { Source } from '#runtime/connectors/connector.ts';
+import { sources } from '#runtime/connectors/table.ts';
 import { adapters } from '#runtime/execute/adapters.ts';
 import { serveLease } from '#runtime/execute/lease.ts';
 import { explain } from '#runtime/graph/explain.ts';
@@ -125,6 +128,7 @@ export async function openEngine(): Promise<Engine> {
       const stop = new AbortController();
       let served: Promise<unknown> = Promise.resolve();
       let ground: Ground | null = null;
+      const whole = one.batchRows === null ? null : cutBatches(one.batchRows);
       try {
         await coordinator.plan();
         await coordinator.prepare();
@@ -152,6 +156,7 @@ export async function openEngine(): Promise<Engine> {
         await served;
         await ground?.close();
         await coordinator.discard();
+        whole?.();
       }
     },
     regions: async () => (await (await cluster)?.regions()) ?? 0,
@@ -173,6 +178,23 @@ const sharedBy = (driver: ShuffleDriver): ShuffleDriver => ({
   release: (handle) => driver.release(handle),
   close: async () => {},
 });
+
+/** From here on every source gives batches of so many rows at most; answers how to end that. */
+function cutBatches(rows: number): () => void {
+  const table = sources as Record<string, Source>;
+  const before = { ...table };
+  for (const [name, source] of Object.entries(before)) {
+    table[name] = {
+      ...source,
+      async *read(...given) {
+        for await (const batch of source.read(...given)) {
+          for (let from = 0; from < batch.length; from += rows) yield slice(batch, from, Math.min(batch.length, from + rows));
+        }
+      },
+    };
+  }
+  return () => void Object.assign(table, before);
+}
 
 async function resultOf(coordinator: Coordinator, driver: ShuffleDriver, one: Case): Promise<Cell[][]> {
   const { result } = coordinator;

@@ -480,6 +480,7 @@ export function generate(seed: number, number: number, attempt = 0): Case {
     outputs,
     partitions: dice.chance(8) ? 5000 : dice.pick([1, 2, 3, 7, 16, 64, 300]),
     broadcast: number % 2 === 0,
+    batchRows: dice.chance(50) ? null : dice.pick(sources.some(({ rows }) => rows > 10_000) ? [1000, 4096] : [1, 7, 64, 1000]),
     slots: dice.between(1, 3),
   };
 }

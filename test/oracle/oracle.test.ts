@@ -1,10 +1,15 @@
 import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { type Output, used } from './case.ts';
 import { difference, multisetHash } from './compare.ts';
 import { drivers } from './drivers.ts';
+import { openDuck } from './duckdb.ts';
+import { planOf } from './engine.ts';
 import { generate } from './generate.ts';
 import { operators, runOracle, shortOf, type Verdict } from './oracle.ts';
 
@@ -47,6 +52,26 @@ test('a case is a function of its seed, and plain JSON', () => {
     assert.deepEqual(JSON.parse(JSON.stringify(one)), one);
     assert.deepEqual(generate(5, number), one);
     assert.notDeepEqual(generate(5, number, 1), one);
+  }
+});
+
+test('a plan in words is the same every time, has every stage, and is small whatever the number of partitions', async () => {
+  const folder = mkdtempSync(join(tmpdir(), 'sluice-oracle-plans-'));
+  const duck = await openDuck();
+  try {
+    for (let number = 0; number < 8; number++) {
+      const one = { ...generate(4, number), partitions: 5000 };
+      const at = join(folder, String(number));
+      const prepared = { folder: at, values: await duck.prepare(one, at) };
+      const { text, stages } = await planOf(one, prepared);
+      assert.equal((await planOf(one, prepared)).text, text);
+      assert.equal(text.match(/^stage \d+, one task /gm)?.length, stages.stages.length);
+      assert.doesNotMatch(text, /undefined|\[object/);
+      assert.ok(JSON.stringify(stages).length < 100_000 && text.length < 20_000, `${text.length} characters`);
+    }
+  } finally {
+    duck.close();
+    rmSync(folder, { recursive: true });
   }
 });
 
