@@ -61,6 +61,16 @@ test('a slot that is not there gives nothing', () => {
   assert.throws(() => table.table(7), RangeError);
 });
 
+test('a text or a vector that would end outside is refused', () => {
+  const bytes = writeRoot([{ kind: 'text', value: 'abcdef' }]);
+  const view = new DataView(bytes.buffer);
+  const at = bytes.indexOf(0x61) - 4;
+  assert.equal(view.getUint32(at, true), 6);
+  view.setUint32(at, 60, true);
+  assert.throws(() => openRoot(bytes).text(0), RangeError);
+  assert.throws(() => openRoot(bytes).structs(0, 16), RangeError);
+});
+
 test('whatever the bytes are, nothing outside of them is read', () => {
   const value: Value = { kind: 'tables', value: [[{ kind: 'text', value: 'abc' }], [{ kind: 'long', value: 5 }]] };
   const good = writeRoot([value, { kind: 'table', value: [{ kind: 'int', value: 3 }] }]);

@@ -41,6 +41,24 @@ test('it grows past its first tables, and what it gave before stays', () => {
   assert(interner.bytes >= texts.join('').length);
 });
 
+test('texts of one hash are different texts', () => {
+  // Among so many some share all 32 bits of a hash, whatever the hash is.
+  const n = 300_000;
+  const interner = new Interner();
+  const words = new Uint32Array(2);
+  const bytes = new Uint8Array(words.buffer);
+  const each = (visit: (i: number) => void): void => {
+    for (let i = 0; i < n; i++) {
+      words[0] = Math.imul(i, 2_654_435_761);
+      words[1] = Math.imul(i ^ (i >>> 7), 0x85ebca6b) ^ (i << 3);
+      visit(i);
+    }
+  };
+  each((i) => assert.equal(interner.intern(bytes, 0, 8), i));
+  each((i) => assert.equal(interner.lookup(bytes, 0, 8), i));
+  assert.equal(interner.size, n);
+});
+
 test('words are copied into a longer array', () => {
   assert.deepEqual([...grownWords(Int32Array.of(1, 2), 4)], [1, 2, 0, 0]);
 });
