@@ -123,9 +123,10 @@ export class Connection {
       const { channel, welcome } = await transport.connect(to, hello, {
         data: (bytes) => {
           if (turn !== this.#turn) return;
-          this.#heard = clock.now();
           try {
             parser.push(bytes, sink.sink);
+            // A damaged length could make a frame that swallows every word that is still to come.
+            if (!parser.inControl) this.#heard = clock.now();
           } catch (thrown) {
             const error = asSluiceError(thrown);
             if (error.code === 'INTERNAL') throw thrown;

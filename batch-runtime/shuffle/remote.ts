@@ -4,7 +4,7 @@
  * verifying them verified-read.ts's; what a failure means for the engine is decided here. Ports only: the simulator loads it.
  */
 import assert from 'node:assert/strict';
-import type { Clock, DataTransport, Log, Random } from '#manager/process/ports.ts';
+import type { Clock, DataTransport, Log, Millis, Random } from '#manager/process/ports.ts';
 import { type RetryOptions, retry, sleep } from '#manager/process/retry.ts';
 import type { CommittedCell, Layout, ManagerCalls, Request } from '#manager/protocol/control.ts';
 import { asSluiceError, SluiceError } from '#manager/protocol/errors.ts';
@@ -30,6 +30,8 @@ export interface RemoteShuffleOptions {
   readonly token: string;
   /** Who is calling, for the workers' logs. */
   readonly name?: string;
+  /** As the worker client's. */
+  readonly silenceMs?: Millis;
 }
 
 /** A writer has two of these per location: one fills while the other is on its way. */
@@ -55,7 +57,14 @@ export function createRemoteShuffle(options: RemoteShuffleOptions): ShuffleDrive
   const service: Service = {
     ...options,
     retry: { clock, random, patienceMs },
-    client: createWorkerClient({ transport, clock, random, token, name: options.name ?? 'sluice' }),
+    client: createWorkerClient({
+      transport,
+      clock,
+      random,
+      token,
+      name: options.name ?? 'sluice',
+      ...(options.silenceMs === undefined ? {} : { silenceMs: options.silenceMs }),
+    }),
     layouts: new Layouts(manager, { clock, random, patienceMs }),
     kernels: new KernelPool(),
   };

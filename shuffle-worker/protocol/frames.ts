@@ -246,6 +246,11 @@ export class FrameParser {
     return this.#headerFilled === 0;
   }
 
+  /** True while the body of a control frame is waited for. Its header is not checked before all of it is there, so it may never end. */
+  get inControl(): boolean {
+    return this.#headerFilled === frameHeaderBytes && this.#row !== null;
+  }
+
   /** @throws CORRUPT_FRAME, and what the sink throws. `bytes` may be reused after the call. */
   push(bytes: Uint8Array, sink: FrameSink): void {
     let at = 0;

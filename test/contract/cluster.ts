@@ -41,7 +41,7 @@ export interface Cluster {
   close(): Promise<void>;
 }
 
-export async function startCluster(workers: number, arenaBytes = 16 * MiB): Promise<Cluster> {
+export async function startCluster(workers: number, arenaBytes = 16 * MiB, segmentBytes = 16 * MiB): Promise<Cluster> {
   const folder = await mkdtemp(join(tmpdir(), 'sluice-remote-'));
   const { config } = loadConfig(ManagerConfig, managerPrefix, { flags: { port: 0, logLevel: 'silent', dataDir: join(folder, 'manager') } });
   const title = process.title;
@@ -69,7 +69,7 @@ export async function startCluster(workers: number, arenaBytes = 16 * MiB): Prom
       hostLabel: 'here',
       pid: process.pid,
       arenaBytes: bytes,
-      segmentBytes: 16 * MiB,
+      segmentBytes,
       diskBytes: 0,
       drainMs: 1000,
     });
@@ -107,7 +107,7 @@ export interface JobWorld {
   readonly job: number;
   readonly token: string;
   /** A driver as a process of its own would have it. */
-  driver(transport?: DataTransport): ShuffleDriver;
+  driver(transport?: DataTransport, silenceMs?: number): ShuffleDriver;
   view(handle: ShuffleHandle): Promise<LayoutView>;
   close(): Promise<void>;
 }
