@@ -226,7 +226,7 @@ export function decodeOther(
     return out instanceof Int32Array ? out : new Int32Array(out.buffer);
   }
   if ((encoding === 'DELTA_LENGTH_BYTE_ARRAY' || encoding === 'DELTA_BYTE_ARRAY') && physical === 'BYTE_ARRAY') {
-    const parts: Uint8Array[] = new Array(count);
+    const parts: Uint8Array[] = Array.from({ length: count });
     if (count > 0) (encoding === 'DELTA_BYTE_ARRAY' ? deltaByteArray : deltaLengthByteArray)(reader, count, parts);
     const offsets = new Int32Array(count + 1);
     for (let i = 0; i < count; i++) offsets[i + 1] = offsets[i]! + parts[i]!.length;

@@ -3,7 +3,7 @@
  * columns leave the files for the folder names. Row groups are collected in memory and encoded by hyparquet-writer. How
  * files become the output is publish.ts.
  */
-import { type FileHandle, mkdir, open, rm } from 'node:fs/promises';
+import { mkdir, open, rm } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import type { SchemaElement } from 'hyparquet';
 import { ByteWriter, ParquetWriter } from 'hyparquet-writer';
@@ -24,6 +24,8 @@ import { bytesOf, discardOutput, guarded, type Output, openAttempt, prepareOutpu
 const groupRows = 122_880;
 /** Rows that a task keeps over all its folders; then the fullest becomes a row group, however small. */
 const keptRowsMax = 1_048_576;
+/** Files that are finished at once. */
+const finishedAtOnce = 16;
 
 const outputOf = (sink: SinkSpec): Output => ({ path: String(sink['path']), kind: 'folder', overwrite: sink['overwrite'] === true });
 const partitionOf = (sink: SinkSpec): readonly string[] => (sink['partitionBy'] as readonly string[] | undefined) ?? [];
@@ -82,11 +84,18 @@ async function openWriter(output: Output, partitionBy: readonly string[], schema
         // An output without rows has its columns still: the first task says them.
         if (files.size === 0 && task.task === 0 && inFolders.length === 0) fileOf('');
         let bytes = 0;
-        for (const file of files.values()) bytes += await file.finish();
+        // Some at once: a file waits for the disk, and many small ones would wait in a row.
+        const all = [...files.values()];
+        for (let i = 0; i < all.length; i += finishedAtOnce) {
+          const ended = await Promise.allSettled(all.slice(i, i + finishedAtOnce).map((file) => file.finish()));
+          for (const one of ended) {
+            if (one.status === 'rejected') throw one.reason;
+            bytes += one.value;
+          }
+        }
         return { rows, bytes, files: [...files.values()].map((file) => file.name) };
       }),
     async abort() {
-      for (const file of files.values()) await file.abort();
       await rm(folder, { recursive: true, force: true });
     },
   };
@@ -113,14 +122,14 @@ function rowsByFolder(batch: Batch, inFolders: readonly number[]): Map<string, n
   return folders;
 }
 
-/** One file that is being written; opened with its first row group. */
+/** One file that is being written; made with its first row group. */
 class PartFile {
   readonly name: string;
   readonly #path: string;
   readonly #fields: Schema;
   readonly #bytes = new ByteWriter(65_536);
   readonly #writer: ParquetWriter;
-  #handle: FileHandle | null = null;
+  #isThere = false;
   #batches: Batch[] = [];
   kept = 0;
 
@@ -157,24 +166,21 @@ class PartFile {
   async finish(): Promise<number> {
     await this.flush();
     await this.#writer.finish();
-    await this.#drain();
-    await this.#handle!.sync();
-    await this.#handle!.close();
-    this.#handle = null;
+    await this.#drain(true);
     return bytesOf(this.#path);
   }
 
-  async abort(): Promise<void> {
-    await this.#handle?.close().catch(() => {});
-    this.#handle = null;
-  }
-
-  async #drain(): Promise<void> {
-    if (this.#handle === null) {
-      await mkdir(dirname(this.#path), { recursive: true });
-      this.#handle = await open(this.#path, 'wx');
+  /** A file is open only while bytes go to it: there may be more folders than a process may have files. */
+  async #drain(sync = false): Promise<void> {
+    if (!this.#isThere) await mkdir(dirname(this.#path), { recursive: true });
+    const handle = await open(this.#path, this.#isThere ? 'a' : 'wx');
+    this.#isThere = true;
+    try {
+      await handle.appendFile(this.#bytes.getBytes());
+      if (sync) await handle.sync();
+    } finally {
+      await handle.close();
     }
-    await this.#handle.appendFile(this.#bytes.getBytes());
     // The writer goes on counting from where the file is.
     this.#bytes.index = 0;
   }

@@ -11,9 +11,9 @@ const shapeOf = (width: number): ScanShape => ({
   width,
   targets: Int32Array.from({ length: width }, (_, i) => i),
   parsers: Array.from({ length: width }, () => fieldParser({ kind: 'utf8' }, 1000)),
-  nullable: new Array<boolean>(width).fill(true),
+  nullable: Array.from({ length: width }, () => true),
   names: Array.from({ length: width }, (_, i) => `c${i}`),
-  isText: new Array<boolean>(width).fill(true),
+  isText: Array.from({ length: width }, () => true),
   nullText: null,
 });
 const rowsOf = ({ parsers }: ScanShape): PlainValue[][] => {

@@ -26,8 +26,15 @@ test('texts become values of each type', () => {
   assert.deepEqual(valuesOf('int64', ['-9223372036854775808', '9223372036854775807']), ['-9223372036854775808', '9223372036854775807']);
   assert.deepEqual(valuesOf('bool', ['true', 'FALSE', null, 'True']), [true, false, null, true]);
   assert.deepEqual(valuesOf('float64', ['1', '-0.5', '.5', '5.', '1e3', '1E-3', 'nan', '-inf', 'Infinity', '0.1']), [
-    ...[1, -0.5, 0.5, 5, 1000, 0.001],
-    ...['NaN', '-Infinity', 'Infinity'],
+    1,
+    -0.5,
+    0.5,
+    5,
+    1000,
+    0.001,
+    'NaN',
+    '-Infinity',
+    'Infinity',
     0.1,
   ]);
   assert.deepEqual(valuesOf('date', ['1970-01-01', '1969-12-31', '2000-02-29', '0001-01-01', null]), [0, -1, 11_016, -719_162, null]);

@@ -37,8 +37,19 @@ test('columns and row groups are what was written', async () => {
   );
   const found = Object.fromEntries([...file.columns.values()].map((column) => [column.name, column.found]));
   assert.deepEqual(found, {
-    ...{ n: 'int32', u: 'uint32', w: 'int64', d: 'float64', b: 'bool', t: 'utf8', day: 'date', at: 'timestamp', gap: 'int32' },
-    ...{ list: 'nested columns', struct: 'nested columns', price: 'decimal(9,2)', clock: 'time' },
+    n: 'int32',
+    u: 'uint32',
+    w: 'int64',
+    d: 'float64',
+    b: 'bool',
+    t: 'utf8',
+    day: 'date',
+    at: 'timestamp',
+    gap: 'int32',
+    list: 'nested columns',
+    struct: 'nested columns',
+    price: 'decimal(9,2)',
+    clock: 'time',
   });
   // A nested column takes places among the chunks, too.
   assert.equal(file.columns.get('list')!.chunk, -1);
