@@ -50,9 +50,14 @@ test('NaN is above all and equal to itself, -0 is 0', () => {
   assert.equal(compareDoubles(-0, 0), 0);
 });
 
+const textArb = fc.string({
+  unit: fc.constantFrom('a', 'b', '\u007f', '\u0080', 'é', '\ud7ff', '\ue000', '\uffff', '\u{10000}', '\u{10ffff}'),
+  maxLength: 6,
+});
+
 test('text is ordered by its UTF-8 bytes, a prefix first', () => {
   fc.assert(
-    fc.property(fc.string({ unit: 'binary' }), fc.string({ unit: 'binary' }), (x, y) => {
+    fc.property(textArb, textArb, (x, y) => {
       const [a, b] = [Buffer.from(`..${x}`), Buffer.from(`.${y}`)];
       assert.equal(Math.sign(compareBytes(a, 2, a.length, b, 1, b.length)), Buffer.compare(Buffer.from(x), Buffer.from(y)));
     }),

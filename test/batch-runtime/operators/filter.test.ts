@@ -26,7 +26,7 @@ test('rows stay for which the interpreter says true, batch after batch', () => {
         expected,
       );
     }),
-    { numRuns: 150 },
+    { numRuns: 80 },
   );
 });
 
