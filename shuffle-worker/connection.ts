@@ -233,6 +233,7 @@ export class Connection {
       unsent += writing.unsentBytes;
       blocked = Math.max(blocked, writing.nextBytes);
       if (blocked > blockBytes(this.#welcome!.maxBlockBytes)) {
+        this.tell({ type: 'close', stream: writing.id, reason: closeReasons.abort });
         writing.fail(new SluiceError('NO_SPACE', { what: `a block of ${blocked} bytes is more than this worker takes` }));
         blocked = 0;
       }

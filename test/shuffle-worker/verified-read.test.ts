@@ -346,7 +346,12 @@ test('pieces: no more cells than a stream may have, no map that another location
   );
   fc.assert(
     fc.property(fc.integer({ min: 1, max: 3000 }), fc.integer({ min: 1, max: 600_000 }), fc.boolean(), (maps, partitions, ordered) => {
-      const view = viewOf([{}], new Array<number>(maps).fill(1), [], partitions);
+      const view = viewOf(
+        [{}],
+        Array.from({ length: maps }, () => 1),
+        [],
+        partitions,
+      );
       const pieces = piecesOf(view, { partitionFrom: 0, partitionTo: partitions, mapFrom: 0, mapTo: maps, ordered })[0]!;
       let cells = 0;
       let last = 0;
