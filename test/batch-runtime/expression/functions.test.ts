@@ -102,10 +102,10 @@ async function compare(one: Case): Promise<number> {
     // try() makes an error a null; without a null argument only errors are null here
     const right =
       mine === error ? theirs === null : Object.is(typeof mine === 'number' ? mine + 0 : mine, typeof theirs === 'number' ? theirs + 0 : theirs);
-    assert(
-      right,
-      `${one.sql} of (${row.map((value) => (typeof value === 'string' ? JSON.stringify(value) : String(value))).join(', ')}): ${String(mine)}, DuckDB ${String(theirs)}`,
-    );
+    if (!right)
+      assert.fail(
+        `${one.sql} of (${row.map((value) => (typeof value === 'string' ? JSON.stringify(value) : String(value))).join(', ')}): ${String(mine)}, DuckDB ${String(theirs)}`,
+      );
   });
   return rows.length;
 }
