@@ -238,6 +238,7 @@ test('silence: it asks whether anyone is there, and cuts who does not answer', a
   const world = open({ silenceMs: 1000 });
   const reading = world.client.openRead(replicaOf(0), range);
   const next = reading.next();
+  next.catch(() => {});
   await settle();
   const { line } = world.worker;
   let answered = 0;
