@@ -1,6 +1,6 @@
 /**
  * Tables as users write them: verbs that add nodes to the plan of a job. A table holds no rows; it is a name for a node of a
- * graph in the making. The row type follows from the verbs, one mapped type per step (docs/API.md says what that costs);
+ * graph in the making. The row type follows from the verbs, one mapped type per step (test/types holds what that costs the compiler);
  * at run time the same checks are made again for plain JavaScript.
  */
 import { SluiceError } from '#manager/protocol/errors.ts';
