@@ -43,9 +43,10 @@ export const WorkerConfig = Type.Object(
     }),
     arenaBytes: Type.Integer({
       default: 128 * MiB,
-      minimum: MiB,
+      minimum: 3 * MiB,
       maximum: 2 * GiB,
-      description: 'Memory for blocks between their arrival and their flush; half as much again goes to indexes and buffers, as used.',
+      description:
+        'Memory for blocks between their arrival and their flush; half as much again goes to indexes and buffers, as used. An eighth of it is the largest block, and writers aim at 256 KiB.',
     }),
     segmentBytes: Type.Integer({
       default: 256 * MiB,
