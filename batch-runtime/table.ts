@@ -5,6 +5,7 @@
  */
 import { SluiceError } from '#manager/protocol/errors.ts';
 import type { Field, Schema } from './batch/batch.ts';
+import { propertyOf } from './batch/rows.ts';
 import type { Sink, Source } from './connectors/builders.ts';
 import type { Expression } from './expression/expression.ts';
 import { call, columnRef } from './expression/functions.ts';
@@ -204,7 +205,7 @@ export class Draft implements Flow {
     const uid = this.uid('rows');
     const values = rows.map((row, i) =>
       fields.map((field) => {
-        const value = (row as Record<string, unknown>)[field.name] ?? null;
+        const value = propertyOf(row as Record<string, unknown>, field.name) ?? null;
         if (value === null && !field.nullable) refuse(`row ${i} of ${uid} has no ${field.name}: declare it .nullable()`);
         return (literalOf(value, field.type) as Extract<Expression, { op: 'literal' }>).value;
       }),
@@ -269,7 +270,10 @@ class Made {
   rename(names: Readonly<Record<string, string>>): Made {
     const uid = this.draft.uid('rename');
     for (const name of Object.keys(names)) this.#field(uid, name);
-    const columns = this.#fields.map((field) => ({ name: names[field.name] ?? field.name, expression: columnRef(field) }));
+    const columns = this.#fields.map((field) => ({
+      name: Object.hasOwn(names, field.name) ? names[field.name]! : field.name,
+      expression: columnRef(field),
+    }));
     return this.closed(uid).#project(uid, columns);
   }
 

@@ -63,7 +63,13 @@ export function* rowsOf(batch: Batch): Generator<Row> {
   const { schema, columns } = batch;
   for (let i = 0; i < batch.length; i++) {
     const row: Row = {};
-    for (let c = 0; c < columns.length; c++) row[schema[c]!.name] = rowValue(columns[c]!, i);
+    for (let c = 0; c < columns.length; c++) {
+      const { name } = schema[c]!;
+      const value = rowValue(columns[c]!, i);
+      // An assignment to this one name makes no property.
+      if (name === '__proto__') Object.defineProperty(row, name, { value, enumerable: true, configurable: true, writable: true });
+      else row[name] = value;
+    }
     yield row;
   }
 }
@@ -92,8 +98,12 @@ export function plainValue(column: Column, i: number): PlainValue {
  * @throws NULL_IN_COLUMN, ROW_TYPE, VALUE_OUT_OF_RANGE
  */
 export function fromRows(schema: Schema, rows: Iterable<Readonly<Record<string, unknown>>>): Batch {
-  return build(schema, rows, (row, field) => row[field.name], append);
+  return build(schema, rows, (row, field) => propertyOf(row, field.name), append);
 }
+
+/** A property of a row; what every object has, like `constructor`, is none. */
+export const propertyOf = (row: Readonly<Record<string, unknown>>, name: string): unknown =>
+  name in Object.prototype && !Object.hasOwn(row, name) ? undefined : row[name];
 
 /** A batch of rows of plain values, in the order of the schema: `values` nodes and range bounds. @throws as fromRows */
 export function fromPlain(schema: Schema, rows: Iterable<readonly PlainValue[]>): Batch {

@@ -52,18 +52,11 @@ export function textOf(value: NonNullable<Value>, from: TypeKind): string {
   return from === 'timestamp' ? formatTimestamp(value as bigint) : String(value);
 }
 
-const truths: Readonly<Record<string, boolean>> = {
-  true: true,
-  t: true,
-  yes: true,
-  y: true,
-  1: true,
-  false: false,
-  f: false,
-  no: false,
-  n: false,
-  0: false,
-};
+/** In any case. */
+const truths: ReadonlyMap<string, boolean> = new Map([
+  ...['true', 't', 'yes', 'y', '1'].map((text) => [text, true] as const),
+  ...['false', 'f', 'no', 'n', '0'].map((text) => [text, false] as const),
+]);
 
 /** @throws VALUE_OUT_OF_RANGE when the text is no value of that kind */
 export function valueOfText(text: string, to: TypeKind): NonNullable<Value> {
@@ -74,7 +67,7 @@ export function valueOfText(text: string, to: TypeKind): NonNullable<Value> {
 function parse(text: string, to: TypeKind): Value {
   switch (to) {
     case 'bool':
-      return truths[text.toLowerCase()] ?? null;
+      return truths.get(text.toLowerCase()) ?? null;
     case 'float64':
       return parseFloat64(text);
     case 'date':

@@ -114,6 +114,16 @@ test('a key that is computed is a column of the groups alone', () => {
   );
 });
 
+test('names that every object has are names like others', () => {
+  const odd = schema({ constructor: int32(), valueOf: utf8() });
+  assert.deepEqual(
+    fields((flow) => js(flow.read(csv('odd.csv', { schema: odd }))).rename!({ valueOf: 'v' })),
+    ['constructor int32', 'v utf8'],
+  );
+  refused((flow) => js(readSide(flow)).rename!({ toString: 'v' }), 'COLUMN_UNKNOWN', 'toString');
+  refused((flow) => js(flow).rows!(odd, [{}]), 'PLAN_UNSUPPORTED', 'constructor');
+});
+
 test('a join gives the left columns, then the right ones without its keys, null where it may find nothing', () => {
   assert.deepEqual(
     fields((flow) =>

@@ -88,6 +88,20 @@ test('what does not belong in a column is refused, with its name', () => {
   assert.throws(() => fromPlain(schema, [[1, null, null, 'big', null, null, null, null]]), { code: 'ROW_TYPE' });
 });
 
+test('names that every object has are names like others', () => {
+  const odd: Schema = ['__proto__', 'constructor'].map((name) => ({ name, type: { kind: 'int32' }, nullable: true }));
+  const batch = fromPlain(odd, [[1, 2]]);
+  const [given] = [...rowsOf(batch)];
+  assert.deepEqual(Object.entries(given!), [
+    ['__proto__', 1],
+    ['constructor', 2],
+  ]);
+  assert.deepEqual(rowsIn(fromRows(odd, [given!, {}])), [
+    [1, 2],
+    [null, null],
+  ]);
+});
+
 test('rows without columns are counted', () => {
   assert.equal(fromRows([], [{}, {}]).length, 2);
 });
