@@ -72,7 +72,7 @@ export function readParams<P extends TProperties>(
 ): Params<P> {
   const faults: string[] = [];
   for (const name of Object.keys(given)) {
-    if (!(name in of.params)) faults.push(`there is no ${name}, only ${Object.keys(of.params).join(', ') || 'a job without params'}`);
+    if (!Object.hasOwn(of.params, name)) faults.push(`there is no ${name}, only ${Object.keys(of.params).join(', ') || 'a job without params'}`);
   }
   const values: Record<string, unknown> = {};
   for (const [name, schema] of Object.entries(of.params)) {

@@ -46,11 +46,12 @@ test('params: defaults are filled in, text is read by the type, and all is froze
 
 test('every fault of the params is named at once', () => {
   assert.throws(
-    () => readParams(of, { least: 'two', live: 'yes', nested: {}, unknown: 1 }),
+    () => readParams(of, { least: 'two', live: 'yes', nested: {}, unknown: 1, constructor: 1 }),
     (thrown: Error & { code?: string; facts?: { faults?: string[] } }) => {
       assert.equal(thrown.code, 'PARAMS_INVALID');
-      for (const word of ['out', 'least', 'live', 'nested.x', 'unknown']) assert(thrown.message.includes(word), `${word}: ${thrown.message}`);
-      return thrown.facts?.faults?.length === 5;
+      for (const word of ['out', 'least', 'live', 'nested.x', 'unknown', 'constructor'])
+        assert(thrown.message.includes(word), `${word}: ${thrown.message}`);
+      return thrown.facts?.faults?.length === 6;
     },
   );
   for (const least of ['', ' ', '1x', '0x10', '1_0', 'Infinity', '1.5', '-1'])
