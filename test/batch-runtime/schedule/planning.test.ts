@@ -21,7 +21,8 @@ test('paths are meant from the folder the job was started in, and files become s
   assert.equal(scan?.kind === 'scan' && scan.source['path'], join(folder, 'a.csv'));
   assert.equal(sink?.kind === 'sink' && sink.sink['path'], join(folder, 'out.csv'));
   assert.equal(splits.get(scan?.uid ?? '')?.length, 1);
-  assert.equal(bytes, 12);
+  // Without the header.
+  assert.equal(bytes, 8);
   assert.ok(stages.stages.length >= 1);
 });
 
@@ -35,8 +36,9 @@ test('a small right side goes to every task whole, a large one is partitioned', 
     job({
       name: 'plan',
       build(flow) {
-        const t = flow.read(csv('a.csv', { schema: columns }));
-        return t.join(t.rename({ n: 'm' }), { on: 'k' });
+        // Two scans: a stage can't wait for itself.
+        const right = flow.read(csv('a.csv', { schema: columns }), 'right').rename({ n: 'm' });
+        return flow.read(csv('a.csv', { schema: columns }), 'left').join(right, { on: 'k' });
       },
     }),
   );
