@@ -30,6 +30,7 @@ export interface Member {
   readonly folder: string;
   /** Ends it without a word to anyone: what it held is out of reach. */
   kill(): Promise<void>;
+  close(): Promise<void>;
 }
 
 export interface Cluster {
@@ -75,14 +76,16 @@ export async function startCluster(workers: number, arenaBytes = 16 * MiB, segme
     });
     const running = worker;
     let ended = false;
-    const kill = async (): Promise<void> => {
+    const end = async (isKilled: boolean): Promise<void> => {
       if (ended) return;
       ended = true;
+      if (!isKilled) await running.close();
       await own.close();
+      // Its connections are cut at once; that it cannot say goodbye any more is what takes it long.
+      if (isKilled) void running.close().catch(() => {});
       await server.close();
-      await running.close();
     };
-    const member = { worker: running, folder: path, kill };
+    const member = { worker: running, folder: path, kill: () => end(true), close: () => end(false) };
     members.push(member);
     return member;
   };
@@ -94,7 +97,7 @@ export async function startCluster(workers: number, arenaBytes = 16 * MiB, segme
     workers: members,
     startWorker,
     async close() {
-      await Promise.all(members.map(({ kill }) => kill()));
+      await Promise.all(members.map((member) => member.close()));
       await client.close();
       await manager.close();
       await rm(folder, { recursive: true, force: true });
