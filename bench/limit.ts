@@ -22,7 +22,9 @@ export interface Limit {
   readonly send: number;
 }
 
-const bytesEach = 512 * MiB;
+/** Enough for two digits. */
+const mostBytes = 512 * MiB;
+const leastBytes = 64 * MiB;
 const pieceBytes = 256 * KiB;
 const fileBytes = 256 * MiB;
 const memoryBytes = 64 * MiB;
@@ -32,8 +34,10 @@ export const limitOf = ({ receive, copy, hash, write, read, send }: Limit): numb
 /** The same for bytes that are read before they leave memory. */
 export const memoryLimitOf = ({ receive, copy, hash, send }: Limit): number => receive + copy + hash + send;
 
-/** Measures for about five seconds; leaves nothing behind. */
-export async function measureLimit(): Promise<Limit> {
+/** Measures each with about `volume` bytes, for at most some five seconds in all; leaves nothing behind. */
+export async function measureLimit(volume: number): Promise<Limit> {
+  const bytesEach = Math.ceil(Math.min(mostBytes, Math.max(leastBytes, volume)) / MiB) * MiB;
+  const warm = (run: () => Promise<void>): Promise<number> => secondOfTwo(bytesEach, run);
   const memory = createKernelMemory(kernelReservedBytes + memoryBytes);
   const kernel = createKernel(memory);
   const arena = new Uint8Array(memory.buffer, kernelReservedBytes, memoryBytes).fill(1);
@@ -47,13 +51,13 @@ export async function measureLimit(): Promise<Limit> {
   const hash = await warm(async () => {
     for (let done = 0; done < bytesEach; done += pieceBytes) kernel.hash(kernelReservedBytes + (done % memoryBytes), pieceBytes);
   });
-  const files = await measureFiles(arena);
-  const sockets = await measureSockets(arena);
+  const files = await measureFiles(arena, bytesEach, warm);
+  const sockets = await measureSockets(arena, bytesEach, warm);
   return { copy, hash, ...files, ...sockets };
 }
 
 /** CPU-s/GB of the second of two runs. */
-async function warm(run: () => Promise<void>): Promise<number> {
+async function secondOfTwo(bytesEach: number, run: () => Promise<void>): Promise<number> {
   await run();
   const before = process.cpuUsage();
   await run();
@@ -61,7 +65,9 @@ async function warm(run: () => Promise<void>): Promise<number> {
   return (user + system) / 1e6 / (bytesEach / 1e9);
 }
 
-async function measureFiles(arena: Uint8Array): Promise<Pick<Limit, 'write' | 'read'>> {
+type Warm = (run: () => Promise<void>) => Promise<number>;
+
+async function measureFiles(arena: Uint8Array, bytesEach: number, warm: Warm): Promise<Pick<Limit, 'write' | 'read'>> {
   const folder = mkdtempSync(join(tmpdir(), 'sluice-limit-'));
   const file = await open(join(folder, 'file'), 'w+');
   try {
@@ -78,7 +84,7 @@ async function measureFiles(arena: Uint8Array): Promise<Pick<Limit, 'write' | 'r
 }
 
 /** The other end: takes what comes on a connection that says `t`, sends on one that says `s`. */
-const peer = `
+const peerOf = (bytesEach: number): string => `
   import { createServer } from 'node:net';
   const bytes = Buffer.alloc(${pieceBytes}, 3);
   const server = createServer((socket) => {
@@ -98,8 +104,8 @@ const peer = `
   process.stdin.on('end', () => process.exit()).resume();
 `;
 
-async function measureSockets(arena: Uint8Array): Promise<Pick<Limit, 'receive' | 'send'>> {
-  const child = spawn(process.execPath, ['--input-type=module', '-e', peer], { stdio: ['pipe', 'pipe', 'inherit'] });
+async function measureSockets(arena: Uint8Array, bytesEach: number, warm: Warm): Promise<Pick<Limit, 'receive' | 'send'>> {
+  const child = spawn(process.execPath, ['--input-type=module', '-e', peerOf(bytesEach)], { stdio: ['pipe', 'pipe', 'inherit'] });
   const gone = new Promise((resolve) => child.once('exit', resolve));
   try {
     const port = await new Promise<number>((resolve) => child.stdout.once('data', (bytes: Buffer) => resolve(Number(bytes.toString()))));
@@ -113,7 +119,7 @@ async function measureSockets(arena: Uint8Array): Promise<Pick<Limit, 'receive' 
     });
     const send = await warm(async () => {
       const socket = connect({ port, host: '127.0.0.1' });
-      await sendAll(socket, arena);
+      await sendAll(socket, arena, bytesEach);
     });
     return { receive, send };
   } finally {
@@ -122,7 +128,7 @@ async function measureSockets(arena: Uint8Array): Promise<Pick<Limit, 'receive' 
   }
 }
 
-async function sendAll(socket: Socket, arena: Uint8Array): Promise<void> {
+async function sendAll(socket: Socket, arena: Uint8Array, bytesEach: number): Promise<void> {
   socket.write('t');
   // The word that chooses must come alone.
   await new Promise((resolve) => setTimeout(resolve, 20));

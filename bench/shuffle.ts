@@ -78,7 +78,7 @@ async function measure(flags: Flags<typeof flagTable>): Promise<Finding> {
   check(flags);
   const say = progressLine();
   say('the limit of this machine');
-  const limit = await measureLimit();
+  const limit = await measureLimit(flags.gigabytes * 1e9);
   let cluster: EmbeddedCluster | null = null;
   try {
     if (flags.cluster === '') {
