@@ -150,11 +150,18 @@ export class Worker {
   }
 
   /**
-   * Finds what the folders hold, becomes a new incarnation, registers and announces; serves when it settles.
+   * Finds what the folders hold, becomes a new incarnation, registers and announces; serves when it settles: `recover` and `join`.
    * @throws CONFIG_INVALID for folders that do not belong together · WORKER_REFUSED when they are of another cluster · DISK_FAILED ·
    * NO_SPACE · CLUSTER_UNREACHABLE · FENCED when another process of this id is newer
    */
   static async open(options: WorkerOptions): Promise<Worker> {
+    const worker = await Worker.recover(options);
+    await worker.join();
+    return worker;
+  }
+
+  /** A worker that has what its folders hold and is not known to anyone yet. @throws as open */
+  static async recover(options: WorkerOptions): Promise<Worker> {
     const { disks, random, manager, log, segmentBytes } = options;
     if (disks.length === 0) throw new SluiceError('CONFIG_INVALID', { what: 'a worker needs a data folder' });
     const identities = await Promise.all(disks.map(readIdentity));
@@ -172,15 +179,18 @@ export class Worker {
       const recovered = identity ? await recoverDirectory({ disk, id: directory, cluster, segmentBytes, mayGrow: () => true }, log) : null;
       found.push({ disk, directory, recovered });
     }
-    const worker = new Worker(options, { id, incarnation: mint128(random), cluster }, found);
+    return new Worker(options, { id, incarnation: mint128(random), cluster }, found);
+  }
+
+  /** Registers and announces what was found; serves when it settles. Once. @throws as open */
+  async join(): Promise<void> {
     try {
-      await worker.#orders.join();
-      worker.#lookAfterSessions();
+      await this.#orders.join();
+      this.#lookAfterSessions();
     } catch (thrown) {
-      await worker.#store.close();
+      await this.#store.close();
       throw thrown;
     }
-    return worker;
   }
 
   /** Settles when this worker has no cluster any more: null after close, else the reason. Its process then ends. */

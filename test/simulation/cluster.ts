@@ -142,7 +142,7 @@ export class Cluster {
     const { clock, random, log } = process;
     const { arenaBytes, segmentBytes } = this.scenario;
     const calls = this.clusterCalls(process);
-    Worker.open({
+    const recovered = Worker.recover({
       clock,
       random,
       log,
@@ -157,10 +157,16 @@ export class Cluster {
       segmentBytes,
       diskBytes: 0,
       drainMs: 1000,
-    }).then(
+    });
+    const joined = recovered.then(async (worker) => {
+      // What it believes is looked at before the manager tells it what was released.
+      this.opened(place, worker);
+      await worker.join();
+      return worker;
+    });
+    joined.then(
       (worker) => {
         place.worker = worker;
-        this.opened(place, worker);
         this.network.listen(workerPort, process, worker.incarnation, worker);
         // As its main does: a worker without a cluster ends.
         void worker.ended.then((error) => {

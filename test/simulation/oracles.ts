@@ -91,7 +91,8 @@ export class Oracles {
     if (place.disk.harmed) return;
     for (const [shuffle, { shelves }] of worker.store.shuffles) {
       for (const { regions } of shelves) {
-        for (const { segment, offset, dataBytes, index, ordinal } of regions) {
+        for (const [nth, { segment, offset, dataBytes, index, ordinal }] of regions.entries()) {
+          if (ordinal !== nth) this.#violate(`${place.name} believes region ${ordinal} of shuffle ${shuffle}, though region ${nth} is missing`);
           // What was not synced may have lost data to the power; a reader finds that. Header, index and trailer are what is believed.
           const tail = offset + indexOffset({ dataBytes, indexBytes: index.byteLength });
           const path = segmentPath(segment.number);

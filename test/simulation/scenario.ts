@@ -84,6 +84,9 @@ export function scenarioOf(seed: number, permitted: readonly FaultKind[] = allFa
   const oneOf = <T>(list: readonly T[]): T => list[integer(0, list.length)]!;
   const workers = integer(2, 5);
   const arenaBytes = 1024 * KiB;
+  // Sometimes a job does the same small thing again and again: its regions are then as long as those that lay there before.
+  const again = random.next() < 0.25 ? shuffleOf(random, oneOf(levels.slice(1)), true) : null;
+  const shuffles = Array.from({ length: again ? integer(6, 11) : integer(2, 5) }, () => again ?? shuffleOf(random, oneOf(levels)));
   return {
     seed,
     workers,
@@ -92,7 +95,7 @@ export function scenarioOf(seed: number, permitted: readonly FaultKind[] = allFa
     segmentBytes: 512 * KiB,
     leaseMs: 4000,
     abreast: integer(1, 3),
-    shuffles: Array.from({ length: integer(2, 5) }, () => shuffleOf(random, oneOf(levels))),
+    shuffles,
     rates: ratesOf(random, permitted),
     faultMs: integer(300, 8000),
   };
@@ -110,12 +113,12 @@ function ratesOf(random: Random, permitted: readonly FaultKind[]): ReadonlyMap<F
   return rates;
 }
 
-function shuffleOf(random: Random, level: Level): ShufflePlan {
+function shuffleOf(random: Random, level: Level, isSmall = false): ShufflePlan {
   const integer = (from: number, to: number): number => from + Math.floor(random.next() * (to - from));
   const maps = integer(1, 7);
   const partitions = integer(1, 9);
   const sizes = [() => integer(8, 200), () => integer(8, 3000), () => integer(4000, 24_000), () => integer(0, 120_000)];
-  const size = sizes[Math.min(integer(0, 5), 3)]!;
+  const size = sizes[isSmall ? 0 : Math.min(integer(0, 5), 3)]!;
   const most = integer(1, 20);
   const blocks = Array.from({ length: maps }, () =>
     Array.from({ length: random.next() < 0.1 ? 0 : integer(1, most + 1) }, (): PlannedBlock => {
