@@ -70,6 +70,8 @@ interface Point {
   readonly memoryMBps: number;
   readonly memoryCpuPerGB: number | null;
   readonly memoryOverLimit: number | null;
+  /** Most that one worker has had resident so far. */
+  readonly workerRssMB: number | null;
   readonly hash: string;
   readonly right: boolean;
 }
@@ -170,20 +172,17 @@ async function run(stage: Stage, flags: Flags<typeof flagTable>, limit: Limit, s
   say('warming up: arenas are touched, segment files made');
   await regionRound(stage, flags, 256 * KiB);
   const curve: Point[] = [];
-  for (const bytes of sizes) {
+  // Large blocks first: the smaller they are the more memory their index takes, and a peak is not forgotten.
+  for (const bytes of sizes.toReversed()) {
     say(`${sizeText(bytes)} blocks: ${curve.length + 1} of ${sizes.length}`);
-    curve.push(await point(stage, flags, bytes, limit));
+    curve.unshift(await point(stage, flags, bytes, limit));
   }
   if (process.stderr.isTTY) process.stderr.write('\r\x1b[2K');
   const main = curve.find((one) => one.blockBytes === operatingBytes) ?? curve[0]!;
-  const rss = stage.workers.map(({ pid }) => (pid === null ? null : peakRssMB(pid)));
-  const workerRssMB = rss.includes(null) ? null : Math.max(...(rss as number[]));
   if (!flags.json) {
     console.table(Object.fromEntries(curve.map(({ blockBytes: size, right: _right, hash: _hash, ...figures }) => [sizeText(size), figures])));
     const parts = Object.entries(limit).map(([name, value]) => `${name} ${value.toFixed(2)}`);
-    console.log(
-      `limit ${limitOf(limit).toFixed(2)} CPU-s/GB: ${parts.join(', ')}; worker peak ${workerRssMB ?? '?'} MB, arena ${arenaBytes / 1e6} MB`,
-    );
+    console.log(`limit ${limitOf(limit).toFixed(2)} CPU-s/GB: ${parts.join(', ')}; arena ${round(arenaBytes / 1e6, 0)} MB`);
   }
   const right = curve.every((one) => one.right);
   const { gigabytes, workers, writers, readers, codec } = flags;
@@ -194,7 +193,6 @@ async function run(stage: Stage, flags: Flags<typeof flagTable>, limit: Limit, s
       right,
       limitCpuPerGB: round(limitOf(limit), 3),
       memoryLimitCpuPerGB: round(memoryLimitOf(limit), 3),
-      workerRssMB,
       gigabytes,
       workers: flags.cluster === '' ? workers : stage.workers.length,
       writers,
@@ -222,6 +220,7 @@ async function point(stage: Stage, flags: Flags<typeof flagTable>, bytes: number
     memoryMBps: mbps(memory.bytes, memory.ms),
     memoryCpuPerGB: perGB(memory.cpu, memory.bytes),
     memoryOverLimit: over(memory.cpu, memory.bytes, memoryLimitOf(limit)),
+    workerRssMB: peakOfAll(stage),
     hash: region.hash,
     right: region.right && memory.right,
   };
@@ -432,6 +431,11 @@ const cpuOfAll = ({ workers }: Stage): number | null => {
   return each.includes(null) ? null : (each as number[]).reduce((sum, cpu) => sum + cpu, 0);
 };
 const spent = (before: number | null, after: number | null): number | null => (before === null || after === null ? null : after - before);
+
+const peakOfAll = ({ workers }: Stage): number | null => {
+  const each = workers.map(({ pid }) => (pid === null ? null : peakRssMB(pid)));
+  return each.includes(null) ? null : Math.max(...(each as number[]));
+};
 
 function peakRssMB(pid: number): number | null {
   try {
