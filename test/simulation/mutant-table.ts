@@ -36,10 +36,10 @@ export const mutants: readonly Mutant[] = [
   },
   {
     name: 'unknown partition answers ok',
-    file: 'shuffle-worker/read-stream.ts',
-    find: '        if (view.layout.version !== ledgerVersion) lost.push(map);\n',
-    replace: '',
-    faults: ['rot', 'gone', 'flip'],
+    file: 'shuffle-manager/protocol/layout.ts',
+    find: 'return exceptions.get(keyOf(map, location)) ?? rowOf(map);',
+    replace: 'return Math.max(exceptions.get(keyOf(map, location)) ?? -1, rowOf(map));',
+    faults: ['rot', 'gone', 'kill'],
   },
   {
     name: 'retried push not counted',

@@ -41,6 +41,8 @@ export class Oracles {
   readonly #levels = new Map<string, Level>();
   readonly #placeOf = new Map<string, WorkerPlace>();
   readonly #released = new Set<string>();
+  /** By job and name of the engine's shuffle: its last run. */
+  readonly #runOf = new Map<string, string>();
   /** By shuffle: the newest version that was answered, and by which start of the manager. */
   readonly #versions = new Map<string, { version: number; start: number }>();
 
@@ -62,14 +64,24 @@ export class Oracles {
   #watch({ name, request, answer, error, start }: Exchange): void {
     if (name === 'release') this.#released.add((request as Request<'release'>).shuffle);
     if (error !== null) return;
+    if (name === 'openShuffle' || name === 'resolveShuffle') this.#opens(request as Request<'openShuffle'>, answer as Layout);
     if (name === 'openShuffle' || name === 'resolveShuffle' || name === 'layout') this.#saw(answer as Layout);
-    if (name === 'openShuffle' || name === 'resolveShuffle' || name === 'layout') this.#versioned((answer as Layout).shuffle, (answer as Layout).version, start);
+    if (name === 'openShuffle' || name === 'resolveShuffle' || name === 'layout')
+      this.#versioned((answer as Layout).shuffle, (answer as Layout).version, start);
     if (name === 'commit' || name === 'lost') {
       this.#versioned((request as Request<'commit' | 'lost'>).shuffle, (answer as Answer<'commit' | 'lost'>).version, start);
     }
     if (name === 'commit') this.#committed(request as Request<'commit'>, answer as Answer<'commit'>);
     if (name === 'lost') this.#lost(request as Request<'lost'>, answer as Answer<'lost'>);
     if (name === 'announce') this.#announced(request as Request<'announce'>);
+  }
+
+  /** A new run of a name: the manager releases the one before it. */
+  #opens({ job, name }: Request<'openShuffle'>, { shuffle }: Layout): void {
+    const key = `${job} ${name}`;
+    const before = this.#runOf.get(key);
+    if (before !== undefined && before !== shuffle) this.#released.add(before);
+    this.#runOf.set(key, shuffle);
   }
 
   #saw(layout: Layout): void {
@@ -105,7 +117,8 @@ export class Oracles {
 
   #reached({ name }: WorkerPlace, worker: Worker): void {
     const { arenaBytes, arenaUsedBytes, grantedBytes } = worker.gauges();
-    if (arenaUsedBytes + grantedBytes > arenaBytes) this.#violate(`${name} has ${arenaUsedBytes} bytes in use and ${grantedBytes} promised, of ${arenaBytes}`);
+    if (arenaUsedBytes + grantedBytes > arenaBytes)
+      this.#violate(`${name} has ${arenaUsedBytes} bytes in use and ${grantedBytes} promised, of ${arenaBytes}`);
   }
 
   #committed({ shuffle, map, attempt, cells }: Request<'commit'>, { won }: Answer<'commit'>): void {
@@ -155,7 +168,9 @@ export class Oracles {
     const place = this.#placeOf.get(this.#workerOf.get(incarnation) ?? '');
     // What arrived damaged looks the same to a reader, wherever it was damaged.
     if (place === undefined || place.disk.harmed || place.disk.torn || (faults.reached.get('flip') ?? 0) > 0) return;
-    this.#violate(`maps ${maps.join(', ')} of shuffle ${shuffle} at location ${location} are reported ${because}, but nothing has harmed ${place.name}`);
+    this.#violate(
+      `maps ${maps.join(', ')} of shuffle ${shuffle} at location ${location} are reported ${because}, but nothing has harmed ${place.name}`,
+    );
   }
 
   /** Why the cluster is not clean after the job's end; null when it is. */
