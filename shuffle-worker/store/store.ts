@@ -265,7 +265,10 @@ export class Store {
     if (!batch) {
       shelf.directory.sync().then(
         () => settle(null),
-        (thrown) => settle(asSluiceError(thrown)),
+        (thrown) => {
+          this.abort(stream);
+          settle(new SluiceError('NO_SPACE', { what: asSluiceError(thrown).message }));
+        },
       );
       return;
     }
