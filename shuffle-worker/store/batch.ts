@@ -17,8 +17,8 @@ export class Batch {
   /** Pairs: address, length. */
   readonly #frames: number[] = [];
   readonly waiters: BatchWaiter[] = [];
-  /** map * 2^32 + attempt of what was aborted: not written. */
-  readonly #dropped = new Set<number>();
+  /** What was aborted and is not written: locations, by map * 2^32 + attempt. */
+  readonly #dropped = new Map<number, Set<number>>();
   bytes = 0;
   blocks = 0;
   /** Clock's milliseconds of the last block. */
@@ -33,8 +33,16 @@ export class Batch {
     this.touched = now;
   }
 
-  drop(map: number, attempt: number): void {
-    this.#dropped.add(map * 2 ** 32 + attempt);
+  /** All blocks of the stream that are here, and any that would still come: they go to another batch. */
+  drop(map: number, attempt: number, location: number): void {
+    const key = map * 2 ** 32 + attempt;
+    const locations = this.#dropped.get(key);
+    if (locations) locations.add(location);
+    else this.#dropped.set(key, new Set([location]));
+  }
+
+  drops(map: number, attempt: number, location: number): boolean {
+    return this.#dropped.get(map * 2 ** 32 + attempt)?.has(location) ?? false;
   }
 
   /** Writes the numbers of its entries, without the dropped ones, to the flush list; answers their count and stored bytes. */
@@ -52,7 +60,7 @@ export class Batch {
     for (const { first, used } of this.runs) {
       for (let entry = first; entry < first + used; entry++) {
         const at = (index.entries + entry * entryBytes) / 4;
-        if (this.#dropped.has(words[at + 1]! * 2 ** 32 + words[at + 2]!)) continue;
+        if (this.drops(words[at + 1]!, words[at + 2]!, words[at + 7]! >>> 8)) continue;
         words[list / 4 + count++] = entry;
         bytes += words[at + 6]!;
       }

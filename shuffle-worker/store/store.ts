@@ -205,7 +205,7 @@ export class Store {
     let at = address;
     const end = address + length;
     while (at < end) {
-      const batch = this.#batchFor(stream.shelf, end - at);
+      const batch = this.#batchFor(stream, end - at);
       const run = index.room(batch.runs, Math.min(Math.max(batch.blocks >>> 2, entriesPerChunk), 4096));
       if (!run) {
         memory.arena.free(at, end - at);
@@ -293,7 +293,7 @@ export class Store {
     this.#freeAccount(stream);
     stream.data.streams.delete(streamKey(stream.target));
     stream.data.cells.remove(location, map, attempt, section);
-    for (const batch of stream.shelf.batches) if (batch !== this.#current) batch.drop(map, attempt);
+    for (const batch of stream.shelf.batches) if (batch !== this.#current) batch.drop(map, attempt, location);
   }
 
   /** Drops all of a shuffle, or of the shuffles of a job. Again: does nothing. */
@@ -357,9 +357,12 @@ export class Store {
   }
 
   /** The batch that takes more blocks; a new one when the last is large enough for a region. */
-  #batchFor(shelf: Shelf, bytes: number): Batch {
+  #batchFor({ shelf, target }: StoredStream, bytes: number): Batch {
     const last = shelf.batches.at(-1);
-    const fits = last && last !== this.#current && last.blocks < regionEntries && (last.bytes === 0 || last.bytes + bytes <= this.#batchBytes);
+    // An attempt that was dropped there and is sent again must not be dropped again.
+    const isDropped = last?.drops(target.map, target.attempt, target.location);
+    const fits =
+      last && !isDropped && last !== this.#current && last.blocks < regionEntries && (last.bytes === 0 || last.bytes + bytes <= this.#batchBytes);
     if (fits) return last;
     const batch = new Batch();
     shelf.batches.push(batch);

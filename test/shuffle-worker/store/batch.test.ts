@@ -15,7 +15,9 @@ test('what was dropped is not listed, and its bytes do not count', async () => {
   const batch = stream.shelf.batches[0]!;
   const all = batch.list(kept.memory);
   assert.deepEqual(all, { count: 6, bytes: batch.bytes });
-  batch.drop(0, 1);
+  batch.drop(0, 1, 0);
+  batch.drop(1, 1, 5);
+  assert.deepEqual([batch.drops(0, 1, 0), batch.drops(0, 1, 1), batch.drops(1, 1, 0)], [true, false, false]);
   const rest = batch.list(kept.memory);
   assert.deepEqual([rest.count, rest.bytes], [3, batch.bytes / 2]);
   const { words, list, index } = kept.memory;

@@ -111,7 +111,7 @@ test('a disk that refuses leaves the batch as it was and the place free', async 
 test('nothing of a batch that was dropped is written', async () => {
   const kept = await filled();
   const batch = batchOf(kept);
-  for (const map of [0, 1, 2]) batch.drop(map, 1);
+  for (const map of [0, 1, 2]) batch.drop(map, 1, 7);
   const { memory, directory } = kept;
   assert.equal(await flushBatch({ memory, directory, batch, shuffle, order: 0, ordinal: 0, sync: false }), null);
   assert.equal(directory.diskBytes, 0);

@@ -4,6 +4,7 @@ import { type ErrorCode, SluiceError } from '#manager/protocol/errors.ts';
 import { KiB, MiB } from '#manager/protocol/ids.ts';
 import { segmentPath } from '#worker/store/directory.ts';
 import { regionEntries } from '#worker/store/memory.ts';
+import type { Incoming } from '#worker/store/store.ts';
 import { payloadOf, sealStream, settle } from '../world.ts';
 import { cellsOf, type Kept, openKept, put, shuffleOf, targetOf, write } from './kept.ts';
 
@@ -193,6 +194,58 @@ test('a flush that finds no space keeps everything in memory, says so, and is tr
   assert.equal(kept.store.isFull, false);
   assert.ok(isEmpty(kept));
   assert.deepEqual(cellsOf(await openKept(kept.disk)), ['1/1.1']);
+});
+
+test('an attempt that was dropped by a failed flush and is sent again is written, all of it', async () => {
+  const kept = await openKept();
+  const target = targetOf({ shuffle, map: 0 });
+  kept.disk.failWrite = new SluiceError('NO_SPACE', { what: 'full' });
+  const { stream } = put(kept, target, some);
+  kept.store.whenAt(stream, 'durable', () => {});
+  await kept.clock.advance(20);
+  assert.equal(stream.gone, true);
+  kept.disk.failWrite = null;
+  // Its writer has not heard of it, and resumes.
+  const again = put(kept, target, some);
+  let level: string | null = null;
+  kept.store.whenAt(again.stream, 'durable', (error) => {
+    level = error?.code ?? 'durable';
+  });
+  await kept.clock.advance(3000);
+  assert.equal(level, 'durable');
+  kept.disk.crash();
+  const after = await openKept(kept.disk);
+  assert.deepEqual(cellsOf(after), ['1/0.1']);
+  const granules = after.store.shuffles
+    .get(shuffle)!
+    .shelves[0]!.regions.flatMap(({ index }) => Array.from({ length: index.length / 8 }, (_, i) => index[i * 8 + 3]!));
+  assert.equal(
+    granules.reduce((sum, blocks) => sum + blocks, 0),
+    4,
+    'three blocks and the manifest',
+  );
+});
+
+test('an abort drops what was sent to its location only', async () => {
+  const kept = await openKept();
+  const [left, right] = [0, 1].map((location) =>
+    targetOf({ shuffle, map: 0, location, partitionFrom: location * 4, partitionTo: location * 4 + 4 }),
+  ) as [Incoming, Incoming];
+  const payloads = (from: number) => [from, from + 1].map((partition) => [partition, payloadOf(100, partition)] as const);
+  const gone = put(kept, left, payloads(0));
+  const sealed = sealStream(right, payloads(4));
+  const stays = kept.store.open(right);
+  write(kept, stays, sealed.all);
+  kept.store.abort(gone.stream);
+  write(kept, stays, sealed.manifest);
+  await kept.store.flushAll();
+  const after = await openKept(kept.disk);
+  assert.deepEqual(
+    [...after.store.shuffles.get(shuffle)!.cells.all()].map(({ location, blocks }) => [location, blocks]),
+    [[1, 2]],
+  );
+  const [region] = after.store.shuffles.get(shuffle)!.shelves[0]!.regions;
+  assert.equal(region!.dataBytes, sealed.all.length + sealed.manifest.length);
 });
 
 test('a folder that failed takes no new streams, and none are opened when all have', async () => {
