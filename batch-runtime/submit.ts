@@ -15,8 +15,9 @@ import type { Batch } from './batch/batch.ts';
 import { rowsOf } from './batch/rows.ts';
 import { type EmbeddedCluster, startEmbedded } from './embedded.ts';
 import { adapters } from './execute/adapters.ts';
+import { graphOf } from './execute/job-module.ts';
 import { serveLease } from './execute/lease.ts';
-import { buildGraph, type Job } from './job.ts';
+import type { Job } from './job.ts';
 import type { Run, RunOptions } from './run.ts';
 import { Coordinator, type Ground } from './schedule/coordinator.ts';
 import type { JobReport } from './schedule/events.ts';
@@ -39,10 +40,11 @@ const quietMs = 3_000;
 
 /** @throws plan errors (FILE_MISSING, SCHEMA_DIFFERS, PARAMS_INVALID, ...) and OUTPUT_NOT_EMPTY, before anything is started */
 export async function submit<P extends TProperties, R>(job: Job<P, R>, options: RunOptions): Promise<Run<R>> {
-  const graph = buildGraph(job, options.params ?? {});
+  const module = options.module ?? job.module;
+  const graph = graphOf(job, options.params ?? {}, module);
   const coordinator = new Coordinator({
     graph,
-    module: options.module ?? job.module,
+    module,
     params: options.params ?? {},
     folder: process.cwd(),
     staging: mint128(systemRandom),

@@ -3,9 +3,9 @@
  * shows its plan. Called by run.ts, which has checked the command line.
  */
 import { asSluiceError, toJson } from '#manager/protocol/errors.ts';
-import { loadJob } from '../execute/job-module.ts';
+import { graphOf, loadJob } from '../execute/job-module.ts';
 import { explain } from '../graph/explain.ts';
-import { type AnyJob, buildGraph, type Job } from '../job.ts';
+import type { AnyJob, Job } from '../job.ts';
 import type { Run, RunOptions } from '../run.ts';
 import type { JobEvent } from '../schedule/events.ts';
 import { planJob } from '../schedule/planning.ts';
@@ -17,7 +17,7 @@ const rowsShown = 100;
 
 /** @returns the exit code */
 export async function explainJob({ module = '', params = {} }: RunOptions): Promise<number> {
-  const { plan, stages } = await planJob(buildGraph(await loadJob(module), params), process.cwd());
+  const { plan, stages } = await planJob(graphOf(await loadJob(module), params, module), process.cwd());
   process.stdout.write(`${explain(plan, stages)}\n`);
   return 0;
 }

@@ -5,7 +5,8 @@
 import { existsSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { SluiceError } from '#manager/protocol/errors.ts';
-import { type AnyJob, isJob } from '../job.ts';
+import type { Graph } from '../graph/plan.ts';
+import { type AnyJob, buildGraph, isJob } from '../job.ts';
 
 /**
  * @param url  a file: URL
@@ -23,6 +24,21 @@ export async function loadJob(url: string): Promise<AnyJob> {
   }
   if (!isJob(module.default)) throw new SluiceError('JOB_MODULE_INVALID', { path, what: 'it exports no job: write `export default job({ ... })`' });
   return module.default;
+}
+
+/**
+ * The graph that a module's job builds with these params.
+ * @param url  the module's; '' when it has none, as in a REPL
+ * @throws what buildGraph does · JOB_MODULE_INVALID with the line when `build` throws something of its own
+ */
+export function graphOf(job: AnyJob, params: Readonly<Record<string, unknown>>, url: string): Graph {
+  try {
+    return buildGraph(job, params);
+  } catch (thrown) {
+    if (thrown instanceof SluiceError) throw thrown;
+    const path = url === '' ? job.name : fileURLToPath(url);
+    throw new SluiceError('JOB_MODULE_INVALID', { path, what: `build threw: ${whereAndWhy(thrown, path)}` }, { cause: thrown });
+  }
 }
 
 /** What was thrown, with the place in the user's own file where there is one. */

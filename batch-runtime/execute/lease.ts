@@ -8,10 +8,10 @@ import type { Clock } from '#manager/process/ports.ts';
 import { asSluiceError, SluiceError, toJson } from '#manager/protocol/errors.ts';
 import type { Plan, UserFunction } from '../graph/plan.ts';
 import type { StageGraph } from '../graph/stage.ts';
-import { buildGraph, firstDifference } from '../job.ts';
+import { firstDifference } from '../job.ts';
 import type { Assignment, CoordinatorLink, Ended, JobDescription } from '../schedule/messages.ts';
 import type { ShuffleDriver } from '../shuffle/spi.ts';
-import { loadJob } from './job-module.ts';
+import { graphOf, loadJob } from './job-module.ts';
 import { type Meter, runTask, type TaskWorld } from './task.ts';
 
 const progressEveryMs = 250;
@@ -100,7 +100,7 @@ async function makeWorld(description: JobDescription, driver: ShuffleDriver): Pr
 
 /** The functions of the graph as this process builds it. @throws JOB_GRAPH_DIFFERS when that is another graph */
 async function rebuild(description: JobDescription): Promise<readonly UserFunction[]> {
-  const graph = buildGraph(await loadJob(description.module), description.params);
+  const graph = graphOf(await loadJob(description.module), description.params, description.module);
   if (graph.digest !== description.digest) {
     throw new SluiceError('JOB_GRAPH_DIFFERS', { node: firstDifference(graph.plan, description.plan as Plan) ?? 'the text of a function' });
   }
