@@ -107,7 +107,8 @@ export class Cluster {
       (thrown: unknown) => {
         const error = asSluiceError(thrown);
         this.simulation.tell(() => `manager: cannot start: ${error.message}`);
-        if (error.code !== 'NO_SPACE' && error.code !== 'DISK_FAILED') this.simulation.violate(`the manager cannot start: ${error.message}\n${error.stack}`);
+        if (error.code !== 'NO_SPACE' && error.code !== 'DISK_FAILED')
+          this.simulation.violate(`the manager cannot start: ${error.message}\n${error.stack}`);
         process.kill();
         this.#journal.crash('kill');
         this.simulation.after(500, null, () => this.#startManager());

@@ -127,9 +127,12 @@ export class ControlPlane {
         if (over) return;
         if (faults.strikes('lostAnswer')) {
           faults.count('lostAnswer');
-          return end(() => reject(unreachable(true)));
+          end(() => reject(unreachable(true)));
+          return;
         }
-        end(() => (error === null ? resolve(JSON.parse(JSON.stringify(answer)) as Answer<N>) : reject(fromJson(JSON.parse(JSON.stringify(toJson(error)))))));
+        end(() =>
+          error === null ? resolve(JSON.parse(JSON.stringify(answer)) as Answer<N>) : reject(fromJson(JSON.parse(JSON.stringify(toJson(error))))),
+        );
       };
       this.#underWay.add(call);
       signal?.addEventListener('abort', () => end(() => reject(signal.reason)), { once: true });

@@ -108,7 +108,11 @@ export class SimulatedDisk {
   crash(how: Crash): void {
     const faults = this.#faults;
     for (const { platter, write } of this.#under) {
-      platter.write({ ...write, bytes: write.bytes.slice(0, faults.integer(0, write.bytes.length / sectorBytes + 1) * sectorBytes), stamp: ++this.writes });
+      platter.write({
+        ...write,
+        bytes: write.bytes.slice(0, faults.integer(0, write.bytes.length / sectorBytes + 1) * sectorBytes),
+        stamp: ++this.writes,
+      });
     }
     this.#under = new Set();
     if (how === 'kill') return;

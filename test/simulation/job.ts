@@ -240,7 +240,10 @@ class ShuffleRun {
         return;
       } catch (thrown) {
         const error = asSluiceError(thrown);
-        this.#job.judge(error, `read of shuffle ${this.#number}, partitions ${read.partitionFrom} to ${read.partitionTo} on ${executor.process.name}`);
+        this.#job.judge(
+          error,
+          `read of shuffle ${this.#number}, partitions ${read.partitionFrom} to ${read.partitionTo} on ${executor.process.name}`,
+        );
         this.#job.counters.rereads++;
         if (error.code === 'MISSING') {
           const maps = error.facts['maps'];
@@ -277,4 +280,3 @@ export function deathOf(process: SimulatedProcess): Promise<never> {
   death.catch(() => {});
   return death;
 }
-

@@ -39,8 +39,11 @@ function simulate(folder: string, args: readonly string[]): Promise<{ code: numb
   return new Promise((resolve, reject) => {
     const child = spawn(process.execPath, [join(folder, 'test/simulation/simulate.ts'), ...args], { cwd: folder, stdio: ['ignore', 'pipe', 'pipe'] });
     let out = '';
-    child.stdout.on('data', (bytes: Buffer) => void (out += bytes.toString()));
-    child.stderr.on('data', (bytes: Buffer) => void (out += bytes.toString()));
+    const keep = (bytes: Buffer): void => {
+      out += bytes.toString();
+    };
+    child.stdout.on('data', keep);
+    child.stderr.on('data', keep);
     child.once('error', reject);
     child.once('close', (code) => resolve({ code, out }));
   });

@@ -151,7 +151,8 @@ class Link {
     const way = this.#ways[side];
     way.handlers = handlers;
     const { early } = way;
-    if (early.length > 0 && !this.#over) this.#network.simulation.after(0, this[side], () => early.splice(0).forEach((bytes) => void this.#give(side, bytes)));
+    if (early.length > 0 && !this.#over)
+      this.#network.simulation.after(0, this[side], () => early.splice(0).forEach((bytes) => void this.#give(side, bytes)));
   }
 
   channel(side: Side): Channel {

@@ -17,7 +17,8 @@ export class Payloads {
   make(shuffle: number, map: number, attempt: number, place: number, bytes: number): Uint8Array {
     const view = this.#view;
     [shuffle, map, attempt, place, bytes].forEach((number, i) => void view.setUint32(i * 4, number, true));
-    let state = Math.imul(shuffle + 1, 0x9e3779b1) ^ Math.imul(map + 1, 0x85ebca6b) ^ Math.imul(attempt + 1, 0xc2b2ae35) ^ Math.imul(place + 1, 0x27d4eb2f);
+    let state =
+      Math.imul(shuffle + 1, 0x9e3779b1) ^ Math.imul(map + 1, 0x85ebca6b) ^ Math.imul(attempt + 1, 0xc2b2ae35) ^ Math.imul(place + 1, 0x27d4eb2f);
     view.setUint32(20, state, true);
     const end = Math.ceil(bytes / 4) * 4;
     for (let at = headBytes; at < end; at += 4) {

@@ -39,7 +39,9 @@ export async function playScenario(scenario: Scenario, say?: (line: string) => v
   const faults = new Faults(simulation, scenario.rates, scenario.faultMs);
   const cluster = new Cluster(simulation, faults, scenario);
   const oracles = new Oracles(cluster);
-  simulation.tell(() => `seed ${scenario.seed}: ${JSON.stringify({ ...scenario, rates: [...scenario.rates.keys()], shuffles: scenario.shuffles.length })}`);
+  simulation.tell(
+    () => `seed ${scenario.seed}: ${JSON.stringify({ ...scenario, rates: [...scenario.rates.keys()], shuffles: scenario.shuffles.length })}`,
+  );
   const unhandled = (thrown: unknown): void => simulation.violate(`not handled: ${stackOf(thrown)}`);
   process.on('unhandledRejection', unhandled);
   let job: Job | null = null;

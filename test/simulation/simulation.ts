@@ -135,7 +135,9 @@ export class SimulatedProcess {
       after: (delayMs, run) => simulation.after(delayMs, this, run),
     };
     const line = (level: string) => (facts: object, text: string) =>
-      simulation.tell(() => `${name}: ${level}${text} ${JSON.stringify(facts, (_key, value) => (typeof value === 'bigint' ? value.toString() : value))}`);
+      simulation.tell(
+        () => `${name}: ${level}${text} ${JSON.stringify(facts, (_key, value) => (typeof value === 'bigint' ? value.toString() : value))}`,
+      );
     this.log = { info: line(''), warn: line('warn: '), error: line('error: ') };
   }
 
