@@ -36,7 +36,7 @@ interface World extends Ground {
 
 const progressEveryMs = 250;
 /** What cancelled attempts get to let go of the files they stage. */
-const quietMs = 3_000;
+const quietMs = 1_000;
 
 /** @throws plan errors (FILE_MISSING, SCHEMA_DIFFERS, PARAMS_INVALID, ...) and OUTPUT_NOT_EMPTY, before anything is started */
 export async function submit<P extends TProperties, R>(job: Job<P, R>, options: RunOptions): Promise<Run<R>> {

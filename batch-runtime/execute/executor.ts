@@ -15,7 +15,7 @@ import type { LeaseOrder } from './thread.ts';
 
 const pollMs = 20_000;
 /** What a thread gets to end by itself when its lease is taken away. */
-const patienceMs = 5_000;
+const patienceMs = 1_000;
 /** The manager may have gone first; then nobody misses the goodbye. */
 const goodbyeMs = 1_000;
 /** A thread that a user function has ended is made again after this. */
