@@ -72,6 +72,38 @@ test('the layers inside a server: protocol and process know nothing above them, 
   for (const path of sources.filter((one) => !adapters.test(one))) assert.doesNotMatch(read(path), system, path);
 });
 
+/** Of each server from the lowest to the highest; who is in no other row is composed by those above and composes those below. */
+const layers: Readonly<Record<string, readonly (readonly [layer: string, files: RegExp])[]>> = {
+  'shuffle-manager': [
+    ['protocol and process', /^(protocol|process)\//],
+    ['client and settings', /^(client|config)\.ts$/],
+    ['state', /^(cells|journal|leases|ledger|placement|workers)\.ts$/],
+    ['composition', /^manager\.ts$/],
+    ['server', /^(server|manager-metrics)\.ts$|^routes\//],
+    ['process', /^main\.ts$/],
+  ],
+  'shuffle-worker': [
+    ['protocol and kernel', /^(protocol|kernel)\/|^limits\.ts$|^store\/(region|segment)\.ts$/],
+    ['parts', /^store\/|^(client|config|connection|credits|layouts|orders|read-stream|receive|session|verified-read|write-stream)\.ts$/],
+    ['composition', /^worker\.ts$/],
+    ['server', /^(server|transport|worker-metrics)\.ts$/],
+    ['process', /^main\.ts$/],
+  ],
+};
+
+test('a server is built in layers: each file is in one, and uses its own and those below', () => {
+  for (const [folder, rows] of Object.entries(layers)) {
+    const layerOf = (path: string): number => rows.findIndex(([, files]) => files.test(path.slice(folder.length + 1)));
+    for (const path of sources.filter((one) => folderOf(one) === folder)) {
+      assert.ok(layerOf(path) >= 0, `${path} is in no layer: give it a place in the table`);
+      for (const { to, typeOnly } of imports.get(path)!) {
+        if (folderOf(to) !== folder || typeOnly) continue;
+        assert.ok(layerOf(to) <= layerOf(path), `${path} (${rows[layerOf(path)]![0]}) uses ${to} (${rows[layerOf(to)]?.[0]})`);
+      }
+    }
+  }
+});
+
 test('there are no cycles of imports', () => {
   const state = new Map<string, 'open' | 'done'>();
   const walk = (path: string, way: readonly string[]): void => {

@@ -23,6 +23,8 @@ const call = <Q extends TSchema, A extends TSchema>(path: string, scope: Scope, 
 });
 const closed = { additionalProperties: false };
 const version = Type.Integer({ minimum: 0 });
+/** A token that outlives this does not fit its form. */
+const tenYearsMs = 10 * 365 * 24 * 3_600_000;
 
 /** `received` = in the worker's memory · `written` = survives kill -9 · `durable` = survives power loss. */
 export const Level = Type.Union([Type.Literal('received'), Type.Literal('written'), Type.Literal('durable')]);
@@ -125,7 +127,7 @@ export const calls = {
   mintToken: call(
     '/v0/cluster/token',
     'cluster',
-    Type.Object({ name: Type.String(), expiresMs: Type.Integer({ minimum: 1000 }) }, closed),
+    Type.Object({ name: Type.String(), expiresMs: Type.Integer({ minimum: 1000, maximum: tenYearsMs }) }, closed),
     Type.Object({ job: u32, token: Type.String(), expiresAt: Type.Number() }),
   ),
 

@@ -162,6 +162,10 @@ test('what does not fit its schema says where', async () => {
   await refused(calls.release.path, { shuffle: '-1' }, /shuffle/);
   await refused(calls.layout.path, { shuffle, after: 0, waitMs: 60_001 }, /waitMs/);
   await refused(calls.release.path, '{"shuffle":', /JSON/);
+  const tenYears = 10 * 365 * 24 * 3_600_000;
+  await refused(calls.mintToken.path, { name: 'x', expiresMs: tenYears + 1 }, /expiresMs/);
+  const { job, token } = (await post(calls.mintToken.path, { name: 'x', expiresMs: tenYears }, tokens['cluster secret'])).json();
+  assert.equal((await post(calls.closeJob.path, { job }, token)).statusCode, 200, 'the longest one is good');
 });
 
 test('errors leave with the status of the table, their code and their facts', async () => {
