@@ -18,6 +18,8 @@ const pollMs = 20_000;
 const patienceMs = 1_000;
 /** The manager may have gone first; then nobody misses the goodbye. */
 const goodbyeMs = 1_000;
+/** How long after a lease the next thread is loaded: an embedded cluster is gone by then. */
+const spareAfterMs = 2_000;
 /** A thread that a user function has ended is made again after this. */
 const againMs = 200;
 
@@ -63,8 +65,11 @@ export async function startExecutor({ manager, clock, random, log, slots }: Exec
       worker.once('exit', () => {
         resolve();
         if (closing.signal.aborted) return;
-        // Only now: what loads beside a running task takes its time.
-        if (![...threads.values()].some((thread) => thread.worker !== worker && thread.worker.threadId > 0)) spare ??= newThread();
+        // Only when nothing else has begun or ended meanwhile: what loads beside a running task takes its time.
+        clock.after(spareAfterMs, () => {
+          const isBusy = [...threads.values()].some((thread) => thread.worker.threadId > 0);
+          if (!closing.signal.aborted && !isBusy) spare ??= newThread();
+        });
         // The lease is still ours, and the job may have more for it.
         if (!finished && threads.get(lease)?.worker === worker) clock.after(againMs, () => again(lease, worker));
       });

@@ -1,0 +1,15 @@
+// Compiles the program once, at the end of `npm ci` in a clone: what bin.js keeps in its compile cache makes the first `npm start` as fast as
+// the second. Plain JavaScript, and never an error: where it cannot run, the first start is slower and that is all.
+import { spawn } from 'node:child_process';
+import { fileURLToPath } from 'node:url';
+
+const bin = fileURLToPath(new URL('../batch-runtime/cli/bin.js', import.meta.url));
+const example = fileURLToPath(new URL('../examples/flight-delays.ts', import.meta.url));
+
+/** Members load their program, find that nobody configures them, and end. */
+const programs = [
+  ['run', example, '--explain'],
+  ['worker', '--config', '-'],
+  ['manager', '--config', '-'],
+];
+for (const args of programs) spawn(process.execPath, [bin, ...args], { stdio: 'ignore' }).on('error', () => {});
