@@ -56,7 +56,7 @@ export function createProgress(screen: NodeJS.WriteStream): ProgressView {
       return;
     }
     erase();
-    const width = Math.max(20, (screen.columns ?? 80) - 1);
+    const width = Math.max(20, (screen.columns || 80) - 1);
     const lines = [line, ...event.stages.filter(({ tasks: n }) => n > 0).map((stage) => `  ${bar(stage)} ${names.get(stage.stage) ?? ''}`)].map(
       (one) => one.slice(0, width),
     );

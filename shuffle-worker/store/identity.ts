@@ -3,7 +3,7 @@
  * folder is new. Two folders of one worker have the same worker and cluster, and a number each. Read by worker.ts at the start.
  */
 import { type Static, Type } from 'typebox';
-import { Compile } from 'typebox/compile';
+import { Compile } from 'typebox/schema';
 import type { Disk } from '#manager/process/ports.ts';
 import { SluiceError } from '#manager/protocol/errors.ts';
 import { hex128, protocolVersion } from '#manager/protocol/ids.ts';

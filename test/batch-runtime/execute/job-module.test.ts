@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, test } from 'node:test';
 import { fileURLToPath, pathToFileURL } from 'node:url';
-import { loadJob, whereAndWhy } from '#runtime/execute/job-module.ts';
+import { graphOf, loadJob, whereAndWhy } from '#runtime/execute/job-module.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'sluice-test-'));
 mkdirSync(join(folder, 'node_modules'));
@@ -36,6 +36,16 @@ test('a module that cannot be used says which file, which line and why', async (
   await assert.rejects(loadJob(moduleOf('const a = 1;\nconst b = ;\n')), invalid('line 2'));
   await assert.rejects(loadJob(moduleOf('enum A { b }\n')), invalid('enum'));
   await assert.rejects(loadJob(moduleOf("import { nothing } from './not-there.ts';\n")), invalid('not-there.ts'));
+});
+
+test('a build that throws is a module that cannot be used; what it refuses itself stays what it is', async () => {
+  const url = moduleOf("import { job } from 'sluice';\nexport default job({ name: 'a', build() {\n  throw new Error('not now'); } });\n");
+  const throwing = await loadJob(url);
+  assert.throws(() => graphOf(throwing, {}, url), invalid('line 3: Error: not now'));
+  assert.throws(() => graphOf(throwing, {}, ''), { code: 'JOB_MODULE_INVALID', message: /module a cannot/ });
+  assert.throws(() => graphOf(throwing, { x: 1 }, url), { code: 'PARAMS_INVALID' });
+  const words = new URL('../../fixtures/jobs/words.ts', import.meta.url).href;
+  assert.equal(graphOf(await loadJob(words), {}, words).plan.name, 'words');
 });
 
 test('where and why of what is no error is its text', () => {
