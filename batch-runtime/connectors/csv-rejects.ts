@@ -16,6 +16,8 @@ const pathOf = (sink: SinkSpec): string => String(sink['path']);
 const header = record(['path', 'line', 'column', 'what', 'record']);
 const partName = 'rejects.csv';
 const wholeName = 'whole.csv';
+/** Text that is kept before it goes to the file. */
+const keptLength = 65_536;
 
 export const rejectsSpec = (path: string): SinkSpec => ({ connector: 'rejects', path });
 
@@ -59,6 +61,7 @@ export class Rejects {
   readonly #task: TaskFolder;
   #handle: FileHandle | null = null;
   #folder = '';
+  #kept = '';
 
   constructor(path: string, task: TaskFolder) {
     this.#output = outputOf(path);
@@ -67,21 +70,30 @@ export class Rejects {
 
   /** @throws OUTPUT_FAILED, NO_SPACE */
   async add(path: string, line: number, column: number, what: string, text: string): Promise<void> {
-    await guarded(this.#output.path, async () => {
-      if (this.#handle === null) {
-        this.#folder = (await openAttempt(this.#output, this.#task)).folder;
-        this.#handle = await open(join(this.#folder, 'part'), 'w');
-      }
-      await this.#handle.appendFile(record([quoted(path), String(line), String(column), quoted(what), quoted(text)]));
-    });
+    this.#kept += record([quoted(path), String(line), String(column), quoted(what), quoted(text)]);
+    if (this.#kept.length >= keptLength) await guarded(this.#output.path, () => this.#flush());
   }
 
-  /** `whole`: all was read, so these are all. */
+  async #flush(): Promise<void> {
+    if (this.#handle === null) {
+      this.#folder = (await openAttempt(this.#output, this.#task)).folder;
+      this.#handle = await open(join(this.#folder, 'part'), 'w');
+    }
+    await this.#handle.appendFile(this.#kept);
+    this.#kept = '';
+  }
+
+  /** `whole`: all was read, so these are all. @throws OUTPUT_FAILED, NO_SPACE */
   async close(whole: boolean): Promise<void> {
-    const handle = this.#handle;
-    if (handle === null) return;
-    this.#handle = null;
-    await handle.close();
-    if (whole) await guarded(this.#output.path, () => rename(join(this.#folder, 'part'), join(this.#folder, partName)));
+    await guarded(this.#output.path, async () => {
+      try {
+        if (whole && this.#kept !== '') await this.#flush();
+      } finally {
+        await this.#handle?.close();
+      }
+      if (whole && this.#handle !== null) await rename(join(this.#folder, 'part'), join(this.#folder, partName));
+      this.#handle = null;
+      this.#kept = '';
+    });
   }
 }

@@ -76,7 +76,7 @@ export function scanRecords(
     let reason: string | null = null;
     let reasonAt = 0;
     if (width > 1 && isBlank(bytes, record, end, last)) {
-      record = bytes.indexOf(lineFeed, record) + 1;
+      record = Math.min(bytes.indexOf(lineFeed, record) + 1, end);
       continue;
     }
     for (;;) {
@@ -247,6 +247,19 @@ export function firstRecord(
   }
 }
 
+/** Where a record starts, and in which line of the file. */
+export interface Boundary {
+  readonly at: number;
+  readonly line: number;
+}
+
+/** Line feeds in bytes[from, to). */
+export function countLines(bytes: Uint8Array, from: number, to: number): number {
+  let lines = 0;
+  for (let i = bytes.indexOf(lineFeed, from); i >= 0 && i < to; i = bytes.indexOf(lineFeed, i + 1)) lines++;
+  return lines;
+}
+
 /**
  * Follows the quotes through a file, piece after piece, and finds where the first record starts at or behind each multiple
  * of `stride`. Sees records as `scanRecords` does.
@@ -254,19 +267,23 @@ export function firstRecord(
 export class BoundaryFinder {
   readonly #delimiter: number;
   readonly #stride: number;
-  readonly #found: number[] = [];
+  readonly #found: Boundary[] = [];
   #target: number;
   #base: number;
+  /** The line of the byte `#counted` of the piece. */
+  #line: number;
+  #counted = 0;
   #state: 'plain' | 'quoted' | 'closing' = 'plain';
   /** The byte before the next piece; a line feed before the first. */
   #before = lineFeed;
 
   /** @param start  where the first record starts */
-  constructor(start: number, delimiter: number, stride: number) {
-    this.#base = start;
+  constructor(start: Boundary, delimiter: number, stride: number) {
+    this.#base = start.at;
+    this.#line = start.line;
     this.#delimiter = delimiter;
     this.#stride = stride;
-    this.#target = Math.floor(start / stride) * stride + stride;
+    this.#target = Math.floor(start.at / stride) * stride + stride;
   }
 
   /** The next bytes of the file. */
@@ -300,7 +317,9 @@ export class BoundaryFinder {
       }
     }
     this.#before = bytes[n - 1]!;
+    this.#count(bytes, n);
     this.#base += n;
+    this.#counted = 0;
   }
 
   /** Boundaries after line feeds in bytes[from, to), which is outside of quotes. */
@@ -309,12 +328,18 @@ export class BoundaryFinder {
       const feed = bytes.indexOf(lineFeed, Math.max(from, this.#target - 1 - this.#base));
       if (feed < 0 || feed >= to) return;
       const boundary = this.#base + feed + 1;
-      this.#found.push(boundary);
+      this.#count(bytes, feed + 1);
+      this.#found.push({ at: boundary, line: this.#line });
       this.#target = Math.floor(boundary / this.#stride) * this.#stride + this.#stride;
     }
   }
 
-  get found(): readonly number[] {
+  #count(bytes: Uint8Array, to: number): void {
+    this.#line += countLines(bytes, this.#counted, to);
+    this.#counted = to;
+  }
+
+  get found(): readonly Boundary[] {
     return this.#found;
   }
 }

@@ -10,7 +10,18 @@ import { makeBatch } from '../batch/column.ts';
 import { typeText } from '../schema.ts';
 import type { Source, Split } from './connector.ts';
 import { Rejects, rejectsSpec } from './csv-rejects.ts';
-import { type BadRecord, BoundaryFinder, firstInvalid, firstRecord, lineFeed, type ScanShape, scanRecords, scanSlack } from './csv-scan.ts';
+import {
+  type BadRecord,
+  type Boundary,
+  BoundaryFinder,
+  countLines,
+  firstInvalid,
+  firstRecord,
+  lineFeed,
+  type ScanShape,
+  scanRecords,
+  scanSlack,
+} from './csv-scan.ts';
 import { fieldParser } from './csv-values.ts';
 import { checkUnchanged, findFiles, type InputFile } from './input-files.ts';
 import { openInput } from './parquet-file.ts';
@@ -24,11 +35,12 @@ const pieceBytes = 1024 * 1024;
 const recordBytesMax = 256 * 1024 * 1024;
 const byteOrderMark = [0xef, 0xbb, 0xbf];
 
-/** Records of a file that start in [from, to). */
+/** Records of a file that start in [from, to); `line` is the one of `from`. */
 interface Part {
   readonly file: InputFile;
   readonly from: number;
   readonly to: number;
+  readonly line: number;
 }
 
 export const csvSource: Source = {
@@ -71,7 +83,7 @@ export const csvSource: Source = {
 interface Header {
   readonly names: readonly string[];
   /** Where the first record starts. */
-  readonly next: number;
+  readonly next: Boundary;
 }
 
 /** @throws CSV_INVALID when there is none */
@@ -85,7 +97,7 @@ async function readHeader(handle: FileHandle, file: InputFile): Promise<Header> 
     if (found !== null) {
       const wrong = firstInvalid(bytes.subarray(from, found.next));
       if (wrong < found.next - from) throw invalid(file.path, 1, wrong + 1, 'invalid UTF-8');
-      return found;
+      return { names: found.names, next: { at: found.next, line: 1 + countLines(bytes, 0, found.next) } };
     }
     if (last || length >= recordBytesMax)
       throw invalid(file.path, 1, 1, got > from ? 'the quote of a column name is never closed' : 'there is no header line');
@@ -110,17 +122,17 @@ async function partsOf(schema: Schema, file: InputFile): Promise<Part[]> {
     const header = await readHeader(handle, file);
     bind(schema, header, file.path);
     const cuts = file.size > splitBytes ? await boundariesOf(handle, file, header.next) : [];
-    const starts = [header.next, ...cuts].filter((at) => at < file.size);
-    return starts.map((from, i) => ({ file, from, to: starts[i + 1] ?? file.size }));
+    const starts = [header.next, ...cuts].filter(({ at }) => at < file.size);
+    return starts.map(({ at, line }, i) => ({ file, from: at, to: starts[i + 1]?.at ?? file.size, line }));
   } finally {
     await handle.close();
   }
 }
 
-async function boundariesOf(handle: FileHandle, file: InputFile, start: number): Promise<readonly number[]> {
+async function boundariesOf(handle: FileHandle, file: InputFile, start: Boundary): Promise<readonly Boundary[]> {
   const finder = new BoundaryFinder(start, delimiter, splitBytes);
   const piece = new Uint8Array(pieceBytes);
-  for (let at = start; at < file.size; ) {
+  for (let at = start.at; at < file.size; ) {
     const got = await readFully(handle, piece, 0, Math.min(piece.length, file.size - at), at);
     if (got === 0) break;
     finder.push(piece.subarray(0, got));
@@ -136,6 +148,7 @@ async function* readPart(schema: Schema, part: Part, rejects: Rejects | null): A
     await checkUnchanged(handle, file);
     const header = await readHeader(handle, file);
     const width = header.names.length;
+    const places = new PlaceFinder(handle, part);
     // A record takes a byte per field at least.
     const capacity = Math.max(1, Math.min(batchRows, Math.ceil((part.to - part.from) / width) + 1));
     const parsers = schema.map(({ type }) => fieldParser(type, capacity));
@@ -164,7 +177,7 @@ async function* readPart(schema: Schema, part: Part, rejects: Rejects | null): A
       for (;;) {
         const found = scanRecords(shape, bytes, from, held, last, capacity - rows, rejects === null);
         rows += found.rows;
-        for (const bad of found.bad) await leaveAside(handle, file, read - held, bytes, bad, rejects);
+        for (const bad of found.bad) await leaveAside(places, file, read - held, bytes, bad, rejects);
         const moved = found.next > from;
         from = found.next;
         if (rows === capacity) {
@@ -180,7 +193,7 @@ async function* readPart(schema: Schema, part: Part, rejects: Rejects | null): A
       held -= from;
       if (last && (held === 0 || from === 0)) break;
       if (from === 0 && held === bytes.length - scanSlack) {
-        if (held >= recordBytesMax) await leaveAside(handle, file, read - held, bytes, tooLong(held), null);
+        if (held >= recordBytesMax) await leaveAside(places, file, read - held, bytes, tooLong(held), null);
         const larger = new Uint8Array(2 * held + scanSlack);
         larger.set(bytes.subarray(0, held));
         bytes = larger;
@@ -201,37 +214,49 @@ const tooLong = (held: number): BadRecord => ({ from: 0, to: held, at: 0, reason
 
 /** @throws CSV_INVALID unless there is a place for rejects */
 async function leaveAside(
-  handle: FileHandle,
+  places: PlaceFinder,
   file: InputFile,
   base: number,
   bytes: Uint8Array,
   bad: BadRecord,
   rejects: Rejects | null,
 ): Promise<void> {
-  const { line, column } = await placeOf(handle, base + bad.at);
+  const { line, column } = await places.find(base + bad.at);
   if (rejects === null) throw invalid(file.path, line, column, bad.reason);
   const text = Buffer.from(bytes.buffer, bytes.byteOffset + bad.from, bad.to - bad.from).toString();
   await rejects.add(file.path, line, column, bad.reason, text.replace(/\r?\n$/, ''));
 }
 
-/** Line and column, from 1, of a byte of the file: counted only when something is wrong. */
-async function placeOf(handle: FileHandle, at: number): Promise<{ line: number; column: number }> {
-  const piece = new Uint8Array(pieceBytes);
-  let line = 1;
-  let start = 0;
-  for (let from = 0; from < at; ) {
-    const got = await readFully(handle, piece, 0, Math.min(piece.length, at - from), from);
-    if (got === 0) break;
-    for (let i = piece.indexOf(lineFeed); i >= 0 && i < got; i = piece.indexOf(lineFeed, i + 1)) {
-      line++;
-      start = from + i + 1;
-    }
-    from += got;
+/** Lines and columns, from 1, of bytes of a part, asked for in order: counted on from the last one, and only when something is wrong. */
+class PlaceFinder {
+  readonly #handle: FileHandle;
+  readonly #piece = new Uint8Array(65_536);
+  /** Up to here lines are counted; this is the line there, and where it starts. */
+  #at: number;
+  #line: number;
+  #start: number;
+
+  constructor(handle: FileHandle, { from, line }: Part) {
+    this.#handle = handle;
+    this.#at = from;
+    this.#line = line;
+    this.#start = from;
   }
-  // Columns are characters, as editors count them.
-  const before = new Uint8Array(Math.min(at - start, pieceBytes));
-  const got = await readFully(handle, before, 0, before.length, start);
-  return { line, column: 1 + [...Buffer.from(before.subarray(0, got)).toString()].length };
+
+  async find(at: number): Promise<{ line: number; column: number }> {
+    while (this.#at < at) {
+      const got = await readFully(this.#handle, this.#piece, 0, Math.min(this.#piece.length, at - this.#at), this.#at);
+      if (got === 0) break;
+      const lines = countLines(this.#piece, 0, got);
+      if (lines > 0) this.#start = this.#at + this.#piece.lastIndexOf(lineFeed, got - 1) + 1;
+      this.#line += lines;
+      this.#at += got;
+    }
+    // Columns are characters, as editors count them.
+    const before = new Uint8Array(Math.min(at - this.#start, pieceBytes));
+    const got = await readFully(this.#handle, before, 0, before.length, this.#start);
+    return { line: this.#line, column: 1 + [...Buffer.from(before.subarray(0, got)).toString()].length };
+  }
 }
 
 async function readFully(handle: FileHandle, bytes: Uint8Array, at: number, length: number, position: number): Promise<number> {

@@ -71,3 +71,25 @@ test('a run without rejects replaces those of the run before; a failed one does 
   assert.equal(readFileSync(place('again.csv'), 'utf8'), 'path,line,column,what,record\n');
   assert.throws(() => rejectsSink.createWriter(side, [], { job: 'j4', task: 0, attempt: 0 }), { code: 'PLAN_UNSUPPORTED' });
 });
+
+test('the places of many records are those of the file, and finding them reads it once', async () => {
+  const [path, rejects] = [place('many.csv'), place('many-bad.csv')];
+  // Two splits; every third record is wrong, and one of the others spans two lines.
+  const record = (i: number): string => (i % 3 === 0 ? `x${i},${'é'.repeat(1500)}\n` : i % 3 === 1 ? `${i},"two\nlines"\n` : `${i},one\n`);
+  const records = 18_000;
+  const lines: string[] = ['n,t\n'];
+  for (let i = 0; i < records; i++) lines.push(record(i));
+  writeFileSync(path, lines.join(''));
+  const spec = { connector: 'csv', path, rejects };
+  const side = csvSource.side(spec)!;
+  await rejectsSink.prepare(side, 'many');
+  const { splits, rows } = await scan(csvSource, spec, { n: int32(), t: utf8() }, null, 'many');
+  assert.ok(splits > 1, `${splits} splits`);
+  assert.equal(rows.length, (2 * records) / 3);
+  await rejectsSink.publish(side, 'many', []);
+  const { rows: left } = await scan(csvSource, { connector: 'csv', path: rejects }, { line: int32(), column: int32(), record: utf8() });
+  assert.equal(left.length, records / 3);
+  left.forEach(([line, column, text], k) => {
+    if (line !== 2 + 4 * k || column !== 1 || !String(text).startsWith(`x${3 * k},`)) assert.fail(`record ${3 * k} stands at ${line}:${column}`);
+  });
+});

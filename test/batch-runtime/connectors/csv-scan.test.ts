@@ -111,12 +111,40 @@ test('boundaries are where records start, however the bytes come', () => {
       const lines = rows.map((row) => Buffer.from(textOf([row], '\n')));
       const bytes = Buffer.concat(lines);
       const starts = new Set(lines.map((_, i) => lines.slice(0, i + 1).reduce((sum, line) => sum + line.length, 0)));
-      const finder = new BoundaryFinder(0, comma, stride);
+      const finder = new BoundaryFinder({ at: 0, line: 1 }, comma, stride);
       for (let at = 0; at < bytes.length; at += piece) finder.push(bytes.subarray(at, at + piece));
-      for (const boundary of finder.found) assert.ok(starts.has(boundary), `${boundary} is inside a record`);
+      for (const { at, line } of finder.found) {
+        assert.ok(starts.has(at), `${at} is inside a record`);
+        assert.equal(line, bytes.subarray(0, at).toString('latin1').split('\n').length);
+      }
       if (stride < Math.min(...lines.map((line) => line.length))) assert.equal(finder.found.length, lines.length);
     }),
     { numRuns: 300 },
+  );
+});
+
+test('splits of any size have the records that one reading has, also where the grammar is broken', () => {
+  const text = fc.string({ unit: fc.constantFrom('a', ',', '"', '"', '\n', '\r', 'é'), maxLength: 60 });
+  fc.assert(
+    fc.property(text, fc.integer({ min: 1, max: 20 }), fc.integer({ min: 1, max: 20 }), (content, stride, piece) => {
+      const whole = Buffer.from(content);
+      /** The records that start in [from, to), whole or bad; `bytes` end where the next split starts. */
+      const read = (from: number, to: number): string[] => {
+        const shape = shapeOf(2);
+        const bytes = new Uint8Array(to - from + scanSlack);
+        bytes.set(whole.subarray(from, to));
+        const { bad, next } = scanRecords(shape, bytes, 0, to - from, true, 1000, false);
+        assert.equal(next, to - from);
+        const rows = rowsOf(shape).map((row) => JSON.stringify(row));
+        return [...rows, ...bad.map((one) => `${from + one.from}-${from + one.to} at ${from + one.at}: ${one.reason}`)];
+      };
+      const finder = new BoundaryFinder({ at: 0, line: 1 }, comma, stride);
+      for (let at = 0; at < whole.length; at += piece) finder.push(whole.subarray(at, at + piece));
+      const starts = [0, ...finder.found.map(({ at }) => at)];
+      const inSplits = starts.flatMap((from, i) => read(from, starts[i + 1] ?? whole.length));
+      assert.deepEqual(inSplits.sort(), read(0, whole.length).sort());
+    }),
+    { numRuns: 2000 },
   );
 });
 
