@@ -135,8 +135,9 @@ export async function startEmbedded(options: EmbeddedOptions): Promise<EmbeddedC
   const close = (keepLogs: boolean): Promise<string | null> => {
     kept ??= (async () => {
       stopping = true;
-      // Executors and workers first: the manager is there for their goodbye.
-      for (const verb of ['executor', 'worker', 'manager']) await Promise.all(members.filter(({ name }) => name.startsWith(verb)).map(stop));
+      // The manager last: it is there for the others' goodbye.
+      await Promise.all(members.slice(1).map(stop));
+      await Promise.all(members.slice(0, 1).map(stop));
       if (options.dataDir !== null) return null;
       let left: string | null = null;
       if (keepLogs) {
