@@ -41,7 +41,11 @@ const bigOnes = 14;
 function deal(seed: number, of: number): Duty[][] {
   const dice = new Dice(seed, of, 1);
   const hands: Duty[][] = Array.from({ length: block }, () => []);
-  for (const duty of duties) for (const at of dice.shuffled(hands.map((_, i) => i)).slice(0, perDuty)) hands[at]!.push(duty);
+  for (const duty of duties) {
+    // A limit of what is sorted last is a topN, which has its own duty.
+    const open = hands.flatMap((hand, i) => (duty === 'limit' && hand.includes('orderBy') ? [] : [i]));
+    for (const at of dice.shuffled(open).slice(0, perDuty)) hands[at]!.push(duty);
+  }
   for (const duty of ['joinInner', 'joinLeft'] as const) {
     for (const parity of [0, 1]) {
       const places = hands.map((_, i) => i).filter((i) => i % 2 === parity);

@@ -76,12 +76,16 @@ test('a plan in words is the same every time, has every stage, and is small what
 });
 
 test('whatever the seed, 50 cases have every verb', () => {
-  const verbs = ['read', 'filter', 'derive', 'select', 'drop', 'rename', 'dropNulls', 'aggregate', 'join', 'orderBy', 'limit'];
-  for (let seed = 0; seed < 30; seed++) {
+  const verbs = ['read', 'filter', 'derive', 'select', 'drop', 'rename', 'dropNulls', 'aggregate', 'join', 'orderBy', 'limit', 'topN'];
+  for (let seed = 0; seed < 100; seed++) {
     const counts = new Map<string, number>();
     for (let number = 0; number < 50; number++) {
       const one = generate(seed, number);
-      for (const at of used(one)) counts.set(one.steps[at]!.op, (counts.get(one.steps[at]!.op) ?? 0) + 1);
+      for (const at of used(one)) {
+        const step = one.steps[at]!;
+        const verb = step.op === 'limit' && one.steps[step.input]!.op === 'orderBy' ? 'topN' : step.op;
+        counts.set(verb, (counts.get(verb) ?? 0) + 1);
+      }
     }
     for (const verb of verbs) assert.ok((counts.get(verb) ?? 0) >= 5, `${verb} occurs ${counts.get(verb) ?? 0} times with seed ${seed}`);
   }
