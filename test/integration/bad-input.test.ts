@@ -75,6 +75,9 @@ const jobOf = (steps: string, read = 'csv'): string =>
 const modules: Readonly<Record<string, string>> = {
   'csv.ts': jobOf(''),
   'parquet.ts': jobOf('', 'parquet'),
+  'folder.ts': jobOf('')
+    .replace('csv(p.out, { overwrite: p.overwrite })', "parquet(p.out, { partitionBy: ['k'], overwrite: p.overwrite })")
+    .replace('default: true', 'default: false'),
   'overflow.ts': jobOf('.select("k", t => ({ n: t.n.mul(2000000000) }))'),
   'function.ts': jobOf('\n      .select("k", t => ({ n: twice(t.n) }))').replace(
     'export default',
@@ -151,6 +154,31 @@ const cases: readonly Case[] = [
   { name: 'a function that throws: where', code: 'FUNCTION_THREW', exit: 1, word: 'function.ts:6', args: run('function.ts', 'good.csv') },
   { name: 'a function that gives the wrong type', code: 'ROW_TYPE', exit: 1, word: 'select-1', args: run('result.ts', 'good.csv') },
   { name: 'a non-empty output', code: 'OUTPUT_NOT_EMPTY', exit: 1, word: 'out.csv', args: run('csv.ts', 'good.csv', '--param', 'overwrite=false') },
+  {
+    name: 'a non-empty output folder',
+    code: 'OUTPUT_NOT_EMPTY',
+    exit: 1,
+    word: 'kept',
+    args: () => ['run', at('folder.ts'), '--shuffle', 'memory', '--param', `in=${at('good.csv')}`, '--param', `out=${at('kept')}`],
+  },
+  {
+    name: 'a folder that is written over by a job that fails',
+    code: 'CSV_INVALID',
+    exit: 1,
+    word: 'number.csv:3:3',
+    args: () => [
+      'run',
+      at('folder.ts'),
+      '--shuffle',
+      'memory',
+      '--param',
+      `in=${at('number.csv')}`,
+      '--param',
+      `out=${at('kept')}`,
+      '--param',
+      'overwrite=true',
+    ],
+  },
   { name: 'a param that is none', code: 'PARAMS_INVALID', exit: 2, word: 'inn', args: run('csv.ts', 'good.csv', '--param', 'inn=x') },
   {
     name: 'a port in use',
@@ -160,7 +188,7 @@ const cases: readonly Case[] = [
     args: () => ['up', '--workers', '0', '--executors', '0', '--port', new URL(manager.url).port],
   },
   { name: 'a cluster that does not answer', code: 'CLUSTER_UNREACHABLE', exit: 1, word: 'http://127.0.0.1:1', args: on(() => 'http://127.0.0.1:1') },
-  { name: 'a cluster of another version', code: 'VERSION_UNSUPPORTED', exit: 1, word: '9', args: on(() => urlOf(foreign)) },
+  { name: 'a cluster of another version', code: 'VERSION_UNSUPPORTED', exit: 1, word: 'version 99', args: on(() => urlOf(foreign)) },
   {
     name: 'a wrong token',
     code: 'UNAUTHORIZED',
@@ -183,7 +211,7 @@ before(async () => {
   writeFileSync(at('wrong-token'), 'x'.repeat(64));
   const mine = loadConfig(ExecutorConfig, 'SLUICE_TEST', { flags: { managerUrl: manager.url, secretFile: manager.secretFile, logLevel: 'silent' } });
   executor = await startExecutorProcess(mine.config, '');
-  foreign = createServer((_, reply) => reply.end(JSON.stringify({ protocol: 9, cluster: '0'.repeat(32), term: 1, release: '9.0.0' })));
+  foreign = createServer((_, reply) => reply.end(JSON.stringify({ protocol: 99, cluster: '0'.repeat(32), term: 1, release: '99.0.0' })));
   foreign.listen(0, '127.0.0.1');
   await once(foreign, 'listening');
 });
@@ -200,6 +228,8 @@ const beside = (): string[] => readdirSync(folder).filter((name) => name.include
 for (const { name, code, exit, word, args } of cases) {
   test(name, { timeout: 60_000 }, async () => {
     writeFileSync(at('out.csv'), older);
+    mkdirSync(at('kept', 'k=old'), { recursive: true });
+    writeFileSync(at('kept', 'k=old', 'part-0.parquet'), files['good.parquet']!);
     const { code: status, stdout, stderr } = await sluice(...args());
     assert.equal(status, exit, stderr);
     assert.match(stderr, new RegExp(`^error ${code}: `, 'm'));
@@ -208,6 +238,8 @@ for (const { name, code, exit, word, args } of cases) {
     assert.equal(stdout, '');
     assert.equal(readFileSync(at('out.csv'), 'utf8'), older);
     assert.deepEqual(beside(), ['out.csv']);
+    assert.deepEqual(readdirSync(at('kept'), { recursive: true }), ['k=old', 'k=old/part-0.parquet']);
+    assert.deepEqual(new Uint8Array(readFileSync(at('kept', 'k=old', 'part-0.parquet'))), files['good.parquet']);
     for (const path of /\(logs: (.+)\)/.exec(stderr)?.slice(1) ?? []) rmSync(path, { recursive: true });
   });
 }
@@ -224,6 +256,7 @@ for (const [input, line] of [
   ['width.csv', 'b,2,3'],
   ['number.csv', 'b,two'],
   ['utf8.csv', 'b'],
+  ['quote.csv', '"b,2'],
 ] as const) {
   test(`with rejects, what is wrong in ${input} is kept aside and the rest goes on; without it nothing becomes null`, async () => {
     writeFileSync(at('out.csv'), older);
@@ -308,7 +341,7 @@ test('no worker is NO_WORKERS, and one that refuses is named', { timeout: 60_000
   await client.close();
   refusing.close();
   assert.equal(refused.code, 1);
-  assert.match(refused.stderr, /error (UNAUTHORIZED|TASK_FAILED)/);
+  assert.match(refused.stderr, /^error TASK_FAILED: .* is no shuffle worker/m);
   assert.ok(refused.stderr.includes(String(port)), refused.stderr);
   assert.equal(readFileSync(at('out.csv'), 'utf8'), older);
   assert.deepEqual(beside(), ['out.csv']);
