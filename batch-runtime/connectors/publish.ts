@@ -40,6 +40,8 @@ interface Owner {
 
 /** A staging folder without an owner younger than this may be one that is being made. */
 const unownedGraceMs = 60_000;
+/** Folders that are synced at the same time. */
+const syncedAtOnce = 16;
 
 const plainPath = (path: string): string => (path.length > 1 && path.endsWith('/') ? path.slice(0, -1) : path);
 const safeJob = (job: string): string => job.replace(/[^\w.-]/g, '_');
@@ -148,7 +150,7 @@ async function publishFolder(output: Output, place: string, staging: string, fil
     if (existsSync(from)) await rename(from, to);
     else if (!existsSync(to)) throw new SluiceError('OUTPUT_FAILED', { path: output.path, what: `${file} is missing from the staging folder` });
   }
-  await Promise.all([...made].map(syncFolder));
+  await syncFolders([...made]);
   if (existsSync(older)) {
     // A crash between the two renames, and the same job publishes again.
     if (!existsSync(place)) renameSync(fresh, place);
@@ -279,6 +281,11 @@ function isEmpty(path: string): boolean {
   const found = statSync(path, { throwIfNoEntry: false });
   if (found === undefined) return true;
   return found.isDirectory() ? readdirSync(path).length === 0 : found.size === 0;
+}
+
+/** However many partitions an output has, few of its folders are open at once. */
+async function syncFolders(paths: readonly string[]): Promise<void> {
+  for (let i = 0; i < paths.length; i += syncedAtOnce) await Promise.all(paths.slice(i, i + syncedAtOnce).map(syncFolder));
 }
 
 async function syncFolder(path: string): Promise<void> {

@@ -213,3 +213,25 @@ test('attempts have names that say which they are', async () => {
   writeFileSync(path, '12345');
   assert.equal(await bytesOf(path), 5);
 });
+
+test('an output of many folders needs few open files', () => {
+  const at = place();
+  // A process of its own, which may have 200 files open and publishes 600 folders.
+  const script = `
+    import { mkdirSync, writeFileSync } from 'node:fs';
+    import { openAttempt, prepareOutput, publishOutput } from ${JSON.stringify(new URL('../../../batch-runtime/connectors/publish.ts', import.meta.url).href)};
+    const output = { path: ${JSON.stringify(join(at, 'out'))}, kind: 'folder', overwrite: false };
+    await prepareOutput(output, '1');
+    const { folder, name } = await openAttempt(output, { job: '1', task: 0, attempt: 0 });
+    const files = [];
+    for (let k = 0; k < 600; k++) {
+      mkdirSync(folder + '/k=' + k);
+      writeFileSync(folder + '/k=' + k + '/a.csv', 'a');
+      files.push(name + '/k=' + k + '/a.csv');
+    }
+    await publishOutput(output, '1', [{ rows: 600, bytes: 600, files }]);`;
+  const args = ['-c', 'ulimit -n 200; exec "$0" --input-type=module -e "$1"', process.execPath, script];
+  const { status, stderr } = spawnSync('sh', args, { encoding: 'utf8' });
+  assert.equal(status, 0, stderr);
+  assert.equal(readdirSync(join(at, 'out')).length, 600);
+});
