@@ -23,6 +23,8 @@ export interface Column extends Known {
   readonly name: string;
   /** Rows that may share one value. */
   readonly rowsPerValue: number;
+  /** Values it may have, at most. */
+  readonly values: number;
 }
 
 export interface Computed extends Known {

@@ -133,7 +133,7 @@ function makeColumn(dice: Dice, name: string, kind: Kind, spread: Spread, rows: 
   const sql = spread.nulls === 0 ? value : `CASE WHEN ${random(2)} < ${spread.nulls} THEN NULL ELSE ${value} END`;
   const seen = kind === 'bool' ? Math.min(2, distinct) : distinct;
   const rowsPerValue = rows * Math.max(1 / seen, spread.hot / 100);
-  return { column: { name, kind, nullable, sql }, known: { ...plain, name, kind, nullable, ...knownOf(kind, distinct), rowsPerValue } };
+  return { column: { name, kind, nullable, sql }, known: { ...plain, name, kind, nullable, ...knownOf(kind, distinct), rowsPerValue, values: seen } };
 }
 
 /** A table in the making: a step and what is known of it. */
@@ -197,7 +197,10 @@ export function generate(seed: number, number: number, attempt = 0): Case {
         nullable: false,
         sql: `((hash(i + ${salt}) >> 1)::BIGINT - 4611686018427387904)`,
       };
-      made.push({ column, known: { ...plain, name: column.name, kind: 'int64', bits: 63, low: -(2 ** 61), high: 2 ** 61, rowsPerValue: 1 } });
+      made.push({
+        column,
+        known: { ...plain, name: column.name, kind: 'int64', bits: 63, low: -(2 ** 61), high: 2 ** 61, rowsPerValue: 1, values: rows },
+      });
     }
     if (format === 'parquet' && dice.chance(15)) {
       // What no CSV and no JSON has: numbers that are none, and a zero with a sign.
@@ -206,14 +209,25 @@ export function generate(seed: number, number: number, attempt = 0): Case {
       const column: SourceColumn = { name: newName(), kind: 'float64', nullable: true, sql: odd };
       made.push({
         column,
-        known: { ...plain, name: column.name, kind: 'float64', nullable: true, bits: 60, grain: 'loose', low: -1, high: 1, rowsPerValue: rows / 9 },
+        known: {
+          ...plain,
+          name: column.name,
+          kind: 'float64',
+          nullable: true,
+          bits: 60,
+          grain: 'loose',
+          low: -1,
+          high: 1,
+          rowsPerValue: rows / 9,
+          values: rows,
+        },
       });
     }
     if (mayBeWide) {
       // 24 bytes a row that nothing packs: what a worker cannot keep in its arena.
       const salt = dice.below(1_000_000);
       const column: SourceColumn = { name: newName(), kind: 'utf8', nullable: false, sql: `md5((i + ${salt})::VARCHAR)[:24]` };
-      made.push({ column, known: { ...plain, name: column.name, kind: 'utf8', words: ['0', '8', 'c'], rowsPerValue: 1 } });
+      made.push({ column, known: { ...plain, name: column.name, kind: 'utf8', words: ['0', '8', 'c'], rowsPerValue: 1, values: rows } });
     }
     const group = dice.pick([2048, 4096, 10_240, 122_880]);
     const codec = dice.pick(['snappy', 'snappy', 'zstd', 'gzip', 'uncompressed']);
@@ -250,7 +264,7 @@ export function generate(seed: number, number: number, attempt = 0): Case {
       const name = replace && dice.chance(25) ? dice.pick(from.columns).name : newName();
       if (named.some((each) => each.name === name)) continue;
       named.push({ name, expr });
-      columns.push({ ...known, name, rowsPerValue: from.rows });
+      columns.push({ ...known, name, rowsPerValue: from.rows, values: from.rows });
     }
     return { named, columns };
   };
@@ -300,7 +314,7 @@ export function generate(seed: number, number: number, attempt = 0): Case {
     );
     const ordered = open.filter(({ kind }) => kind !== 'bool');
     const fn = wanted ?? dice.pick(['count', 'count', 'sum', 'sum', 'avg', 'min', 'max']);
-    const base = { ...plain, name, rowsPerValue: from.rows };
+    const base = { ...plain, name, rowsPerValue: from.rows, values: from.rows };
     if (fn === 'count') {
       const arg = dice.chance(40) && open.length > 0 ? dice.pick(open) : null;
       const column: Column = { ...base, kind: 'integer', bits: growth, low: 0, high: Math.min(from.rows, 50) };
@@ -313,7 +327,10 @@ export function generate(seed: number, number: number, attempt = 0): Case {
     const nullable = true;
     if (fn === 'avg') return { spec, column: { ...base, kind: 'float64', nullable, grain: 'inexact' } };
     if (fn === 'sum')
-      return { spec, column: { ...base, ...known, kind: known.kind === 'int32' ? 'integer' : known.kind, nullable, bits: known.bits + growth } };
+      return {
+        spec,
+        column: { ...base, ...known, kind: known.kind === 'int32' ? 'integer' : known.kind, nullable, bits: known.bits + growth, values: from.rows },
+      };
     return { spec, column: { ...base, ...known, name, nullable, rowsPerValue: from.rows } };
   };
   const aggregate = (from: Table, keyCount: number, wanted: readonly AggregateSpec['fn'][], more: number): Table => {
@@ -458,7 +475,7 @@ export function generate(seed: number, number: number, attempt = 0): Case {
   const outputs: Output[] = [];
   const columnsOut = (table: Table): OutColumn[] => table.columns.map(({ name, kind, grain }) => ({ name, kind, inexact: grain === 'inexact' }));
   const give = (table: Table, to: Output['to']): void => {
-    const open = table.columns.filter(({ kind, nullable, rowsPerValue }) => kind !== 'float64' && !nullable && rowsPerValue * 20 >= table.rows);
+    const open = table.columns.filter(({ kind, nullable, values }) => kind !== 'float64' && !nullable && values <= 40);
     const partitionBy = to === 'parquet' && table.columns.length > 1 && open.length > 0 && dice.chance(40) ? [dice.pick(open).name] : [];
     outputs.push({ step: table.step, to, partitionBy, columns: columnsOut(table), order: to === 'parquet' ? [] : table.order, any: null });
   };
