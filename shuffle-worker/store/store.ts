@@ -331,7 +331,8 @@ export class Store {
   /** Writes everything out. @throws NO_SPACE, DISK_FAILED */
   async flushAll(): Promise<void> {
     for (;;) {
-      await this.#flushing;
+      // When one ends, the next that is due may have begun before this goes on.
+      while (this.#flushing) await this.#flushing;
       const next = this.#largest();
       if (!next) return;
       const error = await this.#start(next.data, next.shelf);
@@ -342,7 +343,7 @@ export class Store {
   async close(): Promise<void> {
     this.#closed = true;
     this.#tick?.timer.cancel();
-    await this.#flushing;
+    while (this.#flushing) await this.#flushing;
     for (const directory of this.options.directories) await directory.close();
   }
 

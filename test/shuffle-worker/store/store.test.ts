@@ -75,6 +75,23 @@ test('each level is acknowledged when it is reached: received at once, written w
   assert.equal(stream.gone, true);
 });
 
+test('a flush of everything does not begin what is being flushed already', async () => {
+  const kept = await openKept();
+  let begun = 0;
+  const place = kept.directory.place.bind(kept.directory);
+  kept.directory.place = (bytes) => {
+    begun++;
+    return place(bytes);
+  };
+  // Five shuffles that are due on their own, while all is asked for.
+  for (let run = 1; run <= 5; run++) put(kept, targetOf({ shuffle: shuffleOf(run), map: 0 }), some);
+  kept.short = true;
+  kept.store.flushSoon();
+  await kept.store.flushAll();
+  assert.deepEqual([begun, kept.store.counters.regions], [5, 5]);
+  await kept.store.close();
+});
+
 test('streams that wait for the same level share a sync', async () => {
   const kept = await openKept();
   let reached = 0;
