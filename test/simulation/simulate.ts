@@ -71,6 +71,7 @@ for (let seed = from; seed < from + seeds; seed++) {
   events += outcome.events;
   simulatedMs += outcome.ms;
   for (const [kind, times] of outcome.faults) reached[kind] = (reached[kind] ?? 0) + times;
+  if (played % 100 === 0 && !trace) process.stderr.write(`${played} of ${seeds} seeds, ${count.wrong} wrong, ${count.stuck} stuck\n`);
   if (outcome.verdict === 'right') continue;
   count[outcome.verdict]++;
   process.stdout.write(`seed ${seed} is ${outcome.verdict}: ${outcome.what}\n  ${commandOf(seed, faults)}\n`);
