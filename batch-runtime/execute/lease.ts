@@ -52,7 +52,9 @@ export async function serveLease({ link, lease, slots, clock, openDriver, signal
       if (world instanceof SluiceError) throw world;
       end = { stage, task, attempt, outcome: await runTask(world, assignment, meter, abort), error: null };
     } catch (thrown) {
-      end = { stage, task, attempt, outcome: null, error: toJson(asSluiceError(thrown)) };
+      // Called off with the lease, and not by the coordinator: no failure of the task.
+      const error = abort.reason instanceof SluiceError ? abort.reason : asSluiceError(thrown);
+      end = { stage, task, attempt, outcome: null, error: toJson(error) };
     }
     running.delete(`${stage}.${task}.${attempt}`);
     // A cancelled one too: the coordinator waits for it before it clears what it has staged.
@@ -87,7 +89,8 @@ export async function serveLease({ link, lease, slots, clock, openDriver, signal
     }
   } finally {
     timer.cancel();
-    for (const { abort } of running.values()) abort.abort();
+    const taken = new SluiceError('LEASE_ENDED', { lease: lease.slice(0, 8) });
+    for (const { abort } of running.values()) abort.abort(taken);
     await Promise.all([...running.values()].map(({ end }) => end));
     await driver.close();
   }

@@ -133,7 +133,8 @@ export class Scheduler {
     }
     if (error.remedy === 'fail') throw error;
     if (error.remedy === 'recompute') found.recomputes++;
-    else found.failures++;
+    // Jobs share slots in turn: losing one says nothing of the task.
+    else if (error.code !== 'LEASE_ENDED') found.failures++;
     if (found.failures >= failuresMax || found.recomputes > recomputesMax) {
       throw new SluiceError(
         'TASK_FAILED',

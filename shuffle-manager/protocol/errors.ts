@@ -100,6 +100,7 @@ export const errors = {
   OUTPUT_FAILED: row('fail', 500, 0, 'The output {path} cannot be written: {what}'),
   MEMORY_EXCEEDED: row('fail', 507, 0, 'The memory budget of {budgetBytes} bytes is exceeded by {what}: run with --shuffle local or remote'),
   EXECUTOR_LOST: row('retry', 503, 0, 'Executor {executor} is lost: {what}'),
+  LEASE_ENDED: row('retry', 503, 0, 'The slots of lease {lease} go to another job, or their executor leaves: the task runs elsewhere'),
   TASK_FAILED: row('fail', 500, 0, 'Task {task} failed {attempts} times, last: {what}'),
   JOB_FAILED: row('fail', 500, 0, 'The job failed: {what}'),
   INTERNAL: row('fail', 500, 0, 'Internal error: {what}'),

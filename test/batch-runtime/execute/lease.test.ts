@@ -96,6 +96,23 @@ test('a cancelled attempt ends INTERRUPTED, is reported, and commits nothing', a
   assert.deepEqual(await driver.vacant(handle), [0]);
 });
 
+test('an attempt whose lease is taken away is no failure of the job: it ends LEASE_ENDED, to run elsewhere', async () => {
+  const { description, assignment, driver } = await describe('words');
+  const taken = new AbortController();
+  const { link, ended } = scripted(description, [
+    { ...idle, assignments: [assignment] },
+    async () => {
+      taken.abort();
+      return idle;
+    },
+  ]);
+  await serve(link, driver, taken.signal);
+  assert.equal(ended[0]?.error?.code, 'LEASE_ENDED');
+  const handle = Object.values(assignment.shuffles)[0];
+  assert.ok(handle);
+  assert.deepEqual(await driver.vacant(handle), [0]);
+});
+
 test('an end that does not get home ends the lease, so that the coordinator gives the task away', async () => {
   const { description, assignment, driver } = await describe('words');
   let given = false;

@@ -73,6 +73,14 @@ test('an error that the user has to mend ends the job at once, with that error',
   );
 });
 
+test('slots that go to other jobs, however often, are no failures of the task', () => {
+  const scheduler = two(1, 1);
+  for (let i = 0; i < 20; i++) {
+    assert.equal(scheduler.next('a', true)?.attempt, i);
+    assert.equal(scheduler.failed(0, 0, new SluiceError('LEASE_ENDED', { lease: 'a' })), 'again');
+  }
+});
+
 test('a superseded attempt is a success', () => {
   const scheduler = two(1, 1);
   scheduler.next('a', true);
