@@ -258,6 +258,7 @@ export function layoutOf(run: ShuffleRun): Layout {
   return {
     shuffle: run.shuffle,
     spec: run.spec,
+    stageAttempt: run.stageAttempt,
     version: run.version,
     sealed: isSealed(run),
     invalidated: run.invalidated,

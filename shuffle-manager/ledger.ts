@@ -19,6 +19,8 @@ export interface JobEntry {
   readonly openedAt: number;
   /** Wall clock; 0 = the job lives as long as it is kept. */
   readonly expiresAt: number;
+  /** Beginnings of shuffle names that have a lease of their own. */
+  readonly kept: Set<string>;
   lastRun: number;
   /** The current run of each name. */
   readonly names: Map<string, { run: number; stageAttempt: number }>;
@@ -43,6 +45,8 @@ export type LedgerRecord =
   | { readonly kind: 'snapshot'; readonly ledger: LedgerJson }
   | { readonly kind: 'job'; readonly job: number; readonly name: string; readonly url: string; readonly openedAt: number; readonly expiresAt: number }
   | { readonly kind: 'closed'; readonly job: number }
+  /** Shuffles of these names have a lease of their own from now on, or no longer. */
+  | { readonly kind: 'kept' | 'left'; readonly job: number; readonly names: string }
   | { readonly kind: 'leases'; readonly leases: readonly Lease[] }
   | {
       readonly kind: 'run';
@@ -99,6 +103,12 @@ export function apply(ledger: Ledger, record: LedgerRecord): void {
       ledger.leases = ledger.leases.filter((lease) => lease.job !== record.job);
       bury(ledger, `job:${record.job}`, (text) => !text.includes(':') && jobOf(shuffleFrom(text)) === record.job);
       break;
+    case 'kept':
+      requireJob(ledger, record.job).kept.add(record.names);
+      break;
+    case 'left':
+      requireJob(ledger, record.job).kept.delete(record.names);
+      break;
     case 'leases':
       ledger.leases = record.leases;
       break;
@@ -151,6 +161,7 @@ const createJob = (facts: { job: number; name: string; url: string; openedAt: nu
   url: facts.url,
   openedAt: facts.openedAt,
   expiresAt: facts.expiresAt,
+  kept: new Set(),
   lastRun: 0,
   names: new Map(),
   runs: new Map(),
@@ -268,6 +279,8 @@ export interface LedgerJson {
     url: string;
     openedAt: number;
     expiresAt: number;
+    /** Absent in journals that are older than this. */
+    kept?: string[];
     lastRun: number;
     names: [string, number, number][];
     runs: RunJson[];
@@ -292,6 +305,7 @@ export function snapshotOf(ledger: Ledger): LedgerJson {
       url: job.url,
       openedAt: job.openedAt,
       expiresAt: job.expiresAt,
+      kept: [...job.kept],
       lastRun: job.lastRun,
       names: [...job.names].map(([name, { run, stageAttempt }]) => [name, run, stageAttempt]),
       runs: [...job.runs.values()].map((run) => ({
@@ -324,6 +338,7 @@ function restore(ledger: Ledger, json: LedgerJson): void {
   for (const facts of json.jobs) {
     const job = createJob(facts);
     job.lastRun = facts.lastRun;
+    for (const names of facts.kept ?? []) job.kept.add(names);
     for (const [name, run, stageAttempt] of facts.names) job.names.set(name, { run, stageAttempt });
     for (const saved of facts.runs) {
       const run = createRun(saved.shuffle, saved.name, saved.stageAttempt, saved.spec, saved.locations.map(copyLocation));

@@ -57,6 +57,18 @@ export interface Caller {
 
 type Handlers = { readonly [N in CallName]: (request: Request<N>, caller: Caller) => Answer<N> | Promise<Answer<N>> };
 
+/** Whether somebody still keeps a thing: polls that wait, and when one was last here. */
+interface Attendance {
+  polls: number;
+  heardAt: Millis;
+}
+
+interface Kept extends Attendance {
+  /** As wished. */
+  slots: number;
+  readonly names: Map<string, Attendance>;
+}
+
 /** Reports of an unreachable location count at most once in this time, and this many make it lost. */
 const reportGapMs = 1000;
 const reportsToLose = 3;
@@ -71,8 +83,8 @@ export class Manager {
   readonly #workers: Members;
   readonly #executors: Members;
   readonly #startedAt: Millis;
-  /** Volatile facts of jobs: what they wish, until when they live. */
-  readonly #jobs = new Map<number, { slots: number; polls: number; heardAt: Millis }>();
+  /** Volatile facts of jobs: what they wish, until when they live, and until when shuffles of some names do. */
+  readonly #jobs = new Map<number, Kept>();
   /** Counts changes of what workers and executors should do; above all numbers of earlier terms. */
   #ordersVersion = 0;
   /** The orders version at which something was released, in step with the end of ledger.released. */
@@ -211,7 +223,7 @@ export class Manager {
         this.#rebuilding = null;
         this.#layouts.clear();
         for (const job of this.#jobs.keys()) if (!this.#ledger.jobs.has(job)) this.#jobs.delete(job);
-        for (const job of this.#ledger.jobs.keys()) if (!this.#jobs.has(job)) this.#keep(job);
+        for (const job of this.#ledger.jobs.keys()) this.#keep(job);
         this.#wakeAll();
       });
   }
@@ -296,15 +308,29 @@ export class Manager {
   }
 
   #expireJobs(): void {
-    const now = this.#ports.clock.now();
     for (const [job, kept] of this.#jobs) {
       const entry = this.#ledger.jobs.get(job) as JobEntry;
-      const over = entry.expiresAt > 0 ? this.#ports.clock.wall() > entry.expiresAt : kept.polls === 0 && now - kept.heardAt > this.#options.leaseMs;
-      if (!over) continue;
-      this.#ports.log.warn({ job, name: entry.name }, 'nobody keeps the job: released');
-      this.counters.jobsExpired++;
-      this.#closeJob(job);
+      const over = entry.expiresAt > 0 ? this.#ports.clock.wall() > entry.expiresAt : this.#isLeft(kept);
+      if (over) {
+        this.#ports.log.warn({ job, name: entry.name }, 'nobody keeps the job: released');
+        this.counters.jobsExpired++;
+        this.#closeJob(job);
+        continue;
+      }
+      for (const [names, keeper] of kept.names) if (this.#isLeft(keeper)) this.#leaveNames(entry, names);
     }
+  }
+
+  #isLeft({ polls, heardAt }: Attendance): boolean {
+    return polls === 0 && this.#ports.clock.now() - heardAt > this.#options.leaseMs;
+  }
+
+  #leaveNames(entry: JobEntry, names: string): void {
+    const runs = [...entry.runs.values()].filter((run) => run.name.startsWith(names));
+    this.#ports.log.warn({ job: entry.job, name: entry.name, names, shuffles: runs.length }, 'nobody keeps these shuffles: released');
+    for (const run of runs) this.#release(run.shuffle);
+    this.#decide({ kind: 'left', job: entry.job, names });
+    this.#jobs.get(entry.job)?.names.delete(names);
   }
 
   /** After anyone came, went or was seen to be gone. */
@@ -325,18 +351,21 @@ export class Manager {
 
   // Jobs and slots.
 
+  /** What the ledger has read of a job, and was not known of, was heard of just now. */
   #keep(job: number): void {
-    const kept = this.#jobs.get(job);
+    const heardAt = this.#ports.clock.now();
     // After a restart a job wishes what it had until it says otherwise.
-    const slots = kept?.slots ?? this.#ledger.leases.filter((lease) => lease.job === job).reduce((sum, lease) => sum + lease.slots, 0);
+    const slots = this.#ledger.leases.filter((lease) => lease.job === job).reduce((sum, lease) => sum + lease.slots, 0);
     // The same entry as before: polls that wait count themselves out of it.
-    this.#jobs.set(job, Object.assign(kept ?? { slots, polls: 0 }, { heardAt: this.#ports.clock.now() }));
+    const kept = this.#jobs.get(job) ?? { slots, polls: 0, heardAt, names: new Map<string, Attendance>() };
+    for (const names of requireJob(this.#ledger, job).kept) if (!kept.names.has(names)) kept.names.set(names, { polls: 0, heardAt });
+    this.#jobs.set(job, kept);
   }
 
   #openJob(name: string, url: string, slots: number, expiresAt: number): number {
     const job = this.#ledger.lastJob + 1;
     this.#decide({ kind: 'job', job, name, url, openedAt: this.#ports.clock.wall(), expiresAt });
-    this.#jobs.set(job, { slots, polls: 0, heardAt: this.#ports.clock.now() });
+    this.#jobs.set(job, { slots, polls: 0, heardAt: this.#ports.clock.now(), names: new Map() });
     this.#shareSlots();
     return job;
   }
@@ -430,7 +459,7 @@ export class Manager {
     const meanwhile = this.#current(job, name, stageAttempt, spec);
     if (meanwhile !== null) return this.#layoutOf(meanwhile);
     const entry = requireJob(this.#ledger, job);
-    const invalidated = entry.names.get(name);
+    const before = entry.names.get(name);
     const shuffle = nextShuffle(entry);
     const places = workers.map((worker) => ({ worker: worker.id, hostLabel: worker.hostLabel }));
     const locations = place({ ...spec, turn: job + entry.lastRun }, places).map(
@@ -438,18 +467,18 @@ export class Manager {
     );
     this.#decide({ kind: 'run', shuffle, name, stageAttempt, spec, locations });
     this.counters.runs++;
-    const older = invalidated === undefined ? undefined : entry.runs.get(invalidated.run);
+    const older = before === undefined ? undefined : entry.runs.get(before.run);
     if (older !== undefined) this.#release(older.shuffle);
     return this.#layoutOf(this.#run(shuffle));
   }
 
-  /** The run of that name that answers the call; null: a new one is due. */
+  /** The run of that name that answers the call; null: a new one is due. What is not deterministic is written by one stage attempt only. */
   #current(job: number, name: string, stageAttempt: number, spec: ShuffleSpec): ShuffleRun | null {
     const entry = requireJob(this.#ledger, job);
     const known = entry.names.get(name);
     if (known === undefined) return null;
     const run = entry.runs.get(known.run);
-    const over = run === undefined || run.invalidated;
+    const over = run === undefined || run.invalidated || !run.spec.deterministic;
     if (over && stageAttempt > known.stageAttempt) return null;
     if (run === undefined) throw new SluiceError('SHUFFLE_RELEASED', { shuffle: `${name} of job ${job}` });
     if (!isSameSpec(run.spec, spec)) {
@@ -622,12 +651,18 @@ export class Manager {
 
   async #keepJob(request: Request<'keepJob'>, caller: Caller): Promise<Answer<'keepJob'>> {
     const { job, after } = request;
-    requireJob(this.#ledger, job);
-    this.#keep(job);
-    const kept = this.#jobs.get(job) as { slots: number; polls: number; heardAt: Millis };
-    kept.slots = request.slots;
-    kept.polls++;
+    const entry = requireJob(this.#ledger, job);
+    const kept = this.#jobs.get(job) as Kept;
+    const held: Attendance[] = [kept];
+    if (request.names !== undefined) {
+      if (!entry.kept.has(request.names)) this.#decide({ kind: 'kept', job, names: request.names });
+      const keeper = kept.names.get(request.names) ?? { polls: 0, heardAt: 0 };
+      kept.names.set(request.names, keeper);
+      held.push(keeper);
+    }
+    kept.slots = request.slots ?? kept.slots;
     this.#shareSlots();
+    for (const one of held) one.polls++;
     const answer = (): Answer<'keepJob'> => {
       requireJob(this.#ledger, job);
       return {
@@ -643,8 +678,10 @@ export class Manager {
     try {
       return await this.#poll(['leases', 'orders'], request.waitMs, caller, () => (isNews() ? answer() : undefined), answer);
     } finally {
-      kept.polls--;
-      kept.heardAt = this.#ports.clock.now();
+      for (const one of held) {
+        one.polls--;
+        one.heardAt = this.#ports.clock.now();
+      }
     }
   }
 

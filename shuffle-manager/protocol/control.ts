@@ -23,6 +23,10 @@ const call = <Q extends TSchema, A extends TSchema>(path: string, scope: Scope, 
 });
 const closed = { additionalProperties: false };
 const version = Type.Integer({ minimum: 0 });
+/** The engine's; never falls in the life of a shuffle's name. An engine that gives one shuffle to several stages counts them in too. */
+const stageAttempt = Type.Integer({ minimum: 0, maximum: Number.MAX_SAFE_INTEGER });
+/** What the names of one application's shuffles begin with. */
+const names = Type.String({ minLength: 1, maxLength: 200 });
 /** A token that outlives this does not fit its form. */
 const tenYearsMs = 10 * 365 * 24 * 3_600_000;
 
@@ -69,6 +73,8 @@ export type Winners = Static<typeof Winners>;
 export const Layout = Type.Object({
   shuffle: u64Text,
   spec: ShuffleSpec,
+  /** The stage attempt that opened this run. A writer of an older one, where the spec is not deterministic, has been overtaken. */
+  stageAttempt,
   /** Grows with every commit, loss, repair and new location. */
   version,
   sealed: Type.Boolean(),
@@ -123,7 +129,7 @@ export const calls = {
       jobs: Type.Array(Type.Object({ job: u32, name: Type.String(), shuffles: u32, slots: u32, url: Type.String(), ageMs: Type.Number() })),
     }),
   ),
-  /** Mints a token for one new job of another engine; `expiresMs` from now. */
+  /** Mints a token for one new job of another engine; `expiresMs` from now. The job lives as long as its token, kept or not; its shuffles may end sooner (`keepJob`). */
   mintToken: call(
     '/v0/cluster/token',
     'cluster',
@@ -188,18 +194,31 @@ export const calls = {
     Orders,
   ),
 
-  /** A new job: its id, its token. `url` is the coordinator's, for executors. Not idempotent: a job nobody keeps is released after its lease. */
+  /** A new job: its id, its token. `url` is the coordinator's, for executors: empty, with 0 slots, for a job of another engine. Not idempotent: a job nobody keeps is released after its lease. */
   openJob: call(
     '/v0/jobs/open',
     'cluster',
     Type.Object({ name: Type.String(), url: Type.String(), slots: u32 }, closed),
     Type.Object({ job: u32, token: Type.String(), term: u32, leaseMs: Type.Integer() }),
   ),
-  /** Keeps the job's lease and says which slots it has; long poll on `after`. */
+  /**
+   * Keeps the job's lease and says which slots it has; long poll on `after`. `slots`: how many it wishes from now on; absent = as before.
+   * `names`: keeps the shuffles whose names begin so, too. Several applications share one minted job: when nobody has kept
+   * these names for a lease, these shuffles are released and the job goes on.
+   */
   keepJob: call(
     '/v0/jobs/keep',
     'job',
-    Type.Object({ job: u32, after: version, slots: u32, waitMs: Type.Integer({ minimum: 0, maximum: 60000 }) }, closed),
+    Type.Object(
+      {
+        job: u32,
+        after: version,
+        slots: Type.Optional(u32),
+        names: Type.Optional(names),
+        waitMs: Type.Integer({ minimum: 0, maximum: 60000 }),
+      },
+      closed,
+    ),
     Type.Object({
       version,
       term: u32,
@@ -212,11 +231,16 @@ export const calls = {
 
   /** A new run, journalled, with its first locations; `name` makes it idempotent within the job: the same name and spec give the same shuffle. */
   openShuffle: call('/v0/shuffles/open', 'job', Type.Object({ job: u32, name: Type.String(), spec: ShuffleSpec }, closed), Layout),
-  /** The current run of an engine's shuffle at a stage attempt: opens it, or a new one after an invalidated run. */
+  /**
+   * The current run of an engine's shuffle at a stage attempt. The first call opens it. A stage attempt above the run's opens a new one,
+   * and releases the old, where the spec is not deterministic or the run is over (invalidated, released); a
+   * deterministic run that stands goes on, its vacant cells are refilled. The same or a lower stage attempt gets the
+   * current run as it is: readers ask with 0, and a writer sees in the layout's `stageAttempt` that it has been overtaken. Again: same answer.
+   */
   resolveShuffle: call(
     '/v0/shuffles/resolve',
     'job',
-    Type.Object({ job: u32, name: Type.String(), stageAttempt: u32, spec: ShuffleSpec }, closed),
+    Type.Object({ job: u32, name: Type.String(), stageAttempt, spec: ShuffleSpec }, closed),
     Layout,
   ),
   /** Compare-and-set on the map's vacant cells, whole or not at all. Again: the winner again. Another attempt: won = false, a success for its task. Refused (REQUEST_INVALID, WRONG_INCARNATION) when a cell is missing or an incarnation is no longer the location's. */

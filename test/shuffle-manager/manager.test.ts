@@ -238,6 +238,49 @@ test('a loss invalidates a run that is not deterministic; a later stage attempt 
   await assert.rejects(layoutNow(calls, shuffle), { code: 'SHUFFLE_RELEASED' });
 });
 
+test('what is not deterministic is written by one stage attempt: a later one gets a new run at once, an older one sees that it is late', async () => {
+  const { calls, shuffle, job } = await openShuffle(1, { deterministic: false });
+  const spec = specOf({ deterministic: false });
+  const at = (stageAttempt: number) => calls.resolveShuffle({ job, name: 'x', stageAttempt, spec });
+  await commitNew(calls, shuffle, 0, 1);
+  const cells = [{ location: 0, incarnations: [hex(101)], manifestHash: '5' }];
+  const late = calls.layout({ shuffle, after: 2, waitMs: 1000 });
+  late.catch(() => {});
+  const next = await at(2);
+  assert.notEqual(next.shuffle, shuffle);
+  assert.deepEqual([next.stageAttempt, next.version, viewLayout(next).vacant()], [2, 1, [0, 1, 2, 3]]);
+  // Who holds the old run hears so at the manager at once, and workers are told to sweep it.
+  await assert.rejects(calls.commit({ shuffle, map: 1, attempt: 1, cells }), { code: 'SHUFFLE_RELEASED' });
+  await assert.rejects(late, { code: 'SHUFFLE_RELEASED' });
+  assert.ok((await orders(calls, 1)).released.includes(shuffle));
+  // A writer of stage attempt 0 or 1 that comes late, and readers, get the run of attempt 2, which says so.
+  for (const stageAttempt of [0, 1, 2]) assert.deepEqual(await at(stageAttempt), next);
+  assert.deepEqual(await calls.openShuffle({ job, name: 'x', spec }), next);
+  // Numbers larger than 32 bits are attempts too: engines count their stages in.
+  const far = await at(2 ** 40);
+  assert.equal(far.stageAttempt, 2 ** 40);
+  await calls.release({ shuffle: far.shuffle });
+  await assert.rejects(at(2 ** 40), { code: 'SHUFFLE_RELEASED' });
+  await assert.rejects(at(0), { code: 'SHUFFLE_RELEASED' });
+});
+
+test('a deterministic run goes on in a later stage attempt; only its vacant cells are written again', async () => {
+  const { calls, shuffle, job } = await openShuffle();
+  await commitAll(calls, shuffle);
+  await lost(calls, await layoutNow(calls, shuffle), 0, 'missing', [2]);
+  const next = await calls.resolveShuffle({ job, name: 'x', stageAttempt: 3, spec: specOf() });
+  assert.deepEqual([next.shuffle, next.stageAttempt, viewLayout(next).vacant()], [shuffle, 0, [2]]);
+});
+
+test('of several later stage attempts that come at once one opens the run', async () => {
+  const { calls, job } = await openShuffle(1, { deterministic: false });
+  const spec = specOf({ deterministic: false });
+  const at = (stageAttempt: number) => calls.resolveShuffle({ job, name: 'x', stageAttempt, spec });
+  const layouts = await Promise.all([at(1), at(1), at(1)]);
+  assert.equal(new Set(layouts.map((one) => one.shuffle)).size, 1);
+  assert.equal((await calls.status({})).jobs[0]!.shuffles, 1);
+});
+
 test('a worker that restarts keeps the cells it announces under its new incarnation; the others are vacant', async () => {
   const { calls, shuffle } = await openShuffle();
   await commitAll(calls, shuffle);
@@ -422,6 +465,82 @@ test('a job of another engine lives as long as its token', async () => {
   );
   await clock.advance(3000);
   assert.deepEqual((await calls.status({})).jobs, []);
+});
+
+test('a job of another engine has no slots and no coordinator; when its driver dies its data is swept after the lease', async () => {
+  const { calls, clock } = await openWorld();
+  await addWorker(calls, 1);
+  await addExecutor(calls, 5, 2);
+  const { job } = await calls.openJob({ name: 'spark', url: '', slots: 0 });
+  const { shuffle } = await calls.openShuffle({ job, name: 'app.0', spec: specOf() });
+  for (let i = 0; i < 4; i++) {
+    await clock.advance(8000);
+    assert.deepEqual((await calls.keepJob({ job, after: 0, waitMs: 0 })).leases, []);
+  }
+  await addWorker(calls, 1);
+  const { version } = await orders(calls, 1);
+  await clock.advance(12_000);
+  assert.deepEqual((await calls.status({})).jobs, []);
+  await addWorker(calls, 1);
+  assert.deepEqual((await orders(calls, 1, { after: version })).released, [`job:${job}`]);
+  await assert.rejects(calls.layout({ shuffle, after: -1, waitMs: 0 }), { code: 'SHUFFLE_RELEASED' });
+});
+
+test('absent slots are as before', async () => {
+  const { calls } = await openWorld();
+  await addExecutor(calls, 5, 2);
+  const { job } = await calls.openJob({ name: 'a', url: '', slots: 2 });
+  const { leases, version } = await calls.keepJob({ job, after: 0, waitMs: 0 });
+  assert.equal(leases[0]!.slots, 2);
+  assert.deepEqual((await calls.keepJob({ job, after: version, waitMs: 0 })).leases, leases);
+});
+
+test('applications that share a minted job each keep their own shuffles: those of a dead one go after a lease, also over a restart', async () => {
+  let world = await openWorld();
+  await addWorker(world.calls, 1);
+  const { job } = await world.calls.mintToken({ name: 'team', expiresMs: 3_600_000 });
+  const open = async (name: string) => (await world.calls.resolveShuffle({ job, name, stageAttempt: 0, spec: specOf() })).shuffle;
+  const keep = (names: string) => world.calls.keepJob({ job, after: 0, names, waitMs: 0 });
+  const fateOf = (shuffle: string) =>
+    layoutNow(world.calls, shuffle).then(
+      () => 'open',
+      (error: SluiceError) => error.code,
+    );
+  const [mine, his, nobodys] = [await open('a.0'), await open('b.0'), await open('c.0')];
+  await keep('a.');
+  await keep('b.');
+  const { version } = await world.calls.keepJob({ job, after: 0, waitMs: 0 });
+  const poll = world.calls.keepJob({ job, after: version + 9, names: 'a.', waitMs: 25_000 });
+  await world.clock.advance(9000);
+  assert.equal(await fateOf(his), 'open');
+  await world.clock.advance(3000);
+  assert.deepEqual([await fateOf(mine), await fateOf(his), await fateOf(nobodys)], ['open', 'SHUFFLE_RELEASED', 'open']);
+  assert.ok((await orders(world.calls, 1).catch(() => addWorker(world.calls, 1).then(() => orders(world.calls, 1)))).released.includes(his));
+  await world.clock.advance(13_000);
+  await poll;
+  await world.manager.close();
+  world = await openWorld(world.disk);
+  await world.clock.advance(9000);
+  assert.equal(await fateOf(mine), 'open');
+  await world.clock.advance(3000);
+  assert.deepEqual([await fateOf(mine), await fateOf(nobodys)], ['SHUFFLE_RELEASED', 'open']);
+  // The job itself is as good as its token, for the next application.
+  await addWorker(world.calls, 1);
+  assert.equal(await fateOf(await open('d.0')), 'open');
+});
+
+test('names that were kept are known again when the journal has refused a record', async () => {
+  const { calls, clock, disk } = await openWorld();
+  await addWorker(calls, 1);
+  const { job } = await calls.mintToken({ name: 'team', expiresMs: 3_600_000 });
+  const { shuffle } = await calls.openShuffle({ job, name: 'a.0', spec: specOf() });
+  await calls.keepJob({ job, after: 0, names: 'a.', waitMs: 0 });
+  disk.failWrite = new SluiceError('NO_SPACE', { what: 'test' });
+  await clock.advance(12_000);
+  assert.equal((await layoutNow(calls, shuffle)).shuffle, shuffle);
+  disk.failWrite = null;
+  await clock.advance(12_000);
+  await assert.rejects(layoutNow(calls, shuffle), { code: 'SHUFFLE_RELEASED' });
 });
 
 test('a restart replays the state, raises the term and waits for those who were there', async () => {

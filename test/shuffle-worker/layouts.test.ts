@@ -13,6 +13,7 @@ const layoutAt = (version: number): Layout => ({
   shuffle: shuffle.toString(),
   spec: specOf(),
   version,
+  stageAttempt: 0,
   sealed: false,
   invalidated: false,
   locations: [

@@ -32,7 +32,7 @@ function viewOf(places: readonly Place[], winners: readonly number[], exceptions
     }),
   );
   const spec = specOf({ maps: winners.length, partitions });
-  const facts = { shuffle: shuffleText(shuffle), spec, version: 1, sealed: true, invalidated: false };
+  const facts = { shuffle: shuffleText(shuffle), spec, stageAttempt: 0, version: 1, sealed: true, invalidated: false };
   return viewLayout({ ...facts, locations, winners: { mapFrom: 0, attempts: [...winners], exceptions } });
 }
 

@@ -18,6 +18,7 @@ const layout: Layout = {
   shuffle: '1',
   spec: specOf(),
   version: 5,
+  stageAttempt: 0,
   sealed: false,
   invalidated: false,
   locations: [location(0, 0, 4, 0, 2), location(1, 0, 4, 2, 4), location(2, 2, 4, 2, 4)],
