@@ -16,6 +16,11 @@ public final class Layout {
     throw new UnsupportedOperationException();
   }
 
+  /** The stage attempt that opened this run: a writer of an older one, where the spec is not deterministic, has been overtaken. */
+  public long stageAttempt() {
+    throw new UnsupportedOperationException();
+  }
+
   public long version() {
     throw new UnsupportedOperationException();
   }

@@ -16,7 +16,7 @@ public final class ShuffleClient implements AutoCloseable {
   }
 
   /** The current run of the engine's shuffle at a stage attempt, made when there is none; one call. The layout is remembered. */
-  public Layout resolve(String name, int stageAttempt, ShuffleSpec spec) throws SluiceException, InterruptedException {
+  public Layout resolve(String name, long stageAttempt, ShuffleSpec spec) throws SluiceException, InterruptedException {
     throw new UnsupportedOperationException();
   }
 
