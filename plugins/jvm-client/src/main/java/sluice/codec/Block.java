@@ -1,12 +1,13 @@
 package sluice.codec;
 
-import java.nio.ByteBuffer;
+import java.lang.invoke.MethodHandles;
+import java.lang.invoke.VarHandle;
 import java.nio.ByteOrder;
-import java.util.Arrays;
 
 /**
  * The block of docs/PROTOCOL.md: a header of 64 bytes, the payload, zeros up to a multiple of 8. Numbers drawn as u32
- * are ints to be read as unsigned, those drawn as u64 longs.
+ * are ints to be read as unsigned, those drawn as u64 longs. `sealInPlace` and `check` make no objects; `seal` and `verify`
+ * are the same in terms of a header as a value.
  */
 public final class Block {
   public static final int HEADER_BYTES = 64;
@@ -16,6 +17,8 @@ public final class Block {
   public static final int DATA = 0;
   public static final int CONTROL = 1;
   public static final int MANIFEST = 2;
+  private static final VarHandle LONG = MethodHandles.byteArrayViewVarHandle(long[].class, ByteOrder.LITTLE_ENDIAN);
+  private static final VarHandle INT = MethodHandles.byteArrayViewVarHandle(int[].class, ByteOrder.LITTLE_ENDIAN);
 
   private Block() {}
 
@@ -43,47 +46,119 @@ public final class Block {
   public static int seal(byte[] into, int at, Header header, byte[] payload, int payloadAt) {
     int length = header.payloadLength;
     if (length < 0 || length > MAX_PAYLOAD_BYTES) throw new IllegalArgumentException("a payload of " + length + " bytes");
-    int end = at + bytes(length);
-    int from = at + HEADER_BYTES;
-    ByteBuffer buffer = ByteBuffer.wrap(into).order(ByteOrder.LITTLE_ENDIAN).position(at);
-    buffer.putShort((short) MAGIC).put((byte) VERSION).put((byte) header.kind);
-    buffer.put((byte) header.codec).put((byte) header.flags).putShort((short) header.tag);
-    buffer.putInt(length).putInt(header.rawLength).putLong(header.shuffle);
-    buffer.putInt(header.partition).putInt(header.map).putInt(header.attempt).putInt(header.section);
-    buffer.putInt(header.sequence).putInt(header.records);
-    System.arraycopy(payload, payloadAt, into, from, length);
-    Arrays.fill(into, from + length, end, (byte) 0);
-    buffer.putLong(XxHash64.hash(into, from, end));
-    buffer.putLong(XxHash64.hash(into, at, at + 56));
-    return end - at;
+    System.arraycopy(payload, payloadAt, into, at + HEADER_BYTES, length);
+    sealInPlace(
+        into, at, header.kind, header.codec, header.flags, header.tag, length, header.rawLength, header.shuffle, header.partition,
+        header.map, header.attempt, header.section, header.sequence, header.records);
+    return bytes(length);
   }
 
-  /** Checks the block at bytes[at, limit): the header's hash before its length is believed, then format and payload. */
-  public static Read verify(byte[] bytes, int at, int limit) {
-    if (limit - at < HEADER_BYTES) return new Corrupt(Fault.TRUNCATED);
-    ByteBuffer buffer = ByteBuffer.wrap(bytes).order(ByteOrder.LITTLE_ENDIAN);
-    long headerHash = buffer.getLong(at + 56);
-    if (XxHash64.hash(bytes, at, at + 56) != headerHash) return new Corrupt(Fault.HEADER);
-    buffer.position(at);
-    int magic = buffer.getShort() & 0xFFFF;
-    int version = buffer.get();
-    int kind = buffer.get() & 0xFF;
-    int codec = buffer.get() & 0xFF;
-    int flags = buffer.get() & 0xFF;
-    int tag = buffer.getShort() & 0xFFFF;
-    int length = buffer.getInt();
-    if (magic != MAGIC || version != VERSION || kind > 2 || codec > 2 || flags > 1) return new Corrupt(Fault.FORMAT);
-    if (length < 0 || length > MAX_PAYLOAD_BYTES) return new Corrupt(Fault.FORMAT);
-    if (limit - at < bytes(length)) return new Corrupt(Fault.TRUNCATED);
-    Header header =
-        new Header(
-            kind, codec, flags, tag, length, buffer.getInt(), buffer.getLong(), buffer.getInt(), buffer.getInt(),
-            buffer.getInt(), buffer.getInt(), buffer.getInt(), buffer.getInt());
+  /** Makes a block of the payload that stands at into[at + 64 .. at + 64 + length), with room for its padding. Answers the header's hash. */
+  public static long sealInPlace(
+      byte[] into, int at, int kind, int codec, int flags, int tag, int length, int rawLength, long shuffle, int partition, int map,
+      int attempt, int section, int sequence, int records) {
     int from = at + HEADER_BYTES;
     int end = at + bytes(length);
-    long payloadHash = buffer.getLong();
-    if (XxHash64.hash(bytes, from, end) != payloadHash) return new Corrupt(Fault.PAYLOAD);
-    for (int i = from + length; i < end; i++) if (bytes[i] != 0) return new Corrupt(Fault.FORMAT);
-    return new Whole(header, payloadHash, headerHash, from, end - at);
+    for (int i = from + length; i < end; i++) into[i] = 0;
+    INT.set(into, at, MAGIC | VERSION << 16 | kind << 24);
+    INT.set(into, at + 4, codec & 0xFF | (flags & 0xFF) << 8 | tag << 16);
+    INT.set(into, at + 8, length);
+    INT.set(into, at + 12, rawLength);
+    LONG.set(into, at + 16, shuffle);
+    INT.set(into, at + 24, partition);
+    INT.set(into, at + 28, map);
+    INT.set(into, at + 32, attempt);
+    INT.set(into, at + 36, section);
+    INT.set(into, at + 40, sequence);
+    INT.set(into, at + 44, records);
+    LONG.set(into, at + 48, XxHash64.hash(into, from, end));
+    long headerHash = XxHash64.hash(into, at, at + 56);
+    LONG.set(into, at + 56, headerHash);
+    return headerHash;
+  }
+
+  /** Checks the block at bytes[at, limit): the header's hash before its length is believed, then format and payload. Null: it is whole. */
+  public static Fault check(byte[] bytes, int at, int limit) {
+    if (limit - at < HEADER_BYTES) return Fault.TRUNCATED;
+    if (XxHash64.hash(bytes, at, at + 56) != headerHash(bytes, at)) return Fault.HEADER;
+    int first = (int) INT.get(bytes, at);
+    int length = payloadLength(bytes, at);
+    if ((first & 0xFFFFFF) != (MAGIC | VERSION << 16) || kind(bytes, at) > MANIFEST) return Fault.FORMAT;
+    if (codec(bytes, at) > 2 || flags(bytes, at) > 1) return Fault.FORMAT;
+    if (length < 0 || length > MAX_PAYLOAD_BYTES) return Fault.FORMAT;
+    if (limit - at < bytes(length)) return Fault.TRUNCATED;
+    int from = at + HEADER_BYTES;
+    int end = at + bytes(length);
+    if (XxHash64.hash(bytes, from, end) != (long) LONG.get(bytes, at + 48)) return Fault.PAYLOAD;
+    for (int i = from + length; i < end; i++) if (bytes[i] != 0) return Fault.FORMAT;
+    return null;
+  }
+
+  public static int kind(byte[] bytes, int at) {
+    return bytes[at + 3] & 0xFF;
+  }
+
+  public static int codec(byte[] bytes, int at) {
+    return bytes[at + 4] & 0xFF;
+  }
+
+  public static int flags(byte[] bytes, int at) {
+    return bytes[at + 5] & 0xFF;
+  }
+
+  public static int tag(byte[] bytes, int at) {
+    return (int) INT.get(bytes, at + 4) >>> 16;
+  }
+
+  public static int payloadLength(byte[] bytes, int at) {
+    return (int) INT.get(bytes, at + 8);
+  }
+
+  public static int rawLength(byte[] bytes, int at) {
+    return (int) INT.get(bytes, at + 12);
+  }
+
+  public static long shuffle(byte[] bytes, int at) {
+    return (long) LONG.get(bytes, at + 16);
+  }
+
+  public static int partition(byte[] bytes, int at) {
+    return (int) INT.get(bytes, at + 24);
+  }
+
+  public static int map(byte[] bytes, int at) {
+    return (int) INT.get(bytes, at + 28);
+  }
+
+  public static int attempt(byte[] bytes, int at) {
+    return (int) INT.get(bytes, at + 32);
+  }
+
+  public static int section(byte[] bytes, int at) {
+    return (int) INT.get(bytes, at + 36);
+  }
+
+  public static int sequence(byte[] bytes, int at) {
+    return (int) INT.get(bytes, at + 40);
+  }
+
+  public static int records(byte[] bytes, int at) {
+    return (int) INT.get(bytes, at + 44);
+  }
+
+  public static long headerHash(byte[] bytes, int at) {
+    return (long) LONG.get(bytes, at + 56);
+  }
+
+  /** As `check`, with what the block says. */
+  public static Read verify(byte[] bytes, int at, int limit) {
+    Fault fault = check(bytes, at, limit);
+    if (fault != null) return new Corrupt(fault);
+    int length = payloadLength(bytes, at);
+    Header header =
+        new Header(
+            kind(bytes, at), codec(bytes, at), flags(bytes, at), tag(bytes, at), length, rawLength(bytes, at), shuffle(bytes, at),
+            partition(bytes, at), map(bytes, at), attempt(bytes, at), section(bytes, at), sequence(bytes, at), records(bytes, at));
+    return new Whole(header, (long) LONG.get(bytes, at + 48), headerHash(bytes, at), at + HEADER_BYTES, bytes(length));
   }
 }

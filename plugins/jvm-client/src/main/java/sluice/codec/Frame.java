@@ -106,6 +106,27 @@ public final class Frame {
     return new Received(stream, message);
   }
 
+  /** Writes the header that goes before bodyLength bytes of whole blocks. */
+  public static void writeBlocksHeader(byte[] into, int at, int stream, int bodyLength) {
+    ByteBuffer.wrap(into).order(ByteOrder.LITTLE_ENDIAN).position(at).putInt(bodyLength).putInt(BLOCKS).putInt(stream).putInt(0);
+    int check = (int) XxHash64.hash(into, at, at + HEADER_BYTES);
+    ByteBuffer.wrap(into).order(ByteOrder.LITTLE_ENDIAN).putInt(at + 12, check);
+  }
+
+  /** True for a header of BLOCKS, whose body is not wanted in one piece with it. */
+  public static boolean isBlocks(byte[] header) {
+    return header[4] == BLOCKS;
+  }
+
+  /** The stream of a header of BLOCKS, checked. */
+  public static int blocksStream(byte[] header) throws CorruptException {
+    ByteBuffer in = ByteBuffer.wrap(header).order(ByteOrder.LITTLE_ENDIAN);
+    byte[] expected = new byte[HEADER_BYTES];
+    writeBlocksHeader(expected, 0, in.getInt(8), in.getInt(0));
+    if (!Arrays.equals(expected, 0, HEADER_BYTES, header, 0, HEADER_BYTES)) throw new CorruptException("the check word differs");
+    return in.getInt(8);
+  }
+
   /** The body's length as the header at bytes[at..] claims it, refused when no message may be as long. */
   public static int bodyLength(byte[] bytes, int at) throws CorruptException {
     ByteBuffer in = ByteBuffer.wrap(bytes).order(ByteOrder.LITTLE_ENDIAN);
