@@ -33,7 +33,7 @@ final class GroupedOutput<K, V, C> implements RecordOutput<K, V> {
     Option<Aggregator<K, V, C>> aggregator = dependency.mapSideCombine() ? dependency.aggregator() : Option.empty();
     // What a partition's order is matters to nobody before the reader.
     Option<Ordering<K>> ordering = Option.empty();
-    sorter = new ExternalSorter<>(task, aggregator, Option.apply(dependency.partitioner()), ordering, dependency.serializer());
+    sorter = Sorters.of(task, aggregator, Option.apply(dependency.partitioner()), ordering, dependency.serializer());
     serializer = dependency.serializer().newInstance();
     this.sink = sink;
   }

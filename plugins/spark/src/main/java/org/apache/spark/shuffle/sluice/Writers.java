@@ -26,7 +26,7 @@ final class Writers {
   static <K, V> RecordOutput<K, V> outputOf(ShuffleDependency<K, V, ?> dependency, TaskContext task, BlockSink sink) {
     Serializer serializer = dependency.serializer();
     int partitions = dependency.partitioner().numPartitions();
-    boolean relocates = serializer.supportsRelocationOfSerializedObjects() && partitions <= RecordPages.MOST_PARTITIONS;
+    boolean relocates = serializer.supportsRelocationOfSerializedObjects();
     if (dependency.mapSideCombine() || !relocates) return new GroupedOutput<>(dependency, task, sink);
     long limit = Math.min(MOST_BYTES, Math.max(LEAST_BYTES, BYTES_PER_PARTITION * partitions));
     RecordPages pages = new RecordPages(task.taskMemoryManager(), partitions, limit, sink);
