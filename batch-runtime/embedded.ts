@@ -12,7 +12,7 @@ import { fileURLToPath } from 'node:url';
 import { fromJson, SluiceError } from '#manager/protocol/errors.ts';
 
 const bin = fileURLToPath(new URL('./cli/bin.js', import.meta.url));
-/** What a member gets to end by itself after SIGTERM. */
+/** What a member gets to end by itself after SIGINT. */
 const patienceMs = 5_000;
 
 export interface EmbeddedOptions {
@@ -170,8 +170,9 @@ export async function startEmbedded(options: EmbeddedOptions): Promise<EmbeddedC
 
 async function stop({ child, gone }: Member): Promise<void> {
   if (child.exitCode !== null || child.signalCode !== null) return;
-  child.kill('SIGTERM');
-  // A stopped process (SIGSTOP) does not hear SIGTERM.
+  // Not SIGTERM, at which a worker serves what it holds: whoever would read it is going, too.
+  child.kill('SIGINT');
+  // A stopped process (SIGSTOP) does not hear it.
   const timer = setTimeout(() => child.kill('SIGKILL'), patienceMs);
   await gone;
   clearTimeout(timer);

@@ -31,6 +31,11 @@ export const ManagerConfig = Type.Object(
       maximum: 600000,
       description: 'How long opening a shuffle waits for a first worker before it fails with NO_WORKERS.',
     }),
+    jobQuotaBytes: Type.Integer({
+      default: 0,
+      minimum: 0,
+      description: 'What one job may store over all workers before new shuffles and streams of it are refused with QUOTA_EXCEEDED; 0: no limit.',
+    }),
     maxRequestBytes: Type.Integer({
       default: 64 * 1024 * 1024,
       minimum: 65536,

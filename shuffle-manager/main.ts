@@ -40,7 +40,7 @@ export async function startManager(config: ManagerConfig, release: string): Prom
   const disk = await openDisk(join(config.dataDir, 'journal'));
   const manager = await Manager.open(
     { clock: systemClock, random: systemRandom, disk, log },
-    { secret, release, leaseMs: config.leaseMs, workerWaitMs: config.workerWaitMs },
+    { secret, release, leaseMs: config.leaseMs, workerWaitMs: config.workerWaitMs, jobQuotaBytes: config.jobQuotaBytes },
   );
   const server = await createServer(manager, { log, release, maxRequestBytes: config.maxRequestBytes });
   let url: string;

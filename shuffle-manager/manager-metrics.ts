@@ -16,6 +16,13 @@ export const managerMetrics = {
   cells: row('sluice_manager_cells', 'gauge', 'Cells of the ledger: maps times partition ranges, over open runs'),
   slotsLeased: row('sluice_manager_slots_leased', 'gauge', 'Executor slots that are leased to jobs'),
   polls: row('sluice_manager_polls', 'gauge', 'Long polls that wait'),
+  jobsOverQuota: row('sluice_manager_jobs_over_quota', 'gauge', 'Jobs that store more than jobQuotaBytes'),
+  jobStoredBytes: {
+    name: 'sluice_manager_job_stored_bytes',
+    type: 'gauge',
+    help: 'Bytes a job stores over all workers: of the twenty largest, and of all others together as job other',
+    labels: ['job', 'name'],
+  },
   journalBytes: row('sluice_manager_journal_bytes', 'gauge', 'Length of the journal file'),
   journalRecords: row('sluice_manager_journal_records_total', 'counter', 'Records written to the journal'),
   journalBatches: row('sluice_manager_journal_batches_total', 'counter', 'Batches written and synced'),
@@ -38,5 +45,22 @@ export const managerMetrics = {
 
 export function readManager(manager: Manager): Readings<typeof managerMetrics> {
   const { journal, ...gauges } = manager.gauges();
-  return { ...gauges, ...manager.counters, journalRecords: journal.records, journalBatches: journal.batches, journalFailures: journal.failures };
+  const jobStoredBytes = largest(manager.storedByJob());
+  return {
+    ...gauges,
+    jobStoredBytes,
+    ...manager.counters,
+    journalRecords: journal.records,
+    journalBatches: journal.batches,
+    journalFailures: journal.failures,
+  };
+}
+
+/** Jobs that have a series of their own: a cluster may see thousands of jobs in a day. */
+const ownSeries = 20;
+
+function largest(jobs: ReturnType<Manager['storedByJob']>) {
+  const named = jobs.slice(0, ownSeries).map(({ job, name, bytes }) => ({ labels: { job: String(job), name }, value: bytes }));
+  const rest = jobs.slice(ownSeries).reduce((sum, { bytes }) => sum + bytes, 0);
+  return rest === 0 ? named : [...named, { labels: { job: 'other', name: '' }, value: rest }];
 }

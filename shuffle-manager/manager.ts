@@ -48,6 +48,8 @@ export interface ManagerOptions {
   readonly leaseMs: Millis;
   /** How long openShuffle waits for a first worker before it answers NO_WORKERS. */
   readonly workerWaitMs: Millis;
+  /** What one job may store over all workers; 0 = no limit. */
+  readonly jobQuotaBytes: number;
 }
 
 /** Who calls, as far as it matters here: the signal is aborted when he hangs up. */
@@ -89,6 +91,8 @@ export class Manager {
   #ordersVersion = 0;
   /** The orders version at which something was released, in step with the end of ledger.released. */
   readonly #releasedAt = new Map<string, number>();
+  /** Jobs that store more than they may. */
+  #overQuota: Orders['overQuota'] = [];
   /** (shuffle, location, incarnation) out of someone's reach: how often reported, when last. */
   readonly #reports = new Map<string, { count: number; at: Millis }>();
   /** Woken when a topic has changed: a shuffle, or one of the words below. */
@@ -194,7 +198,15 @@ export class Manager {
       journalBytes: this.#journal.bytes,
       journal: this.#journal.counters,
       polls: [...this.#waiting.values()].reduce((sum, set) => sum + set.size, 0),
+      jobsOverQuota: this.#overQuota.length,
     };
+  }
+
+  /** Stored bytes by job and its name, the largest first. */
+  storedByJob(): { job: number; name: string; bytes: number }[] {
+    return [...this.#workers.storedByJob()]
+      .map(([job, bytes]) => ({ job, bytes, name: this.#ledger.jobs.get(job)?.name ?? '' }))
+      .sort((a, b) => b.bytes - a.bytes || a.job - b.job);
   }
 
   /** The ledger as JSON: for tests that compare states. */
@@ -305,6 +317,7 @@ export class Manager {
     if (this.#rebuilding !== null || this.#closed) return;
     this.#expireJobs();
     this.#membersChanged();
+    this.#weigh();
   }
 
   #expireJobs(): void {
@@ -379,6 +392,18 @@ export class Manager {
     this.#shareSlots();
   }
 
+  /** Compares what jobs store with what they may; workers hear when a job comes to be over its quota, or no longer is. */
+  #weigh(): void {
+    const { jobQuotaBytes: quotaBytes } = this.#options;
+    if (quotaBytes === 0) return;
+    const was = this.#overQuota.map(({ job }) => job);
+    this.#overQuota = [...this.#workers.storedByJob()]
+      .filter(([job, bytes]) => bytes > quotaBytes && this.#ledger.jobs.has(job))
+      .map(([job, bytes]) => ({ job, what: `job ${job} stores ${bytes} bytes over all workers and may store ${quotaBytes}` }));
+    const isSame = this.#overQuota.length === was.length && this.#overQuota.every(({ job }) => was.includes(job));
+    if (!isSame) this.#order();
+  }
+
   #jobToken(job: number, expiresAt: number): string {
     return mintToken({ secret: this.#options.secret, cluster: this.cluster }, { scope: 'job', job }, expiresAt);
   }
@@ -418,6 +443,7 @@ export class Manager {
         .filter((lease) => lease.executor === id && lease.incarnation === incarnation)
         .map(({ lease, job, slots }) => ({ lease, job, slots, url: requireJob(this.#ledger, job).url, token: this.#jobToken(job, expiresAt) })),
       drain: (this.#workers.stateOf(id, incarnation) ?? this.#executors.stateOf(id, incarnation)) === 'draining',
+      overQuota: this.#overQuota,
     };
   }
 
@@ -450,6 +476,8 @@ export class Manager {
   async #resolve(job: number, name: string, stageAttempt: number, spec: ShuffleSpec, caller: Caller): Promise<Layout> {
     const current = this.#current(job, name, stageAttempt, spec);
     if (current !== null) return this.#layoutOf(current);
+    const over = this.#overQuota.find((one) => one.job === job);
+    if (over !== undefined) throw new SluiceError('QUOTA_EXCEEDED', over);
     if (spec.partitions === 0) throw new SluiceError('REQUEST_INVALID', { what: 'a shuffle has at least one partition' });
     // Whoever starts a cluster and a job at once should not have to wait in between.
     const noWorkers = () => {
@@ -625,8 +653,9 @@ export class Manager {
     const { id, incarnation, after } = request;
     const members = this.#executors.isKnown(id) ? this.#executors : this.#workers;
     members.require(id, incarnation);
-    members.pollStarted(id, incarnation, request.load, request.leaving);
+    members.pollStarted(id, incarnation, request);
     this.#membersChanged();
+    this.#weigh();
     let hung = false;
     const answer = () => {
       members.require(id, incarnation);
@@ -642,6 +671,14 @@ export class Manager {
       members.pollEnded(id, incarnation, hung);
       if (hung) this.#membersChanged();
     }
+  }
+
+  #drainWorker(worker: string): Answer<'drainWorker'> {
+    const state = this.#workers.drain(worker);
+    if (state === undefined) throw new SluiceError('WORKER_UNKNOWN', { worker });
+    this.#membersChanged();
+    this.#order();
+    return { state };
   }
 
   /** A poll of a replaced incarnation ends too: its answer is FENCED. */
@@ -702,6 +739,7 @@ export class Manager {
 
   #status(): Answer<'status'> {
     const now = this.#ports.clock.now();
+    const stored = this.#workers.storedByJob();
     const used = (executor: string) =>
       this.#ledger.leases.filter((lease) => lease.executor === executor).reduce((sum, lease) => sum + lease.slots, 0);
     return {
@@ -724,6 +762,9 @@ export class Manager {
         slots: this.#ledger.leases.filter((lease) => lease.job === job.job).reduce((sum, lease) => sum + lease.slots, 0),
         url: job.url,
         ageMs: Math.max(0, this.#ports.clock.wall() - job.openedAt),
+        expiresAt: job.expiresAt,
+        storedBytes: stored.get(job.job) ?? 0,
+        quotaBytes: this.#options.jobQuotaBytes,
       })),
     };
   }
@@ -746,6 +787,7 @@ export class Manager {
       registerExecutor: ({ executor, protocol, ...facts }) =>
         this.#register(this.#executors, { id: executor, port: 0, hostLabel: facts.host, ...facts }, protocol),
       announce: (request) => this.#announce(request),
+      drainWorker: ({ worker }) => this.#drainWorker(worker),
       orders: (request, caller) => this.#orders(request, caller),
       openJob: ({ name, url, slots }) => {
         const job = this.#openJob(name, url, slots, 0);

@@ -26,9 +26,13 @@ export interface Member {
   readonly load: Readonly<Record<string, number>>;
 }
 
+/** Stored bytes by job, of one worker. */
+export type Stored = readonly { readonly job: number; readonly bytes: number }[];
+
 interface Entry {
   facts: MemberFacts;
   load: Record<string, number>;
+  stored: Stored;
   /** Outstanding polls of this incarnation. */
   polls: number;
   heardAt: Millis;
@@ -66,6 +70,7 @@ export class Members {
     this.#entries.set(facts.id, {
       facts,
       load: known ? entry.load : {},
+      stored: known ? entry.stored : [],
       polls: known ? entry.polls : 0,
       heardAt: this.#clock.now(),
       closed: false,
@@ -84,14 +89,15 @@ export class Members {
     throw unknown();
   }
 
-  pollStarted(id: string, incarnation: string, load: Record<string, number>, leaving: boolean): void {
+  pollStarted(id: string, incarnation: string, told: { load: Record<string, number>; stored?: Stored; leaving: boolean }): void {
     const entry = this.#of(id, incarnation);
     if (entry === undefined) return;
     entry.polls++;
     entry.heardAt = this.#clock.now();
     entry.closed = false;
-    entry.load = load;
-    entry.draining ||= leaving;
+    entry.load = told.load;
+    entry.stored = told.stored ?? [];
+    entry.draining ||= told.leaving;
   }
 
   /** @param closed  the other side hung up, instead of being answered */
@@ -101,6 +107,24 @@ export class Members {
     entry.polls--;
     entry.heardAt = this.#clock.now();
     entry.closed = closed && entry.polls === 0;
+  }
+
+  /** It takes nothing new from now on, as if it had said so itself. undefined: nobody of that id is known. */
+  drain(id: string): 'draining' | 'lost' | undefined {
+    const entry = this.#entries.get(id);
+    if (entry === undefined) return undefined;
+    entry.draining = true;
+    return this.#stateOf(entry) === 'lost' ? 'lost' : 'draining';
+  }
+
+  /** Stored bytes by job, over all who are not lost. */
+  storedByJob(): Map<number, number> {
+    const sums = new Map<number, number>();
+    for (const entry of this.#entries.values()) {
+      if (this.#stateOf(entry) === 'lost') continue;
+      for (const { job, bytes } of entry.stored) sums.set(job, (sums.get(job) ?? 0) + bytes);
+    }
+    return sums;
   }
 
   /** undefined: not known here, or as another incarnation. */

@@ -55,11 +55,12 @@ export const WorkerConfig = Type.Object(
       description: 'Length of a segment file. Folders that were used with another one are emptied.',
     }),
     diskBytes: Type.Integer({ default: 0, minimum: 0, description: 'What all segments together may take; 0: what the file systems have.' }),
-    drainMs: Type.Integer({
+    drainTimeoutMs: Type.Integer({
       default: 60000,
       minimum: 0,
-      maximum: 3600000,
-      description: 'Told to clients when the worker drains: how long attempts that have begun may go on.',
+      maximum: 86400000,
+      description:
+        'How long a worker that is told to end by SIGTERM serves what it holds and lets attempts go on that have begun; it ends sooner when it holds nothing any more. 0: at once.',
     }),
     logLevel: Type.Union([Type.Literal('debug'), Type.Literal('info'), Type.Literal('warn'), Type.Literal('error'), Type.Literal('silent')], {
       default: 'info',

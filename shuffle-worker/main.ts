@@ -22,6 +22,8 @@ export interface RunningWorker {
   readonly incarnation: string;
   /** Settles when the worker is over: null after close, else what has ended it. */
   readonly ended: Promise<SluiceError | null>;
+  /** Takes nothing new, and settles when nothing here is needed any more, at the latest after drainTimeoutMs. Then close it. */
+  drained(): Promise<void>;
   /** Says goodbye, writes out what is in memory, frees the port. Again: does nothing. */
   close(): Promise<void>;
 }
@@ -66,7 +68,7 @@ export async function startWorker(config: WorkerConfig, token: string, release: 
       arenaBytes: config.arenaBytes,
       segmentBytes: config.segmentBytes,
       diskBytes: config.diskBytes,
-      drainMs: config.drainMs,
+      drainTimeoutMs: config.drainTimeoutMs,
     });
     worker = running;
     log.info({ url, worker: running.id, incarnation: running.incarnation, cluster: running.cluster, release }, 'worker serves');
@@ -76,6 +78,7 @@ export async function startWorker(config: WorkerConfig, token: string, release: 
       id: running.id,
       incarnation: running.incarnation,
       ended: running.ended,
+      drained: () => running.drained(),
       close() {
         closing ??= running
           .close()

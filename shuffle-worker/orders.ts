@@ -3,7 +3,7 @@
  * poll, whose arrival is its heartbeat. A manager that has forgotten it is told everything again; a newer process with its id
  * ends it. It decides nothing about data: worker.ts does what it is told here.
  */
-import type { Clock, Log, Millis, Random } from '#manager/process/ports.ts';
+import type { Clock, Log, Millis, Random, Timer } from '#manager/process/ports.ts';
 import { type RetryOptions, retry, sleep } from '#manager/process/retry.ts';
 import type { Answer, ManagerCalls, Orders, Request } from '#manager/protocol/control.ts';
 import { asSluiceError, type SluiceError } from '#manager/protocol/errors.ts';
@@ -16,17 +16,23 @@ export interface OrdersOptions {
   readonly self: Request<'registerWorker'>;
   /** Asked for each poll. */
   load(): Record<string, number>;
+  /** Stored bytes by job; asked for each poll, and often, since the manager is told when it has changed. */
+  stored(): NonNullable<Request<'orders'>['stored']>;
   /** What this worker can serve now, for a manager that does not know. */
   held(): Request<'announce'>['held'];
   /** Shuffles ("123") and jobs ("job:1") whose data go. */
   release(texts: readonly string[]): void;
   drain(): void;
+  /** All jobs that may store no more. */
+  overQuota(jobs: Orders['overQuota']): void;
 }
 
 /** How long one poll waits at the manager. */
 const pollMs: Millis = 30_000;
 const pauseMs: Millis = 100;
 const maxPauseMs: Millis = 3000;
+/** What is stored changes all the time: the manager is told so often. */
+const reportMs: Millis = 1000;
 
 export class OrderFollower {
   readonly #options: OrdersOptions;
@@ -36,6 +42,9 @@ export class OrderFollower {
   #leaving = false;
   #told = false;
   #announced = false;
+  /** As last told to the manager. */
+  #stored = '[]';
+  #report: Timer | null = null;
   /** Settles when no order is followed any more: null after close, else what has ended it. */
   ended: Promise<SluiceError | null> = Promise.resolve(null);
 
@@ -47,6 +56,7 @@ export class OrderFollower {
   async join(): Promise<Answer<'registerWorker'>> {
     const answer = await retry(this.#retry, () => this.#register());
     this.ended = this.#follow();
+    this.#reportLater();
     return answer;
   }
 
@@ -59,7 +69,16 @@ export class OrderFollower {
 
   async close(): Promise<void> {
     this.#abort.abort();
+    this.#report?.cancel();
     await this.ended;
+  }
+
+  /** The long poll said what was stored when it began; a poll that is answered at once says what is. */
+  #reportLater(): void {
+    this.#report = this.#options.clock.after(reportMs, () => {
+      if (this.#announced && JSON.stringify(this.#options.stored()) !== this.#stored) void this.#poll(0).catch(() => {});
+      this.#reportLater();
+    });
   }
 
   get #retry(): RetryOptions {
@@ -110,15 +129,18 @@ export class OrderFollower {
 
   #poll(waitMs: Millis): Promise<Orders> {
     const { manager, self, load } = this.#options;
+    const stored = this.#options.stored();
+    this.#stored = JSON.stringify(stored);
     const { worker: id, incarnation } = self;
     const leaving = this.#leaving && !this.#told;
     if (leaving) this.#told = true;
-    return manager.orders({ id, incarnation, after: this.#after, load: load(), leaving, waitMs }, { signal: this.#abort.signal });
+    return manager.orders({ id, incarnation, after: this.#after, load: load(), stored, leaving, waitMs }, { signal: this.#abort.signal });
   }
 
   #obey(orders: Orders): void {
     this.#after = orders.version;
     if (orders.released.length > 0) this.#options.release(orders.released);
     if (orders.drain) this.#options.drain();
+    this.#options.overQuota(orders.overQuota);
   }
 }

@@ -23,6 +23,8 @@ import { type WriteServing, WriteStream } from './write-stream.ts';
 
 export interface SessionServing extends ReadServing, WriteServing {
   readonly credits: Credits;
+  /** Why a job may store no more; null when it may. */
+  overQuota(job: number): string | null;
   readonly counters: ReadServing['counters'] & { framesReceived: number; streamErrors: number };
 }
 
@@ -222,6 +224,8 @@ export class Session implements ChannelHandlers {
     };
     try {
       this.#admit(message.shuffle as ShuffleId);
+      const over = this.#serving.overQuota(jobOf(message.shuffle as ShuffleId));
+      if (over !== null) throw new SluiceError('QUOTA_EXCEEDED', { what: over });
       this.#writes.set(id, new WriteStream(this.#serving, link, message));
     } catch (thrown) {
       this.#tell(errorMessage(id, asSluiceError(thrown)));

@@ -4,6 +4,7 @@
  * transport.ts bring connections, the simulator brings its own.
  */
 import type { Channel, ChannelHandlers, Clock, Disk, Hello, Log, Millis, Random, Timer, Welcome } from '#manager/process/ports.ts';
+import { sleep } from '#manager/process/retry.ts';
 import type { ManagerCalls, Request } from '#manager/protocol/control.ts';
 import { SluiceError } from '#manager/protocol/errors.ts';
 import { type Incarnation, jobOf, mint128, protocolVersion, type ShuffleId, shuffleText } from '#manager/protocol/ids.ts';
@@ -38,8 +39,8 @@ export interface WorkerOptions {
   readonly segmentBytes: number;
   /** What all segments together may take; 0: as much as the file systems have. */
   readonly diskBytes: number;
-  /** How long those who are connected get to finish when this worker drains: told to them, not enforced. */
-  readonly drainMs: Millis;
+  /** How long those who are connected get to finish when this worker drains: told to them, and kept by `drained`. */
+  readonly drainTimeoutMs: Millis;
 }
 
 /** Who was let in. It is attached at once, in the same turn; one that never is holds its grant for good. */
@@ -58,6 +59,8 @@ const maxTombstones = 4096;
 /** A connection that says nothing this long is cut. Clients hang up when they have rested for a minute. */
 const silenceMs: Millis = 75_000;
 const lookMs: Millis = 5000;
+/** A worker that drains looks so often whether it is still needed. */
+const drainLookMs: Millis = 200;
 /** So many looks without a grant for whoever is first, and those who wait are sent elsewhere. */
 const looksWithoutGrant = 3;
 
@@ -76,6 +79,8 @@ export class Worker {
   readonly #sessions = new Set<Session>();
   /** "123" or "job:1", oldest first. */
   readonly #tombstones = new Set<string>();
+  /** Jobs that may store no more, and the sentence about each. */
+  #overQuota = new Map<number, string>();
   #draining = false;
   #look: Timer | null = null;
   /** Who was first in line for memory at the last look, what he wanted, and for how many looks that has been so. */
@@ -126,6 +131,7 @@ export class Worker {
       feeding: new WeakMap(),
       counters: this.counters,
       isReleased: (shuffle) => this.#isReleased(shuffle),
+      overQuota: (job) => this.#overQuota.get(job) ?? null,
     };
     this.#orders = new OrderFollower({
       manager,
@@ -143,6 +149,10 @@ export class Worker {
         protocol: protocolVersion,
       },
       load: () => this.gauges(),
+      stored: () => this.#store.storedByJob(),
+      overQuota: (jobs) => {
+        this.#overQuota = new Map(jobs.map(({ job, what }) => [job, what]));
+      },
       held: () => this.#held(),
       release: (texts) => this.#release(texts),
       drain: () => this.drain(),
@@ -231,7 +241,7 @@ export class Worker {
     grants.to = (bytes) => session.grant(bytes);
     this.#sessions.add(session);
     this.counters.connections++;
-    if (this.#draining) session.sayGoodbye(this.#options.drainMs);
+    if (this.#draining) session.sayGoodbye(this.#options.drainTimeoutMs);
     return session;
   }
 
@@ -240,8 +250,22 @@ export class Worker {
     if (this.#draining) return;
     this.#draining = true;
     this.#options.log.info({ worker: this.id }, 'draining');
-    for (const session of this.#sessions) session.sayGoodbye(this.#options.drainMs);
+    for (const session of this.#sessions) session.sayGoodbye(this.#options.drainTimeoutMs);
     this.#orders.leave();
+  }
+
+  /** Drains, and settles when nothing here is needed any more: no stream goes on and no data is held; at the latest after drainTimeoutMs. */
+  async drained(): Promise<void> {
+    const { clock, drainTimeoutMs, log } = this.#options;
+    this.drain();
+    const deadline = clock.now() + drainTimeoutMs;
+    const holds = (): boolean => {
+      const { cells, streams } = this.gauges();
+      return cells > 0 || streams > 0;
+    };
+    while (holds() && clock.now() < deadline && !this.#closing) await sleep(clock, Math.min(drainLookMs, deadline - clock.now()));
+    const { cells, streams } = this.gauges();
+    log.info({ worker: this.id, cells, streams }, 'drained');
   }
 
   /** Says goodbye, writes out what is in memory, ends. What it holds is served again after the next start. Again: the same promise. */

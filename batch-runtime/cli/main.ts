@@ -13,6 +13,9 @@ const verbs: Readonly<Record<string, { readonly summary: string; load(): Promise
   worker: { summary: 'start one shuffle worker (or --shards of it)', load: async () => (await import('./worker.ts')).verb },
   executor: { summary: 'start one executor', load: async () => (await import('./executor.ts')).verb },
   status: { summary: 'show workers, executors and jobs of a cluster', load: async () => (await import('./status.ts')).verb },
+  jobs: { summary: 'show what applications store and may store', load: async () => (await import('./jobs.ts')).verb },
+  cancel: { summary: 'end a job and release its shuffles', load: async () => (await import('./cancel.ts')).verb },
+  drain: { summary: 'take a worker out of placement', load: async () => (await import('./drain.ts')).verb },
   token: { summary: 'mint a token for another engine', load: async () => (await import('./token.ts')).verb },
   bench: { summary: 'measure shuffle throughput', load: async () => (await import('./bench.ts')).verb },
 };

@@ -1,14 +1,14 @@
 /**
  * What the verbs manager, worker and executor have in common: read the configuration (a file, or `-` for one line of
  * stdin), explain it, start, say that they are ready in one line of JSON on stdout, and end on a signal, or when the stdin
- * they were configured by closes.
+ * they were configured by closes. SIGTERM lets a worker serve what it holds for a while, SIGINT does not.
  */
 import { createInterface } from 'node:readline';
 import type { Static, TObject, TProperties } from 'typebox';
 import { explainConfig, type Loaded, loadConfig } from '#manager/process/load-config.ts';
 import { asSluiceError, toJson } from '#manager/protocol/errors.ts';
 import { fail } from './fail.ts';
-import { aborted, interruption, readArgs } from './verb.ts';
+import { aborted, interruption, isTermination, readArgs, signalledAgain } from './verb.ts';
 
 interface Program<P extends TProperties> {
   readonly schema: TObject<P>;
@@ -16,8 +16,8 @@ interface Program<P extends TProperties> {
   readonly args: readonly string[];
   /** What can be done while the parent has not said what it is yet. */
   warm?(): void;
-  /** Starts it; answers what it says when it is ready, and how to end it. */
-  start(config: Readonly<Static<TObject<P>>>): Promise<{ readonly says: object; close(): Promise<void> }>;
+  /** Starts it; answers what it says when it is ready, and how to end it: SIGTERM waits for `drained` first, where there is one. */
+  start(config: Readonly<Static<TObject<P>>>): Promise<{ readonly says: object; drained?(): Promise<void>; close(): Promise<void> }>;
 }
 
 export async function runProcess<P extends TProperties>({ schema, prefix, args, warm, start }: Program<P>): Promise<number> {
@@ -43,7 +43,10 @@ export async function runProcess<P extends TProperties>({ schema, prefix, args, 
     }
     const running = await start(loaded.config);
     process.stdout.write(`${JSON.stringify(running.says)}\n`);
-    await Promise.race([aborted(signal), ...(stdin === null ? [] : [stdin.closed])]);
+    const left = stdin === null ? [] : [stdin.closed];
+    await Promise.race([aborted(signal), ...left]);
+    // A second signal, or a parent that goes away, does not wait for that.
+    if (isTermination() && running.drained) await Promise.race([running.drained(), signalledAgain(), ...left]);
     await running.close();
     return 0;
   } catch (thrown) {

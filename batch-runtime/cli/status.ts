@@ -1,10 +1,27 @@
 /** `sluice status`: workers, executors and jobs of a cluster. */
 import { connectManager } from '#manager/client.ts';
 import { systemClock, systemRandom } from '#manager/process/clock.ts';
+import type { Answer } from '#manager/protocol/control.ts';
 import { tokenSource } from '#manager/protocol/token.ts';
 import { credentialFor } from './credentials.ts';
-import { table } from './table.ts';
+import { size, table } from './table.ts';
 import { readArgs, type Verb } from './verb.ts';
+
+type Job = Answer<'status'>['jobs'][number];
+
+/** The columns of a job, here and in `sluice jobs`. */
+export const jobColumns = ['job', 'name', 'of', 'shuffles', 'slots', 'stored', 'quota', 'age'] as const;
+
+export const jobRow = ({ job, name, url, expiresAt, shuffles, slots, storedBytes, quotaBytes, ageMs }: Job): readonly string[] => [
+  String(job),
+  name,
+  url !== '' ? 'sluice' : expiresAt > 0 ? 'a token' : 'an engine',
+  String(shuffles),
+  String(slots),
+  size(storedBytes),
+  quotaBytes === 0 ? 'none' : size(quotaBytes),
+  `${Math.round(ageMs / 1000)} s`,
+];
 
 /** A client of the cluster that the flags name. @throws CLUSTER_UNREACHABLE, UNAUTHORIZED */
 export async function connect(cluster: string | undefined, tokenFile: string | undefined) {
@@ -38,16 +55,9 @@ Example: sluice status --cluster http://127.0.0.1:7070
           `${used} of ${slots} slots`,
         ]),
       ];
-      const jobs = status.jobs.map(({ job, name, shuffles, slots, ageMs }) => [
-        String(job),
-        name,
-        String(shuffles),
-        String(slots),
-        `${Math.round(ageMs / 1000)} s`,
-      ]);
       process.stdout.write(`cluster ${status.cluster}, term ${status.term}\n\n`);
       process.stdout.write(`${table(['member', 'id', 'address', 'pid', 'state'], members)}\n`);
-      if (jobs.length > 0) process.stdout.write(`\n${table(['job', 'name', 'shuffles', 'slots', 'age'], jobs)}\n`);
+      if (status.jobs.length > 0) process.stdout.write(`\n${table(jobColumns, status.jobs.map(jobRow))}\n`);
       return 0;
     } finally {
       await manager.close();

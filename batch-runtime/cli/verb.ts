@@ -34,6 +34,8 @@ export function count(name: string, text: string | undefined, least: number): nu
 export const usage = (what: string): SluiceError => new SluiceError('USAGE', { what });
 
 let interrupted: AbortSignal | null = null;
+let first: 'SIGINT' | 'SIGTERM' | null = null;
+const again = Promise.withResolvers<void>();
 
 /** Aborted at the first SIGINT or SIGTERM; a second SIGINT ends the process at once. One per process. */
 export function interruption(): AbortSignal {
@@ -42,11 +44,22 @@ export function interruption(): AbortSignal {
   interrupted = abort.signal;
   process.on('SIGINT', () => {
     if (abort.signal.aborted) process.exit(130);
+    first = 'SIGINT';
     abort.abort();
   });
-  process.on('SIGTERM', () => abort.abort());
+  process.on('SIGTERM', () => {
+    if (abort.signal.aborted) again.resolve();
+    first ??= 'SIGTERM';
+    abort.abort();
+  });
   return abort.signal;
 }
+
+/** Whether it was SIGTERM that came first. */
+export const isTermination = (): boolean => first === 'SIGTERM';
+
+/** Settles when SIGTERM has come after another signal. */
+export const signalledAgain = (): Promise<void> => again.promise;
 
 export const aborted = (signal: AbortSignal): Promise<void> =>
   new Promise((resolve) => {

@@ -17,7 +17,8 @@ export const verb: Verb = {
 Starts one shuffle worker, which keeps blocks of shuffles. FILE is JSON; keys may also come as flags (--manager-url http://host:7070)
 or from the environment (SLUICE_WORKER_MANAGER_URL). --shards N starts N worker processes on this host: one uses one core. Each has
 a port of its own (the next ones, unless 0) and a folder shard-1 .. shard-N in every data folder. --explain-config prints every
-key, its value, where it came from and what it is for.
+key, its value, where it came from and what it is for. SIGTERM drains it: it takes nothing new, serves what it holds for drainTimeoutMs at
+most, and ends; a second one, and Ctrl-C, end it at once. What it holds is on its disks then, and served again after the next start.
 
 Example: sluice worker --manager-url http://127.0.0.1:7070 --secret-file /var/lib/sluice/manager/secret --data-dirs /disk1,/disk2
 `,
@@ -28,12 +29,12 @@ Example: sluice worker --manager-url http://127.0.0.1:7070 --secret-file /var/li
       args,
       async start(config) {
         if (config.shards > 1) return await startShards(config);
-        const { url, id, incarnation, ended, close } = await startWorker(config, process.env['SLUICE_TOKEN'] ?? '', release());
+        const { url, id, incarnation, ended, drained, close } = await startWorker(config, process.env['SLUICE_TOKEN'] ?? '', release());
         void ended.then((error) => {
           // Nobody would place anything here any more: better to be started anew by whoever watches.
           if (error) void close().finally(() => process.exit(1));
         });
-        return { says: { url, worker: id, incarnation }, close };
+        return { says: { url, worker: id, incarnation }, drained, close };
       },
     }),
 };
@@ -53,12 +54,18 @@ export function shardConfigs(config: WorkerConfig): WorkerConfig[] {
 const bin = fileURLToPath(new URL('./bin.js', import.meta.url));
 
 /** Each gets its configuration on stdin and lives no longer than that is open; one that dies ends them all. */
-async function startShards(config: WorkerConfig): Promise<{ says: object; close(): Promise<void> }> {
+async function startShards(config: WorkerConfig): Promise<{ says: object; drained(): Promise<void>; close(): Promise<void> }> {
   const children: { readonly child: ChildProcess; readonly gone: Promise<void> }[] = [];
   let stopping = false;
   const close = async (): Promise<void> => {
     stopping = true;
     for (const { child } of children) child.stdin?.end();
+    await Promise.all(children.map(({ gone }) => gone));
+  };
+  /** Each shard drains for itself, and ends. */
+  const drained = async (): Promise<void> => {
+    stopping = true;
+    for (const { child } of children) child.kill('SIGTERM');
     await Promise.all(children.map(({ gone }) => gone));
   };
   const start = (shard: WorkerConfig): Promise<unknown> => {
@@ -84,7 +91,7 @@ async function startShards(config: WorkerConfig): Promise<{ says: object; close(
     return ready;
   };
   try {
-    return { says: { shards: await Promise.all(shardConfigs(config).map(start)) }, close };
+    return { says: { shards: await Promise.all(shardConfigs(config).map(start)) }, drained, close };
   } catch (thrown) {
     await close();
     throw thrown;

@@ -93,6 +93,8 @@ const Orders = Type.Object({
   /** Slots this executor now has to serve; absent ones are to be dropped. */
   leases: Type.Array(Type.Object({ lease: hex128, job: u32, url: Type.String(), token: Type.String(), slots: u32 })),
   drain: Type.Boolean(),
+  /** All jobs that store more than they may, and a sentence about each: a worker takes no new streams of theirs. */
+  overQuota: Type.Array(Type.Object({ job: u32, what: Type.String() })),
 });
 export type Orders = Static<typeof Orders>;
 
@@ -126,7 +128,22 @@ export const calls = {
       uptimeMs: Type.Number(),
       workers: Type.Array(WorkerStatus),
       executors: Type.Array(ExecutorStatus),
-      jobs: Type.Array(Type.Object({ job: u32, name: Type.String(), shuffles: u32, slots: u32, url: Type.String(), ageMs: Type.Number() })),
+      jobs: Type.Array(
+        Type.Object({
+          job: u32,
+          name: Type.String(),
+          shuffles: u32,
+          slots: u32,
+          url: Type.String(),
+          ageMs: Type.Number(),
+          /** Over all workers, losers' data included, as of the last second. */
+          storedBytes: Type.Integer({ minimum: 0 }),
+          /** 0 = no limit. */
+          quotaBytes: Type.Integer({ minimum: 0 }),
+          /** Wall clock; 0 = the job lives as long as it is kept. */
+          expiresAt: Type.Number(),
+        }),
+      ),
     }),
   ),
   /** Mints a token for one new job of another engine; `expiresMs` from now. The job lives as long as its token, kept or not; its shuffles may end sooner (`keepJob`). */
@@ -176,6 +193,13 @@ export const calls = {
     ),
     Type.Object({ kept: u32, released: Type.Array(u64Text) }),
   ),
+  /** No new data for this worker: it says so to its clients, and stays readable until it is stopped. Forgotten when it starts anew. Again: same answer. @throws WORKER_UNKNOWN */
+  drainWorker: call(
+    '/v0/workers/drain',
+    'cluster',
+    Type.Object({ worker: hex128 }, closed),
+    Type.Object({ state: Type.Union([Type.Literal('draining'), Type.Literal('lost')]) }),
+  ),
   /** Long poll (30 s): answers when `version` is newer than `after`. Its arrival is the heartbeat. `leaving` = a graceful goodbye. */
   orders: call(
     '/v0/workers/orders',
@@ -186,6 +210,8 @@ export const calls = {
         incarnation: hex128,
         after: version,
         load: Type.Record(Type.String(), Type.Number()),
+        /** A worker's: stored bytes by job, all that is not 0. */
+        stored: Type.Optional(Type.Array(Type.Object({ job: u32, bytes: Type.Integer({ minimum: 0 }) }, closed))),
         leaving: Type.Boolean(),
         waitMs: Type.Integer({ minimum: 0, maximum: 60000 }),
       },
@@ -226,10 +252,10 @@ export const calls = {
       leases: Type.Array(Type.Object({ lease: hex128, executor: hex128, incarnation: hex128, slots: u32 })),
     }),
   ),
-  /** Ends the job: slots are freed, its shuffles released. Again: same answer. */
+  /** Ends the job, whosever it is: slots are freed, its shuffles released, its token is of no more use. Again: same answer. */
   closeJob: call('/v0/jobs/close', 'job', Type.Object({ job: u32 }, closed), Type.Object({})),
 
-  /** A new run, journalled, with its first locations; `name` makes it idempotent within the job: the same name and spec give the same shuffle. */
+  /** A new run, journalled, with its first locations; `name` makes it idempotent within the job: the same name and spec give the same shuffle. @throws QUOTA_EXCEEDED for a new run of a job that stores more than it may */
   openShuffle: call('/v0/shuffles/open', 'job', Type.Object({ job: u32, name: Type.String(), spec: ShuffleSpec }, closed), Layout),
   /**
    * The current run of an engine's shuffle at a stage attempt. The first call opens it. A stage attempt above the run's opens a new one,

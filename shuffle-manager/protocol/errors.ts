@@ -41,6 +41,12 @@ export const errors = {
   SHUFFLE_UNKNOWN: row('fail', 404, 10, 'Shuffle {shuffle} is unknown to this cluster'),
   SHUFFLE_RELEASED: row('fail', 410, 11, 'Shuffle {shuffle} has been released'),
   LEDGER_UNAVAILABLE: row('retry', 503, 12, 'The manager cannot be reached for the ledger: {what}'),
+  QUOTA_EXCEEDED: row(
+    'fail',
+    507,
+    14,
+    'The quota is exceeded: {what}; let the job release shuffles, cancel it, or raise jobQuotaBytes of the manager',
+  ),
   FENCED: row('fail', 409, 13, 'A newer {what} has taken over'),
   CONNECTION_LOST: row('retry', 503, 0, 'The connection was lost: {what}'),
   // control plane
@@ -49,8 +55,9 @@ export const errors = {
   CLUSTER_UNREACHABLE: row('fail', 503, 0, 'No manager answers at {url}: start one with `sluice up`, or check the URL'),
   NO_WORKERS: row('fail', 503, 0, 'The cluster has no shuffle worker: start one with `sluice worker`, or run with --shuffle local'),
   NO_EXECUTORS: row('fail', 503, 0, 'The cluster has no executor: start one with `sluice executor`'),
+  WORKER_UNKNOWN: row('fail', 404, 0, 'There is no worker {worker} in this cluster: `sluice status` shows who is there'),
   WORKER_REFUSED: row('fail', 403, 0, 'The manager refused this process: {what}'),
-  JOB_UNKNOWN: row('fail', 404, 0, 'Job {job} is unknown to this cluster, or its lease has expired'),
+  JOB_UNKNOWN: row('fail', 404, 0, 'Job {job} is unknown to this cluster: it was closed or cancelled, or its lease has expired'),
   JOURNAL_CORRUPT: row(
     'fail',
     500,

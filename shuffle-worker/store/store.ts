@@ -7,7 +7,7 @@
 import type { Clock, Log, Millis, Timer } from '#manager/process/ports.ts';
 import { type Level, levels } from '#manager/protocol/control.ts';
 import { asSluiceError, SluiceError } from '#manager/protocol/errors.ts';
-import type { ShuffleId } from '#manager/protocol/ids.ts';
+import { jobOf, type ShuffleId } from '#manager/protocol/ids.ts';
 import { accountBytes, entryBytes, nameOfCode, readTotals, verdictOf, writeAccount } from '../kernel/kernel.ts';
 import { blockHeaderBytes } from '../protocol/block.ts';
 import { type Manifest, manifestHeadBytes, readManifest } from '../protocol/manifest.ts';
@@ -120,6 +120,19 @@ export class Store {
 
   get shuffles(): ReadonlyMap<ShuffleId, ShuffleData> {
     return this.#shuffles;
+  }
+  /** Stored bytes by job: blocks in memory and in regions, also those of attempts that lost. Cost: O(regions + batches). */
+  storedByJob(): { job: number; bytes: number }[] {
+    const sums = new Map<number, number>();
+    for (const { shuffle, shelves } of this.#shuffles.values()) {
+      let bytes = 0;
+      for (const { regions, batches } of shelves) {
+        for (const region of regions) bytes += region.dataBytes;
+        for (const batch of batches) bytes += batch.bytes;
+      }
+      if (bytes > 0) sums.set(jobOf(shuffle), (sums.get(jobOf(shuffle)) ?? 0) + bytes);
+    }
+    return [...sums].map(([job, bytes]) => ({ job, bytes }));
   }
   /** True when memory is short and the disk takes nothing: new attempts are refused. */
   get isFull(): boolean {

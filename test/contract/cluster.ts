@@ -72,7 +72,7 @@ export async function startCluster(workers: number, arenaBytes = 16 * MiB, segme
       arenaBytes: bytes,
       segmentBytes,
       diskBytes: 0,
-      drainMs: 1000,
+      drainTimeoutMs: 1000,
     });
     const running = worker;
     let ended = false;

@@ -12,6 +12,7 @@ test('the defaults are a manager on loopback that logs what matters', () => {
     secretFile: '',
     leaseMs: 10_000,
     workerWaitMs: 5000,
+    jobQuotaBytes: 0,
     maxRequestBytes: 64 * 1024 * 1024,
     logLevel: 'info',
     logFile: '',

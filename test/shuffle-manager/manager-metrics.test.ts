@@ -7,7 +7,7 @@ test('every counter and gauge is read, and nothing else', async () => {
   const { manager } = await openWorld();
   const rows = Object.entries(managerMetrics).filter(([, row]) => row.type !== 'histogram');
   const readings = readManager(manager) as unknown as Record<string, unknown>;
-  for (const [key] of rows) assert.equal(typeof readings[key], 'number', key);
+  for (const [key, row] of rows) assert.equal(typeof readings[key], row.labels.length === 0 ? 'number' : 'object', key);
   const names = Object.values(managerMetrics).map((row) => row.name);
   assert.equal(new Set(names).size, names.length);
   for (const { name, type, help } of Object.values(managerMetrics)) {
@@ -58,4 +58,20 @@ test('the numbers are those of what happened', async () => {
       cellsVacated: 1,
     },
   );
+});
+
+test('of thousands of jobs the largest have a series of their own, the others one together', async () => {
+  const { manager, calls } = await openWorld();
+  await addWorker(calls, 1);
+  const jobs: number[] = [];
+  for (let i = 0; i < 25; i++) jobs.push((await calls.openJob({ name: `j${i}`, url: '', slots: 0 })).job);
+  const report = (stored: { job: number; bytes: number }[]) =>
+    calls.orders({ id: hex(1), incarnation: hex(101), after: 0, load: {}, stored, leaving: false, waitMs: 0 });
+  await report(jobs.map((job, i) => ({ job, bytes: 100 + i })));
+  const series = readManager(manager).jobStoredBytes as { labels: { job: string; name: string }; value: number }[];
+  assert.equal(series.length, 21);
+  assert.deepEqual(series[0], { labels: { job: String(jobs[24]), name: 'j24' }, value: 124 });
+  assert.deepEqual(series.at(-1), { labels: { job: 'other', name: '' }, value: 100 + 101 + 102 + 103 + 104 });
+  await report([{ job: jobs[0]!, bytes: 7 }]);
+  assert.deepEqual(readManager(manager).jobStoredBytes, [{ labels: { job: String(jobs[0]), name: 'j0' }, value: 7 }]);
 });

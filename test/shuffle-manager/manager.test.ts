@@ -71,7 +71,9 @@ test('hello says who this is; status who is there', async () => {
     [1, 2].map((number) => [hex(number), 1000 + number, 'live', number]),
   );
   assert.deepEqual(status.executors, [{ executor: hex(9), incarnation: hex(109), host: 'h', pid: 9, slots: 2, used: 1 }]);
-  assert.deepEqual(status.jobs, [{ job, name: 'j', shuffles: 1, slots: 1, url: 'http://c', ageMs: 500 }]);
+  assert.deepEqual(status.jobs, [
+    { job, name: 'j', shuffles: 1, slots: 1, url: 'http://c', ageMs: 500, expiresAt: 0, storedBytes: 0, quotaBytes: 0 },
+  ]);
   assert.equal(status.uptimeMs, 500);
 });
 
@@ -541,6 +543,84 @@ test('names that were kept are known again when the journal has refused a record
   disk.failWrite = null;
   await clock.advance(12_000);
   await assert.rejects(layoutNow(calls, shuffle), { code: 'SHUFFLE_RELEASED' });
+});
+
+test('a worker that is told to drain hears it at once, gets nothing new and stays readable', async () => {
+  const { calls, job, shuffle } = await openShuffle(2);
+  await commitAll(calls, shuffle);
+  const { version } = await orders(calls, 1);
+  const poll = orders(calls, 1, { after: version, waitMs: 30_000 });
+  assert.equal(await isDone(poll), false);
+  assert.deepEqual(await calls.drainWorker({ worker: hex(1) }), { state: 'draining' });
+  assert.equal((await poll).drain, true);
+  assert.deepEqual(await calls.drainWorker({ worker: hex(1) }), { state: 'draining' });
+  assert.deepEqual(
+    (await calls.status({})).workers.map(({ state }) => state),
+    ['draining', 'live'],
+  );
+  assert.deepEqual(await vacantMaps(calls, shuffle), []);
+  const next = await calls.openShuffle({ job, name: 'y', spec: specOf({ bytesHint: 1e12 }) });
+  for (const { replicas } of next.locations) assert.equal(replicas[0]!.worker, hex(2));
+  await assert.rejects(calls.drainWorker({ worker: hex(7) }), { code: 'WORKER_UNKNOWN', message: /sluice status/ });
+});
+
+test('a job that stores more than it may, over all workers, opens nothing new; workers hear of it, and when it is over', async () => {
+  const { calls, manager } = await openWorld(new MemoryDisk(), { jobQuotaBytes: 100 });
+  for (const worker of [1, 2]) await addWorker(calls, worker);
+  const [a, b] = [await calls.openJob({ name: 'a', url: '', slots: 0 }), await calls.openJob({ name: 'b', url: '', slots: 0 })];
+  const before = await calls.openShuffle({ job: a.job, name: 'x', spec: specOf() });
+  const { version } = await orders(calls, 2, { stored: [{ job: a.job, bytes: 60 }] });
+  const poll = orders(calls, 2, { after: version, stored: [{ job: a.job, bytes: 60 }], waitMs: 30_000 });
+  await orders(calls, 1, {
+    stored: [
+      { job: a.job, bytes: 40 },
+      { job: b.job, bytes: 100 },
+    ],
+  });
+  assert.equal(await isDone(poll), false);
+  await orders(calls, 1, {
+    stored: [
+      { job: a.job, bytes: 41 },
+      { job: b.job, bytes: 100 },
+    ],
+  });
+  assert.deepEqual((await poll).overQuota, [{ job: a.job, what: `job ${a.job} stores 101 bytes over all workers and may store 100` }]);
+  const refused = { code: 'QUOTA_EXCEEDED', message: /stores 101 bytes .* jobQuotaBytes/ };
+  await assert.rejects(calls.openShuffle({ job: a.job, name: 'y', spec: specOf() }), refused);
+  await assert.rejects(calls.resolveShuffle({ job: a.job, name: 'y', stageAttempt: 0, spec: specOf() }), refused);
+  // What is open can be looked at, and others go on.
+  assert.deepEqual(await calls.openShuffle({ job: a.job, name: 'x', spec: specOf() }), before);
+  await calls.openShuffle({ job: b.job, name: 'y', spec: specOf() });
+  assert.deepEqual(
+    (await calls.status({})).jobs.map(({ storedBytes, quotaBytes }) => [storedBytes, quotaBytes]),
+    [
+      [101, 100],
+      [100, 100],
+    ],
+  );
+  assert.equal(manager.gauges().jobsOverQuota, 1);
+  await orders(calls, 1, { stored: [] });
+  assert.equal(manager.gauges().jobsOverQuota, 0);
+  await calls.openShuffle({ job: a.job, name: 'y', spec: specOf() });
+});
+
+test('a job that is over its quota no longer is when it is closed, or its worker is lost', async () => {
+  const { calls, manager, clock } = await openWorld(new MemoryDisk(), { jobQuotaBytes: 100 });
+  await addWorker(calls, 1);
+  const { job } = await calls.openJob({ name: 'a', url: '', slots: 0 });
+  const { job: other } = await calls.mintToken({ name: 'b', expiresMs: 1e9 });
+  await orders(calls, 1, {
+    stored: [
+      { job, bytes: 101 },
+      { job: other, bytes: 101 },
+    ],
+  });
+  assert.equal(manager.gauges().jobsOverQuota, 2);
+  await calls.closeJob({ job });
+  await clock.advance(1000);
+  assert.equal(manager.gauges().jobsOverQuota, 1);
+  await clock.advance(12_000);
+  assert.equal(manager.gauges().jobsOverQuota, 0);
 });
 
 test('a restart replays the state, raises the term and waits for those who were there', async () => {

@@ -52,6 +52,7 @@ const requests = (job: number, shuffle: string): Readonly<Record<CallName, objec
   announce: { worker: hex(1), incarnation: hex(101), held: [] },
   orders: { id: hex(1), incarnation: hex(101), after: 0, load: {}, leaving: false, waitMs: 0 },
   openJob: { name: 'x', url: '', slots: 0 },
+  drainWorker: { worker: hex(1) },
   keepJob: { job, after: 0, slots: 0, waitMs: 0 },
   openShuffle: { job, name: 'x', spec: specOf() },
   resolveShuffle: { job, name: 'x', stageAttempt: 0, spec: specOf() },

@@ -14,7 +14,7 @@ function open() {
 
 test('silence is a death after a lease, a poll that waits is not silence', async () => {
   const { clock, members, state } = open();
-  members.pollStarted('a', 'i1', {}, false);
+  members.pollStarted('a', 'i1', { load: {}, leaving: false });
   await clock.advance(5000);
   assert.equal(state(), 'live');
   members.pollEnded('a', 'i1', false);
@@ -27,14 +27,14 @@ test('silence is a death after a lease, a poll that waits is not silence', async
 
 test('hanging up is a death at once, unless another poll waits; a new poll brings it back', () => {
   const { members, state } = open();
-  members.pollStarted('a', 'i1', {}, false);
-  members.pollStarted('a', 'i1', {}, false);
+  members.pollStarted('a', 'i1', { load: {}, leaving: false });
+  members.pollStarted('a', 'i1', { load: {}, leaving: false });
   members.pollEnded('a', 'i1', true);
   assert.equal(state(), 'live');
   members.pollEnded('a', 'i1', true);
   assert.equal(state(), 'lost');
   assert.deepEqual([members.sweep(), members.sweep()], [true, false]);
-  members.pollStarted('a', 'i1', { stored: 7 }, false);
+  members.pollStarted('a', 'i1', { load: { stored: 7 }, leaving: false });
   assert.equal(state(), 'live');
   assert.deepEqual([members.sweep(), members.sweep()], [true, false]);
   assert.deepEqual(members.all()[0]?.load, { stored: 7 });
@@ -42,9 +42,9 @@ test('hanging up is a death at once, unless another poll waits; a new poll bring
 
 test('leaving is draining, and stays so until another incarnation', () => {
   const { members, state } = open();
-  members.pollStarted('a', 'i1', {}, true);
+  members.pollStarted('a', 'i1', { load: {}, leaving: true });
   members.pollEnded('a', 'i1', false);
-  members.pollStarted('a', 'i1', {}, false);
+  members.pollStarted('a', 'i1', { load: {}, leaving: false });
   assert.equal(state(), 'draining');
   assert.deepEqual(members.live(), []);
   assert.equal(members.register(facts('a')), 'known');
@@ -65,9 +65,47 @@ test('an incarnation that was replaced never comes back, one nobody knows has to
   members.require('a', 'i2');
   // A late end of an old poll says nothing about the new process.
   members.pollEnded('a', 'i1', true);
-  members.pollStarted('a', 'i1', { stored: 1 }, true);
+  members.pollStarted('a', 'i1', { load: { stored: 1 }, leaving: true });
   assert.equal(members.stateOf('a', 'i2'), 'live');
   assert.equal(members.factsOf('a').incarnation, 'i2');
+});
+
+test('what jobs store is summed over those who are there', async () => {
+  const { clock, members } = open();
+  members.register(facts('b'));
+  members.pollStarted('a', 'i1', { load: {}, leaving: false, stored: [{ job: 1, bytes: 5 }] });
+  members.pollStarted('b', 'i1', {
+    load: {},
+    leaving: true,
+    stored: [
+      { job: 1, bytes: 7 },
+      { job: 2, bytes: 1 },
+    ],
+  });
+  assert.deepEqual(
+    [...members.storedByJob()],
+    [
+      [1, 12],
+      [2, 1],
+    ],
+  );
+  // What is known of an incarnation holds until it says otherwise.
+  members.register(facts('a'));
+  assert.equal(members.storedByJob().get(1), 12);
+  members.pollStarted('b', 'i1', { load: {}, leaving: true, stored: [] });
+  assert.deepEqual([...members.storedByJob()], [[1, 5]]);
+  members.pollEnded('a', 'i1', false);
+  await clock.advance(2000);
+  assert.deepEqual([...members.storedByJob()], []);
+});
+
+test('one that is told to drain does, whoever is asked for it', async () => {
+  const { clock, members, state } = open();
+  assert.equal(members.drain('a'), 'draining');
+  assert.equal(state(), 'draining');
+  assert.equal(members.drain('b'), undefined);
+  await clock.advance(2000);
+  assert.equal(members.drain('a'), 'lost');
 });
 
 test('the lost are listed, by id, and forgotten long after', async () => {

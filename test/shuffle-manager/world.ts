@@ -143,7 +143,14 @@ export interface World {
 
 export async function openWorld(disk = new MemoryDisk(), options: Partial<ManagerOptions> = {}, clock = new ManualClock()): Promise<World> {
   const ports = { clock, disk, random: seededRandom(7 + disk.writes), log: silent };
-  const manager = await Manager.open(ports, { secret: 'a secret of the tests', release: 'test', leaseMs: 10_000, workerWaitMs: 0, ...options });
+  const manager = await Manager.open(ports, {
+    secret: 'a secret of the tests',
+    release: 'test',
+    leaseMs: 10_000,
+    workerWaitMs: 0,
+    jobQuotaBytes: 0,
+    ...options,
+  });
   return { clock, disk, manager, calls: manager.asCalls() };
 }
 

@@ -12,13 +12,15 @@ type Reply = Partial<Orders> | ErrorCode | (() => ErrorCode);
 /** A manager that answers polls as it is told, and notes what it is asked. */
 function follow(replies: Reply[], announced: string[] = []) {
   const clock = new ManualClock();
-  const told: { registered: number; held: number; polls: Request<'orders'>[]; released: string[]; drains: number } = {
+  const told: { registered: number; held: number; polls: Request<'orders'>[]; released: string[]; drains: number; overQuota: number[][] } = {
     registered: 0,
     held: 0,
     polls: [],
     released: [],
     drains: 0,
+    overQuota: [],
   };
+  const stored = { now: [] as { job: number; bytes: number }[] };
   const failing: { register: ErrorCode | null } = { register: null };
   const manager = {
     async registerWorker() {
@@ -37,7 +39,7 @@ function follow(replies: Reply[], announced: string[] = []) {
       if (reply === undefined)
         return await new Promise((_, reject) => options?.signal?.addEventListener('abort', () => reject(options.signal!.reason)));
       if (typeof reply === 'string') throw new SluiceError(reply, { what: 'newer' });
-      return { version: 1, term: 1, released: [], leases: [], drain: false, ...reply };
+      return { version: 1, term: 1, released: [], leases: [], drain: false, overQuota: [], ...reply };
     },
   } as unknown as ManagerCalls;
   const follower = new OrderFollower({
@@ -50,8 +52,10 @@ function follow(replies: Reply[], announced: string[] = []) {
     held: () => [{ shuffle: '1', map: 0, attempt: 0, location: 0, manifestHash: '9' }],
     release: (texts) => told.released.push(...texts),
     drain: () => void told.drains++,
+    stored: () => stored.now,
+    overQuota: (jobs) => told.overQuota.push(jobs.map(({ job }) => job)),
   });
-  return { clock, told, follower, failing };
+  return { clock, told, follower, failing, stored };
 }
 
 test('it registers, announces what it holds, and follows from the version it has', async () => {
@@ -72,6 +76,30 @@ test('it registers, announces what it holds, and follows from the version it has
   );
   await follower.close();
   assert.equal(await follower.ended, null);
+});
+
+test('what is stored is told with each poll, and soon after it has changed; which jobs may store no more is heard each time', async () => {
+  const { clock, told, follower, stored } = follow([{ overQuota: [{ job: 4, what: 'too much' }] }, {}]);
+  stored.now = [{ job: 4, bytes: 10 }];
+  await follower.join();
+  await settle();
+  assert.deepEqual(told.overQuota, [[4], []]);
+  assert.deepEqual(
+    told.polls.map((poll) => poll.stored),
+    [stored.now, stored.now, stored.now],
+  );
+  await clock.advance(5000);
+  assert.equal(told.polls.length, 3);
+  stored.now = [{ job: 4, bytes: 11 }];
+  await clock.advance(5000);
+  assert.deepEqual(
+    told.polls.slice(3).map((poll) => [poll.stored, poll.waitMs]),
+    [[stored.now, 0]],
+  );
+  await follower.close();
+  stored.now = [];
+  await clock.advance(5000);
+  assert.equal(told.polls.length, 4);
 });
 
 test('a manager that knows it no more is told everything again, also when that fails at first', async () => {

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { type ErrorCode, SluiceError } from '#manager/protocol/errors.ts';
+import { silent } from '#manager/process/ports.ts';
+import { codeOfWire, type ErrorCode, SluiceError } from '#manager/protocol/errors.ts';
 import { MiB } from '#manager/protocol/ids.ts';
 import { mintToken } from '#manager/protocol/token.ts';
 import { segmentFolder } from '#worker/store/directory.ts';
@@ -100,6 +101,69 @@ test('a drain is said to everyone, reads go on, and the manager places nothing h
   await world.clock.advance(20_000);
   assert.ok((await world.calls.status({})).uptimeMs > uptimeMs);
   assert.equal((await world.calls.status({})).workers[0]!.state, 'draining');
+  await world.close();
+});
+
+test('a drained worker is one that nobody needs any more: no data, no stream, or no time', async () => {
+  const world = await openWorkerWorld({ drainTimeoutMs: 30_000 });
+  const shuffle = await world.shuffle('a');
+  await world.write(shuffle, 0, four);
+  const peer = world.connect();
+  let drained = false;
+  const draining = world.worker.drained().then(() => {
+    drained = true;
+  });
+  assert.deepEqual(
+    peer.of('goaway').map(({ deadlineMs }) => deadlineMs),
+    [30_000],
+  );
+  await world.clock.advance(10_000);
+  assert.equal(drained, false);
+  await assert.rejects(world.shuffle('b'), isCode('NO_WORKERS'));
+  peer.tell(openWrite(1, { shuffle, map: 1 }));
+  assert.equal(peer.of('opened', 1).length, 1);
+  await world.calls.release({ shuffle: shuffle.toString() });
+  await world.clock.advance(1000);
+  await draining;
+  assert.equal(drained, true);
+  await world.close();
+  const late = await openWorkerWorld({ drainTimeoutMs: 3000 });
+  await late.write(await late.shuffle('a'), 0, four);
+  const timed = late.worker.drained();
+  await late.clock.advance(3000);
+  await timed;
+  await late.close();
+});
+
+test('the manager knows what each job stores within a second or two, and a worker turns away a job that stores too much', async () => {
+  const world = await openWorkerWorld({}, silent, { jobQuotaBytes: 100_000 });
+  const shuffle = await world.shuffle('a');
+  await world.write(shuffle, 0, [[0, payloadOf(90_000, 1)]]);
+  await world.clock.advance(2000);
+  const stored = async () => (await world.calls.status({})).jobs.find(({ job }) => job === world.job)!.storedBytes;
+  const before = await stored();
+  assert.ok(before > 90_000 && before < 100_000, String(before));
+  // Written out or not, it is the same data.
+  await world.clock.advance(5000);
+  assert.equal(world.worker.gauges().arenaUsedBytes, 0);
+  assert.equal(await stored(), before);
+  const peer = world.connect();
+  peer.tell(openWrite(1, { shuffle, map: 1 }));
+  await world.write(shuffle, 2, [[0, payloadOf(20_000, 2)]]);
+  await world.clock.advance(2000);
+  peer.tell(openWrite(2, { shuffle, map: 3 }));
+  assert.equal(codeOfWire(peer.last('error', 2).code), 'QUOTA_EXCEEDED');
+  assert.match(peer.last('error', 2).text, new RegExp(`job ${world.job} stores 1\\d{5} bytes over all workers and may store 100000`));
+  assert.equal(peer.of('error', 1).length, 0);
+  await assert.rejects(world.shuffle('b'), isCode('QUOTA_EXCEEDED'));
+  // Reading goes on, and releasing makes room.
+  peer.tell(openRead(3, shuffle, { ledgerVersion: await world.version(shuffle), mapTo: 1 }));
+  await settle();
+  assert.equal(peer.of('end', 3).length, 1);
+  await world.calls.release({ shuffle: shuffle.toString() });
+  await world.clock.advance(2000);
+  assert.equal(await stored(), 0);
+  await world.write(await world.shuffle('b'), 0, four);
   await world.close();
 });
 

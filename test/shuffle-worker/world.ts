@@ -3,6 +3,7 @@
  * worker's tests hand to it instead of machines. Also sealed streams to send.
  */
 import assert from 'node:assert/strict';
+import type { ManagerOptions } from '#manager/manager.ts';
 import { type Channel, type ChannelHandlers, type Disk, type DiskFile, type Log, silent } from '#manager/process/ports.ts';
 import type { ManagerCalls, ShuffleSpec } from '#manager/protocol/control.ts';
 import { SluiceError } from '#manager/protocol/errors.ts';
@@ -273,8 +274,12 @@ export interface WorkerWorld {
   close(): Promise<void>;
 }
 
-export async function openWorkerWorld(more: Partial<WorkerOptions> = {}, log: Log = silent): Promise<WorkerWorld> {
-  const { clock, manager, calls } = await openWorld();
+export async function openWorkerWorld(
+  more: Partial<WorkerOptions> = {},
+  log: Log = silent,
+  managed: Partial<ManagerOptions> = {},
+): Promise<WorkerWorld> {
+  const { clock, manager, calls } = await openWorld(undefined, managed);
   const disk = new TestDisk();
   let boots = 0;
   const start = (others: Partial<WorkerOptions> = {}): Promise<Worker> =>
@@ -292,7 +297,7 @@ export async function openWorkerWorld(more: Partial<WorkerOptions> = {}, log: Lo
       arenaBytes: 2 * MiB,
       segmentBytes: MiB,
       diskBytes: 0,
-      drainMs: 1000,
+      drainTimeoutMs: 1000,
       ...more,
       ...others,
     });

@@ -98,7 +98,7 @@ export class Cluster {
     const process = new SimulatedProcess(this.simulation, 'manager');
     this.#managerProcess = process;
     const { clock, random, log } = process;
-    const options = { secret, release: 'simulated', leaseMs: this.scenario.leaseMs, workerWaitMs: 5000 };
+    const options = { secret, release: 'simulated', leaseMs: this.scenario.leaseMs, workerWaitMs: 5000, jobQuotaBytes: 0 };
     Manager.open({ clock, random, log, disk: this.#journal.view(process) }, options).then(
       (manager) => {
         this.manager = manager;
@@ -157,7 +157,7 @@ export class Cluster {
       arenaBytes,
       segmentBytes,
       diskBytes: 0,
-      drainMs: 1000,
+      drainTimeoutMs: 1000,
     });
     const joined = recovered.then(async (worker) => {
       // What it believes is looked at before the manager tells it what was released.

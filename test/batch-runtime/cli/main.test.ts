@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { sluice } from './captured.ts';
 
-const verbs = ['run', 'up', 'manager', 'worker', 'executor', 'status', 'token', 'bench'];
+const verbs = ['run', 'up', 'manager', 'worker', 'executor', 'status', 'jobs', 'cancel', 'drain', 'token', 'bench'];
 
 test('help names every verb and has an example', async () => {
   const { code, stdout, stderr } = await sluice('--help');

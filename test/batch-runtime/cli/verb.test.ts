@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { aborted, count, interruption, readArgs } from '#runtime/cli/verb.ts';
+import { aborted, count, interruption, isTermination, readArgs, signalledAgain } from '#runtime/cli/verb.ts';
 
 test('arguments that are not known, or lack a value, are bad usage', () => {
   const options = { json: { type: 'boolean' as const }, out: { type: 'string' as const } };
@@ -24,8 +24,13 @@ test('there is one interruption per process, and whoever waits for it hears of i
   assert.equal(interruption(), signal);
   assert.equal(process.listenerCount('SIGTERM'), before + 1);
   const heard = aborted(signal);
+  assert.equal(isTermination(), false);
   process.emit('SIGTERM');
   await heard;
   assert.equal(signal.aborted, true);
   await aborted(signal);
+  assert.equal(isTermination(), true);
+  const again = signalledAgain();
+  process.emit('SIGTERM');
+  await again;
 });

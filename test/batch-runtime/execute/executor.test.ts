@@ -22,7 +22,7 @@ after(() => rmSync(folder, { recursive: true }));
 function managerOf() {
   const registered: string[] = [];
   let leaving = false;
-  let orders: Orders = { version: 1, term: 1, released: [], leases: [], drain: false };
+  let orders: Orders = { version: 1, term: 1, released: [], leases: [], drain: false, overQuota: [] };
   let changed = Promise.withResolvers<void>();
   const calls = {
     async registerExecutor({ executor }: { executor: string }) {

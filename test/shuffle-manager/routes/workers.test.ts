@@ -10,7 +10,7 @@ test('the routes of workers are these calls, each with a sentence, and no other 
     assert.match(summary, /^[A-Z]/);
     added.push(name);
   });
-  assert.deepEqual(added, ['registerWorker', 'registerExecutor', 'announce', 'orders']);
+  assert.deepEqual(added, ['registerWorker', 'registerExecutor', 'announce', 'drainWorker', 'orders']);
   const there = Object.entries(calls).filter(([, call]) => call.path.startsWith('/v0/workers/'));
   assert.deepEqual(added.toSorted(), there.map(([name]) => name).toSorted());
 });
