@@ -1,0 +1,38 @@
+package sluice.test;
+
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Map;
+import org.apache.spark.SparkContext;
+import org.apache.spark.scheduler.ExecutorDecommissionInfo;
+import org.apache.spark.scheduler.cluster.CoarseGrainedSchedulerBackend;
+import scala.Option;
+import scala.jdk.javaapi.CollectionConverters;
+
+/** Takes executors away as a cluster does: killed by request, or decommissioned. */
+final class Executors {
+  static Object change(SparkContext context, String how) throws Exception {
+    CoarseGrainedSchedulerBackend backend = (CoarseGrainedSchedulerBackend) context.schedulerBackend();
+    List<String> ids = new ArrayList<>(CollectionConverters.asJava(backend.getExecutorIds()));
+    switch (how) {
+      case "list":
+        return Map.of("executors", ids);
+      case "decommission":
+        for (String id : ids) backend.decommissionExecutor(id, new ExecutorDecommissionInfo("a test", Option.empty()), true, false);
+        break;
+      case "kill":
+        for (String id : ids) context.killExecutor(id);
+        break;
+      default:
+        throw new IllegalArgumentException(how);
+    }
+    long end = System.nanoTime() + 60_000_000_000L;
+    while (ids.stream().anyMatch(id -> backend.getExecutorIds().contains(id))) {
+      if (System.nanoTime() > end) throw new IllegalStateException("the executors " + ids + " do not go");
+      Thread.sleep(50);
+    }
+    return Map.of("gone", ids);
+  }
+
+  private Executors() {}
+}
