@@ -7,8 +7,6 @@ import org.apache.spark.ShuffleDependency;
 import org.apache.spark.SparkConf;
 import org.apache.spark.SparkEnv;
 import org.apache.spark.TaskContext;
-import org.apache.spark.shuffle.BlockingShuffleManager;
-import org.apache.spark.shuffle.ShuffleBlockResolver;
 import org.apache.spark.shuffle.ShuffleHandle;
 import org.apache.spark.shuffle.ShuffleReadMetricsReporter;
 import org.apache.spark.shuffle.ShuffleReader;
@@ -22,30 +20,30 @@ import sluice.client.SluiceException;
 /**
  * What spark.shuffle.manager names: Spark's shuffles kept by Sluice's workers. On the driver it opens a job when Spark starts and says
  * what it changes in Spark's settings; an executor learns everything from the handles of its tasks. Where no manager
- * answers and spark.sluice.fallback is true, every shuffle of the application is Spark's own.
+ * answers and spark.sluice.fallback is true, every shuffle of the application is Spark's own. It is a SortShuffleManager for three reasons: then
+ * Spark SQL knows that rows may be given without being copied first; its trait is sealed from 4.3 on, but its class is not; and
+ * what is not ours (fallback, blocks on local disks) is its business.
  */
-public final class SluiceShuffleManager implements BlockingShuffleManager {
+public final class SluiceShuffleManager extends SortShuffleManager {
   private static final Logger LOG = LoggerFactory.getLogger(SluiceShuffleManager.class);
 
-  private final SparkConf conf;
   /** Null on executors, and where Spark's own shuffle is used. */
   private final Driver driver;
   /** By token; of one application there is one. */
   private final Map<String, ExecutorState> states = new ConcurrentHashMap<>();
   /** By shuffle id, for what executors have seen of it. */
   private final Map<Integer, SluiceHandleName> seen = new ConcurrentHashMap<>();
-  private SortShuffleManager own;
 
   private record SluiceHandleName(String token, String name) {}
 
   public SluiceShuffleManager(SparkConf conf, boolean isDriver) {
-    this.conf = conf;
+    super(conf);
     this.driver = isDriver ? open(conf) : null;
   }
 
   @Override
   public <K, V, C> ShuffleHandle registerShuffle(int shuffleId, ShuffleDependency<K, V, C> dependency) {
-    if (driver == null) return own().registerShuffle(shuffleId, dependency);
+    if (driver == null) return super.registerShuffle(shuffleId, dependency);
     Adjustments.check(dependency);
     dependency.setShuffleMergeAllowed(false);
     return driver.register(shuffleId, dependency);
@@ -53,7 +51,7 @@ public final class SluiceShuffleManager implements BlockingShuffleManager {
 
   @Override
   public <K, V> ShuffleWriter<K, V> getWriter(ShuffleHandle handle, long mapId, TaskContext context, ShuffleWriteMetricsReporter metrics) {
-    if (!(handle instanceof SluiceHandle)) return own().getWriter(handle, mapId, context, metrics);
+    if (!(handle instanceof SluiceHandle)) return super.getWriter(handle, mapId, context, metrics);
     @SuppressWarnings("unchecked")
     SluiceHandle<K, V, ?> ours = (SluiceHandle<K, V, ?>) handle;
     return Writers.of(ours, mapId, context, metrics, stateOf(ours));
@@ -64,7 +62,7 @@ public final class SluiceShuffleManager implements BlockingShuffleManager {
       ShuffleHandle handle, int startMapIndex, int endMapIndex, int startPartition, int endPartition, TaskContext context,
       ShuffleReadMetricsReporter metrics) {
     if (!(handle instanceof SluiceHandle)) {
-      return own().getReader(handle, startMapIndex, endMapIndex, startPartition, endPartition, context, metrics);
+      return super.getReader(handle, startMapIndex, endMapIndex, startPartition, endPartition, context, metrics);
     }
     @SuppressWarnings("unchecked")
     SluiceHandle<K, ?, C> ours = (SluiceHandle<K, ?, C>) handle;
@@ -78,13 +76,7 @@ public final class SluiceShuffleManager implements BlockingShuffleManager {
     ExecutorState state = name == null ? null : states.get(name.token);
     if (state != null) state.forget(name.name);
     if (driver != null && driver.release(shuffleId)) return true;
-    return name != null || ownIsMade() == null || own().unregisterShuffle(shuffleId);
-  }
-
-  /** Spark's own, which holds nothing of ours: it answers those who ask for blocks on local disks. */
-  @Override
-  public ShuffleBlockResolver shuffleBlockResolver() {
-    return own().shuffleBlockResolver();
+    return super.unregisterShuffle(shuffleId);
   }
 
   @Override
@@ -92,8 +84,7 @@ public final class SluiceShuffleManager implements BlockingShuffleManager {
     for (ExecutorState state : states.values()) state.close();
     states.clear();
     if (driver != null) driver.close();
-    SortShuffleManager made = ownIsMade();
-    if (made != null) made.stop();
+    super.stop();
   }
 
   private ExecutorState stateOf(SluiceHandle<?, ?, ?> handle) {
@@ -107,15 +98,6 @@ public final class SluiceShuffleManager implements BlockingShuffleManager {
             throw Thrown.unchecked(e);
           }
         });
-  }
-
-  private synchronized SortShuffleManager own() {
-    if (own == null) own = new SortShuffleManager(conf);
-    return own;
-  }
-
-  private synchronized SortShuffleManager ownIsMade() {
-    return own;
   }
 
   /** @throws IllegalStateException, IllegalArgumentException with what is to be done */
