@@ -20,8 +20,9 @@ export const managerMetrics = {
   jobStoredBytes: {
     name: 'sluice_manager_job_stored_bytes',
     type: 'gauge',
-    help: 'Bytes a job stores over all workers: of the twenty largest, and of all others together as job other',
-    labels: ['job', 'name'],
+    help: 'Bytes a job stores over all workers: of the twenty largest, and of all others together as id other',
+    // Not `job`: Prometheus calls the target by that, and would rename ours.
+    labels: ['id', 'name'],
   },
   journalBytes: row('sluice_manager_journal_bytes', 'gauge', 'Length of the journal file'),
   journalRecords: row('sluice_manager_journal_records_total', 'counter', 'Records written to the journal'),
@@ -60,7 +61,7 @@ export function readManager(manager: Manager): Readings<typeof managerMetrics> {
 const ownSeries = 20;
 
 function largest(jobs: ReturnType<Manager['storedByJob']>) {
-  const named = jobs.slice(0, ownSeries).map(({ job, name, bytes }) => ({ labels: { job: String(job), name }, value: bytes }));
+  const named = jobs.slice(0, ownSeries).map(({ job, name, bytes }) => ({ labels: { id: String(job), name }, value: bytes }));
   const rest = jobs.slice(ownSeries).reduce((sum, { bytes }) => sum + bytes, 0);
-  return rest === 0 ? named : [...named, { labels: { job: 'other', name: '' }, value: rest }];
+  return rest === 0 ? named : [...named, { labels: { id: 'other', name: '' }, value: rest }];
 }

@@ -29,6 +29,10 @@ for (const { name, type, labels } of [...Object.values(managerMetrics), ...Objec
     for (const part of ['bucket', 'count', 'sum'])
       known.set(`${name}_${part}`, { type: 'counter', labels: [...labels, ...(part === 'bucket' ? ['le'] : [])] });
 }
+test('no metric has a label that Prometheus gives to targets, since it would be renamed', () => {
+  for (const { name, labels } of [...Object.values(managerMetrics), ...Object.values(workerMetrics)] as MetricRow[])
+    assert.ok(!labels.includes('job') && !labels.includes('instance'), name);
+});
 // Node's own, as a program with no others has them.
 for (const [, name, type] of (await openMetrics({}, () => ({})).text()).body.matchAll(/^# TYPE (\S+) (\S+)$/gm))
   known.set(name!, { type: type!, labels: [] });

@@ -72,6 +72,8 @@ for (const name of ['manager', 'worker'] as const) {
     for (const path of config.dataDirs ?? [config.dataDir]) assert.equal(path, `/var/lib/${one('StateDirectory')}`);
     // A file's keys come before the environment's.
     assert.ok(unit.every(([, key]) => key !== 'Environment'));
+    // A second SIGTERM, which systemd would send to each shard, ends a worker at once.
+    if (name === 'worker') assert.equal(one('KillMode'), 'mixed');
     const stop = Number(one('TimeoutStopSec'));
     assert.ok(name === 'manager' ? stop >= 30 : stop === config.drainTimeoutMs! / 1000 + 30);
   });

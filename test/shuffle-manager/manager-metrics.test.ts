@@ -68,10 +68,10 @@ test('of thousands of jobs the largest have a series of their own, the others on
   const report = (stored: { job: number; bytes: number }[]) =>
     calls.orders({ id: hex(1), incarnation: hex(101), after: 0, load: {}, stored, leaving: false, waitMs: 0 });
   await report(jobs.map((job, i) => ({ job, bytes: 100 + i })));
-  const series = readManager(manager).jobStoredBytes as { labels: { job: string; name: string }; value: number }[];
+  const series = readManager(manager).jobStoredBytes as { labels: { id: string; name: string }; value: number }[];
   assert.equal(series.length, 21);
-  assert.deepEqual(series[0], { labels: { job: String(jobs[24]), name: 'j24' }, value: 124 });
-  assert.deepEqual(series.at(-1), { labels: { job: 'other', name: '' }, value: 100 + 101 + 102 + 103 + 104 });
+  assert.deepEqual(series[0], { labels: { id: String(jobs[24]), name: 'j24' }, value: 124 });
+  assert.deepEqual(series.at(-1), { labels: { id: 'other', name: '' }, value: 100 + 101 + 102 + 103 + 104 });
   await report([{ job: jobs[0]!, bytes: 7 }]);
-  assert.deepEqual(readManager(manager).jobStoredBytes, [{ labels: { job: String(jobs[0]), name: 'j0' }, value: 7 }]);
+  assert.deepEqual(readManager(manager).jobStoredBytes, [{ labels: { id: String(jobs[0]), name: 'j0' }, value: 7 }]);
 });
