@@ -6,6 +6,7 @@ import java.util.Arrays;
 import java.util.List;
 import org.apache.spark.executor.TaskMetrics;
 import org.apache.spark.memory.MemoryConsumer;
+import org.apache.spark.memory.SparkOutOfMemoryError;
 import org.apache.spark.memory.TaskMemoryManager;
 import org.apache.spark.unsafe.Platform;
 import org.apache.spark.unsafe.memory.MemoryBlock;
@@ -249,20 +250,18 @@ final class RecordPages extends MemoryConsumer {
     long wanted = Math.max(bytes, Math.min(MOST_PAGE_BYTES, Math.max(LEAST_PAGE_BYTES, pageBytes)));
     if (chunks > 0 && pageBytes + wanted > limit) return false;
     busy = true;
-    MemoryBlock block = taskMemoryManager.allocatePage(wanted, this);
-    busy = false;
-    if (block == null) return false;
-    used += block.size();
-    if (block.size() < bytes) {
-      freePage(block);
+    try {
+      addPage(allocatePage(wanted));
+      return true;
+    } catch (SparkOutOfMemoryError none) {
       return false;
+    } finally {
+      busy = false;
     }
-    addPage(block);
-    return true;
   }
 
   private void addPage(MemoryBlock block) {
-    peak = Math.max(peak, used);
+    peak = Math.max(peak, getUsed());
     pageBytes += block.size();
     pages.add(block);
     turnTo(pages.size() - 1);
