@@ -3,7 +3,7 @@
  * gives them runs in one process (local[2]) and is started only when an answer is missing.
  */
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import { type Conf, type Driver, startDriver } from './driver.ts';
 import { cache } from './install.ts';
 import { jobsHash } from './jobs-jar.ts';
@@ -18,8 +18,8 @@ export interface Answers {
   close(): Promise<void>;
 }
 
-export function openAnswers(sparkHome: string, version: string, jobs: string, folder: string): Answers {
-  const file = join(cache, 'spark', 'answers', `${version}-${jobsHash()}.json`);
+export function openAnswers(sparkHome: string, version: string, jobs: string, data: string, folder: string): Answers {
+  const file = join(cache, 'spark', 'answers', `${version}-${basename(data)}-${jobsHash()}.json`);
   let known: Record<string, Expected> = {};
   try {
     known = JSON.parse(readFileSync(file, 'utf8'));

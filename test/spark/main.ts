@@ -2,20 +2,25 @@
  * `npm run test:spark`: real Spark in local-cluster, on real workers, against what Spark's own shuffle answers. Installs what it
  * needs (install.ts), runs groups of checks (checks/), says on stderr how far it is, and ends with one line of JSON on stdout.
  */
-import { existsSync, mkdtempSync, rmSync } from 'node:fs';
+import { copyFileSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { openAnswers } from './answers.ts';
 import { type Group, Runner, type Settings } from './check.ts';
 import { adaptive } from './checks/adaptive.ts';
+import { faults } from './checks/faults.ts';
+import { kills } from './checks/kills.ts';
+import { metrics } from './checks/metrics.ts';
 import { movements } from './checks/movements.ts';
 import { queries } from './checks/queries.ts';
+import { recovery } from './checks/recovery.ts';
+import { suite } from './checks/suite.ts';
 import { defaultSpark, installSpark, installSuite, installTools, installTpch, run, sparkVersions } from './install.ts';
 import { compile, pluginJar } from './jobs-jar.ts';
 import { endAll } from './processes.ts';
 
-const groups: readonly Group[] = [queries, adaptive, movements];
+const groups: readonly Group[] = [queries, adaptive, movements, metrics, recovery, faults, suite, kills];
 
 const help = `Usage: npm run test:spark -- [--spark V] [--quick] [--only NAME[,NAME]] [--seed N] [--own]
 
@@ -26,6 +31,8 @@ Spark, TPC-H data and Maven's jars are fetched once and kept under .cache/.
   --quick       what continuous integration runs
   --only NAME   a group, or checks whose name begins so (${groups.map(({ name }) => name).join(', ')})
   --seed N      of the random kills
+  --sf N        scale of the TPC-H data (1)
+  --built       the plug-in as it lies in plugins/spark/target, not built again
   --own         Spark's own shuffle in place of Sluice: are the job programs right?
 
 Example: npm run test:spark -- --only queries/adaptive-16/q21
@@ -37,6 +44,8 @@ const { values } = parseArgs({
     quick: { type: 'boolean', default: false },
     only: { type: 'string' },
     seed: { type: 'string', default: '1' },
+    sf: { type: 'string', default: '1' },
+    built: { type: 'boolean', default: false },
     own: { type: 'boolean', default: false },
     help: { type: 'boolean', short: 'h', default: false },
   },
@@ -78,14 +87,18 @@ for (const signal of ['SIGINT', 'SIGTERM'] as const)
 
 await installTools();
 const sparkHome = await installSpark(version);
-const data = await installTpch(1);
+const data = await installTpch(Number(values.sf));
 const whole = version === defaultSpark;
 const jars = `${sparkHome}/jars/*`;
 const jobs = await compile('java', version, jars);
+// A copy: Sparks that run would not survive it if somebody built the jar anew under them.
+const plugin = join(folder, 'sluice-spark.jar');
 if (!values.own) {
-  tell('building the plug-in');
-  await run('npm', ['run', '--silent', 'build:plugins'], { quiet: true });
-  if (!existsSync(pluginJar)) throw new Error(`npm run build:plugins has left no ${pluginJar}`);
+  if (!values.built) {
+    tell('building the plug-in');
+    await run('npm', ['run', '--silent', 'build:plugins'], { quiet: true });
+  }
+  copyFileSync(pluginJar, plugin);
 }
 const settings: Settings = {
   version,
@@ -96,11 +109,11 @@ const settings: Settings = {
   seed: Number(values.seed),
   sparkHome,
   jobs,
-  plugin: pluginJar,
+  plugin,
   suite: whole && !values.own ? await installSuite(version) : null,
   data,
   folder,
-  answers: openAnswers(sparkHome, version, jobs, join(folder, 'own')),
+  answers: openAnswers(sparkHome, version, jobs, data, join(folder, 'own')),
   tell,
 };
 const runner = new Runner(settings);
