@@ -74,7 +74,7 @@ async function measure(flags: Settings, signal: AbortSignal): Promise<Finding> {
   const startedAt = performance.now();
   await installTools();
   const [home, data] = [await installSpark(flags.spark), await installTpch(flags.sf)];
-  await buildPlugin();
+  if (!flags.set.includes('spark.jars=')) await buildPlugin();
   const folder = mkdtempSync(join(tmpdir(), 'sluice-bench-spark-'));
   const applications = new Set<Application>();
   let cluster: EmbeddedCluster | null = null;

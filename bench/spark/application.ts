@@ -147,13 +147,21 @@ function treeCpuSeconds(pid: number): number {
   return seconds;
 }
 
+/** A thread may end between the listing and the look at it; what the others have started counts still. */
 function childrenOf(pid: number): number[] {
+  return read(() => readdirSync(`/proc/${pid}/task`), []).flatMap((task) =>
+    read(() => readFileSync(`/proc/${pid}/task/${task}/children`, 'utf8'), '')
+      .split(' ')
+      .filter(Boolean)
+      .map(Number),
+  );
+}
+
+function read<T>(from: () => T, none: T): T {
   try {
-    return readdirSync(`/proc/${pid}/task`).flatMap((task) =>
-      readFileSync(`/proc/${pid}/task/${task}/children`, 'utf8').split(' ').filter(Boolean).map(Number),
-    );
+    return from();
   } catch {
-    return [];
+    return none;
   }
 }
 
