@@ -17,7 +17,8 @@ export const ManagerConfig = Type.Object(
     dataDir: Type.String({ default: 'sluice-data/manager', minLength: 1, description: 'Folder of the journal; a lost one is another cluster.' }),
     secretFile: Type.String({
       default: '',
-      description: 'File with the cluster secret, which workers and executors need too; empty: `secret` in dataDir. Made at the first start.',
+      description:
+        'File with the cluster secret, which workers and executors need too; empty: `secret` in dataDir. Made at the first start. Of several lines the first makes tokens, and each is good.',
     }),
     leaseMs: Type.Integer({
       default: 10000,

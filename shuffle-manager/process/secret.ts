@@ -1,10 +1,12 @@
 /**
- * The cluster's secret as a file: 32 random bytes in hex, readable by its owner only, made at the first start. Called by
- * the mains of manager, worker and executor. What is done with the secret is protocol/token.ts; it is never logged.
+ * The cluster's secret as a file: 32 random bytes in hex, readable by its owner only, made at the first start. A second line may hold the
+ * secret before it, or the one that is to follow. Called by the mains of manager, worker and executor. What is done with the secret is
+ * protocol/token.ts; it is never logged.
  */
 import { linkSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { SluiceError } from '../protocol/errors.ts';
+import { secretsOf } from '../protocol/token.ts';
 import { diskError } from './disk.ts';
 import type { Random } from './ports.ts';
 
@@ -29,7 +31,7 @@ export function makeSecret(path: string, random: Random): string {
   return readSecret(path);
 }
 
-/** @throws DISK_FAILED when it cannot be read · CONFIG_INVALID when it holds less than 16 characters */
+/** @throws DISK_FAILED when it cannot be read · CONFIG_INVALID when it holds none, or one of less than 16 characters */
 export function readSecret(path: string): string {
   let text: string;
   try {
@@ -37,6 +39,8 @@ export function readSecret(path: string): string {
   } catch (thrown) {
     throw diskError(path, thrown);
   }
-  if (text.length < 16) throw new SluiceError('CONFIG_INVALID', { what: `${path} holds no secret (at least 16 characters are needed)` });
+  const secrets = secretsOf({ secret: text });
+  if (secrets.length === 0 || secrets.some((secret) => secret.length < 16))
+    throw new SluiceError('CONFIG_INVALID', { what: `${path} holds no secret (at least 16 characters are needed)` });
   return text;
 }

@@ -9,7 +9,10 @@ import { SluiceError } from './errors.ts';
 
 export type Grant = { readonly scope: 'cluster' } | { readonly scope: 'job'; readonly job: number };
 
-/** What tokens of a cluster are made and checked with. `cluster`: 32 hex digits; not needed for cluster tokens. */
+/**
+ * What tokens of a cluster are made and checked with. `secret`: one, or several in lines of their own, of which the first makes tokens and
+ * each checks them: so one follows another without a pause. `cluster`: 32 hex digits; not needed for cluster tokens.
+ */
 export interface TokenKey {
   readonly secret: string;
   readonly cluster: string;
@@ -18,7 +21,7 @@ export interface TokenKey {
 /** @param expiresAt  milliseconds since 1970, rounded up to a second */
 export function mintToken(key: TokenKey, grant: Grant, expiresAt: number): string {
   const text = `v0.${grant.scope}.${grant.scope === 'job' ? grant.job : 0}.${Math.ceil(expiresAt / 1000)}`;
-  return `${text}.${macOf(key, grant.scope, text).toString('base64url')}`;
+  return `${text}.${macOf(secretsOf(key)[0] ?? '', key.cluster, grant.scope, text).toString('base64url')}`;
 }
 
 /**
@@ -32,8 +35,8 @@ export function verifyToken(key: TokenKey, token: string, wall: number): Grant {
   if (parts === null) throw refuse('not a token');
   const [, text, scope, job, expires, mac] = parts as unknown as [string, string, 'job' | 'cluster', string, string, string];
   const given = Buffer.from(mac, 'base64url');
-  const right = macOf(key, scope, text);
-  if (given.length !== right.length || !timingSafeEqual(given, right)) throw refuse('wrong token');
+  const right = secretsOf(key).map((secret) => macOf(secret, key.cluster, scope, text));
+  if (!right.some((mac) => given.length === mac.length && timingSafeEqual(given, mac))) throw refuse('wrong token');
   if (Number(expires) * 1000 <= wall) throw refuse('expired');
   return scope === 'job' ? { scope, job: Number(job) } : { scope };
 }
@@ -61,7 +64,14 @@ export function tokenSource(secretOrToken: string, wall: () => number): () => st
 
 const refuse = (what: string) => new SluiceError('UNAUTHORIZED', { what });
 
-const macOf = (key: TokenKey, scope: 'job' | 'cluster', text: string): Buffer =>
-  createHmac('sha256', key.secret)
-    .update(scope === 'job' ? `${key.cluster}.${text}` : text)
+/** The secrets of a file, or the one that is given. */
+export const secretsOf = ({ secret }: Pick<TokenKey, 'secret'>): string[] =>
+  secret
+    .split('\n')
+    .map((line) => line.trim())
+    .filter((line) => line !== '');
+
+const macOf = (secret: string, cluster: string, scope: 'job' | 'cluster', text: string): Buffer =>
+  createHmac('sha256', secret)
+    .update(scope === 'job' ? `${cluster}.${text}` : text)
     .digest();

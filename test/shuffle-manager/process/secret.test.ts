@@ -26,3 +26,11 @@ test('a missing and a too short secret are refused', () => {
   assert.throws(() => readSecret(path), { code: 'CONFIG_INVALID' });
   assert.throws(() => makeSecret(path, systemRandom), { code: 'CONFIG_INVALID' });
 });
+
+test('a file may hold a secret and the one before it, none of them too short', () => {
+  const path = join(folder, 'two');
+  writeFileSync(path, 'the next of the secrets\nthe one before that\n');
+  assert.equal(readSecret(path), 'the next of the secrets\nthe one before that');
+  writeFileSync(path, 'the next of the secrets\nshort\n');
+  assert.throws(() => readSecret(path), { code: 'CONFIG_INVALID' });
+});

@@ -13,6 +13,23 @@ test('a token is what it was minted for until it expires', () => {
   assert.throws(() => verifyToken(key, job, now + 5000), { code: 'UNAUTHORIZED' });
 });
 
+test('of several secrets the first makes tokens and each checks them, so that one can follow another while all go on', () => {
+  const next = { secret: 'the secret that follows it', cluster: key.cluster };
+  const both = { secret: `${key.secret}\n\n ${next.secret} \n`, cluster: key.cluster };
+  const swapped = { secret: `${next.secret}\n${key.secret}`, cluster: key.cluster };
+  for (const grant of [{ scope: 'job', job: 7 }, { scope: 'cluster' }] as const) {
+    const [old, made, later] = [key, both, swapped].map((one) => mintToken(one, grant, now + 5000));
+    assert.equal(made, old);
+    assert.equal(later, mintToken(next, grant, now + 5000));
+    for (const token of [old!, later!]) for (const reader of [both, swapped]) assert.deepEqual(verifyToken(reader, token, now), grant);
+    assert.throws(() => verifyToken(next, old!, now), { code: 'UNAUTHORIZED' });
+    assert.throws(() => verifyToken(key, later!, now), { code: 'UNAUTHORIZED' });
+  }
+  assert.deepEqual(verifyToken(next, tokenSource(swapped.secret, () => now)(), now), { scope: 'cluster' });
+  // An empty line is no secret.
+  assert.throws(() => verifyToken(both, mintToken({ secret: '', cluster: '' }, { scope: 'cluster' }, now + 5000), now), { code: 'UNAUTHORIZED' });
+});
+
 test('no character of a token can be changed', () => {
   const token = mintToken(key, { scope: 'job', job: 7 }, now + 5000);
   for (let at = 0; at < token.length; at++) {

@@ -41,7 +41,9 @@ final class Token {
     };
   }
 
-  private static String mint(String secret, long expiresSeconds) {
+  /** Of a file of several secrets the first one mints. */
+  private static String mint(String secrets, long expiresSeconds) {
+    String secret = secrets.lines().map(String::trim).filter(line -> !line.isEmpty()).findFirst().orElse("");
     String text = "v0.cluster.0." + expiresSeconds;
     // An empty key is none for Java; it is wrong in any case.
     byte[] key = secret.isEmpty() ? new byte[1] : secret.getBytes(StandardCharsets.UTF_8);
