@@ -74,7 +74,8 @@ interface Kept extends Attendance {
 /** Reports of an unreachable location count at most once in this time, and this many make it lost. */
 const reportGapMs = 1000;
 const reportsToLose = 3;
-const jobTokenMs = 7 * 24 * 3_600_000;
+/** It is good for nothing once the job is closed, and an application may run for months. */
+const jobTokenMs = 365 * 24 * 3_600_000;
 const compactBytes = 16 * 1024 * 1024;
 
 export class Manager {

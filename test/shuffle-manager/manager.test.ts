@@ -456,6 +456,12 @@ test('a job nobody keeps is released after its lease; polls keep it, also severa
   await assert.rejects(layoutNow(calls, shuffle), { code: 'SHUFFLE_RELEASED' });
 });
 
+test('the token of a job that is kept outlives an application that runs for most of a year', async () => {
+  const { clock, token } = await openShuffle();
+  const expires = Number(token.split('.')[3]) * 1000;
+  assert.ok(expires - clock.wall() > 300 * 24 * 3_600_000);
+});
+
 test('a job of another engine lives as long as its token', async () => {
   const { calls, clock } = await openWorld();
   const { job, expiresAt } = await calls.mintToken({ name: 'spark', expiresMs: 60_000 });
