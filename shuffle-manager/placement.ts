@@ -33,7 +33,9 @@ export interface Rectangle {
   readonly workers: readonly number[];
 }
 
-/** Up to this many cells, and bytes when they are known, one worker is enough. */
+/** Up to this many cells one worker is enough when the bytes are not known: 16 map tasks of 128 MiB are 2 GiB. */
+const unknownCells = 256;
+/** Up to this many cells, or bytes, when they are known. */
 const smallCells = 4096;
 const smallBytes = 4 * MiB;
 /** Above this a hint outweighs a small number of cells. */
@@ -70,8 +72,8 @@ const cut = (whole: number, pieces: number, piece: number): number => Math.floor
 /** G map groups bound what a lost worker costs to 1/G of the maps; P partition slices keep extents long. */
 function grid(request: PlaceRequest, workers: number): { groups: number; slices: number } {
   const { maps, partitions, replicas, bytesHint } = request;
-  const known = bytesHint > 0;
-  const small = known ? bytesHint <= smallBytes || (maps * partitions <= smallCells && bytesHint <= largeBytes) : maps * partitions <= smallCells;
+  const cells = maps * partitions;
+  const small = bytesHint > 0 ? bytesHint <= smallBytes || (cells <= smallCells && bytesHint <= largeBytes) : cells <= unknownCells;
   if (small) return { groups: 1, slices: 1 };
   if (request.order === 1) return { groups: replicas > 1 ? 1 : atMost(workers, maps), slices: 1 };
   if (replicas > 1) return { groups: 1, slices: atMost(workers, partitions) };

@@ -71,11 +71,13 @@ test('replicas are different workers, on different hosts while there are enough;
 });
 
 test('a small shuffle goes to one worker, and which one it is takes turns', () => {
-  assert.deepEqual(gridOf({ maps: 64, partitions: 64 }, 20), [1, 1]);
+  assert.deepEqual(gridOf({ maps: 64, partitions: 64, bytesHint: 1e7 }, 20), [1, 1]);
+  assert.deepEqual(gridOf({ maps: 16, partitions: 16 }, 20), [1, 1]);
   assert.deepEqual(gridOf({ maps: 10_000, partitions: 10_000, bytesHint: 1000 }, 20), [1, 1]);
   const first = (turn: number) => place(request({ maps: 2, partitions: 2, turn }), workersOf(3))[0]!.workers[0];
   assert.deepEqual([0, 1, 2, 3].map(first), [0, 1, 2, 0]);
   assert.notDeepEqual(gridOf({ maps: 4, partitions: 4, bytesHint: 1e12 }, 20), [1, 1]);
+  assert.deepEqual(gridOf({ maps: 32, partitions: 64 }, 2), [1, 2], 'of what nobody knows the size of, 2 GB may come');
 });
 
 test('10,000 x 10,000 over 20 workers is a grid of 4 map groups and 5 partition slices', () => {
