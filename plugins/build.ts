@@ -1,12 +1,12 @@
 /**
- * Makes plugins/spark/target/sluice-spark.jar with Maven, whose repository is .cache/m2: the client and the Spark plug-in in one jar. With
- * `--check-versions` it then compiles the plug-in against the jars of every Spark version that is installed under .cache/spark and compares
+ * Makes plugins/spark/target/sluice-spark.jar: the client and the Spark plug-in in one jar. With Maven, whose repository is .cache/m2; or,
+ * where SPARK_HOME is set, with the JDK alone against the jars of that Spark. With `--check-versions` it then compiles the plug-in against the jars of every Spark version that is installed under .cache/spark and compares
  * what comes out: where the instructions are the same for all, one jar links with all.
  *
  *   npm run build:plugins [-- --check-versions[=4.0.2,4.3.0]]
  */
 import { spawnSync } from 'node:child_process';
-import { existsSync, mkdtempSync, readdirSync, rmSync } from 'node:fs';
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -16,18 +16,20 @@ export const pluginJar = join(root, 'plugins/spark/target/sluice-spark.jar');
 const sparkFolder = join(root, '.cache/spark');
 const sources = join(root, 'plugins/spark/src/main/java');
 /** The jars whose classes the plug-in names. */
-const needed = /^(spark-(core|common-utils|unsafe|network-common|network-shuffle|catalyst|sql|sql-api)_|scala-library-|slf4j-api-|kryo-shaded-)/;
+const needed = /^(spark-(core|common-utils(-java)?|unsafe|network-common|network-shuffle|catalyst|sql|sql-api)_|scala-library-|slf4j-api-|kryo-shaded-)/;
 
 /** @throws with what the program printed */
 function run(command: string, args: readonly string[]): string {
   const { status, stdout, stderr, error } = spawnSync(command, args, { cwd: root, encoding: 'utf8', maxBuffer: 1 << 28 });
-  if (error) throw new Error(`${command} does not start (${error.message}): JDK 17 and Maven 3 are needed`);
+  if (error) throw new Error(`${command} does not start (${error.message}): JDK 17 is needed, and Maven 3 or a Spark that SPARK_HOME names`);
   if (status !== 0) throw new Error(`${command} ended with ${status}:\n${stdout}${stderr}`);
   return stdout;
 }
 
 /** @returns the path of the jar */
 export function buildPlugins(): string {
+  const home = process.env['SPARK_HOME'];
+  if (home) return buildAgainst(join(home, 'jars'));
   const repository = join(root, '.cache/m2');
   const build = ['-q', '-B', '-ntp', '-f', 'plugins/pom.xml', `-Dmaven.repo.local=${repository}`, '-DskipTests', 'package'];
   try {
@@ -40,6 +42,31 @@ export function buildPlugins(): string {
   return pluginJar;
 }
 
+/** The instructions are the same for every Spark, so any will do. */
+function buildAgainst(jars: string): string {
+  if (!existsSync(jars)) throw new Error(`SPARK_HOME is set, but there is no folder ${jars}`);
+  const target = join(root, 'plugins/spark/target');
+  mkdirSync(target, { recursive: true });
+  const classes = mkdtempSync(join(target, 'jdk-'));
+  const files = ['jvm-client', 'spark'].flatMap((part) => {
+    const folder = join(root, 'plugins', part, 'src/main/java');
+    return filesUnder(folder, '.java').map((name) => join(folder, name));
+  });
+  try {
+    run('javac', [...compilerOptions, '-d', classes, '-cp', neededJars(jars).join(':'), ...files]);
+    run('jar', ['--create', '--file', pluginJar, '--no-manifest', '-C', classes, '.']);
+  } finally {
+    rmSync(classes, { recursive: true });
+  }
+  return pluginJar;
+}
+
+const compilerOptions = ['-nowarn', '-Xlint:-options', '--release', '17', '-proc:none', '-implicit:none'];
+const neededJars = (folder: string): string[] =>
+  readdirSync(folder)
+    .filter((jar) => needed.test(jar))
+    .map((jar) => join(folder, jar));
+
 const filesUnder = (folder: string, end: string): string[] =>
   readdirSync(folder, { recursive: true, encoding: 'utf8' })
     .filter((name) => name.endsWith(end))
@@ -47,10 +74,9 @@ const filesUnder = (folder: string, end: string): string[] =>
 
 /** @returns the instructions of each class of the plug-in, compiled against that Spark */
 function instructionsFor(version: string, folder: string): Map<string, string> {
-  const jars = join(sparkFolder, version, 'jars');
-  const classPath = [join(root, 'plugins/jvm-client/target/classes'), ...readdirSync(jars).filter((jar) => needed.test(jar)).map((jar) => join(jars, jar))];
+  const classPath = [pluginJar, ...neededJars(join(sparkFolder, version, 'jars'))];
   const files = filesUnder(sources, '.java').map((name) => join(sources, name));
-  run('javac', ['-nowarn', '-Xlint:-options', '--release', '17', '-proc:none', '-implicit:none', '-d', folder, '-cp', classPath.join(':'), ...files]);
+  run('javac', [...compilerOptions, '-d', folder, '-cp', classPath.join(':'), ...files]);
   const classes = filesUnder(folder, '.class');
   // Declared exceptions follow Spark's and Scala's; nothing links by them.
   const texts = run('javap', ['-c', '-p', ...classes.map((name) => join(folder, name))]).split(/^Compiled from .*\n/m).slice(1);
