@@ -36,13 +36,18 @@ final class Errors {
     row("SHUFFLE_RELEASED", Remedy.FAIL, 11, "Shuffle {shuffle} has been released");
     row("LEDGER_UNAVAILABLE", Remedy.RETRY, 12, "The manager cannot be reached for the ledger: {what}");
     row("QUOTA_EXCEEDED", Remedy.FAIL, 14, "The quota is exceeded: {what}; let the job release shuffles, cancel it, or raise jobQuotaBytes of the manager");
+    row(
+        "QUOTA_EXCEEDED",
+        Remedy.FAIL,
+        14,
+        "The quota is exceeded: {what}; let the job release shuffles, cancel it, or raise jobQuotaBytes of the manager");
     row("FENCED", Remedy.FAIL, 13, "A newer {what} has taken over");
     row("CONNECTION_LOST", Remedy.RETRY, 0, "The connection was lost: {what}");
     row("REQUEST_INVALID", Remedy.FAIL, 0, "The request is not valid: {what}");
     row("VERSION_UNSUPPORTED", Remedy.FAIL, 0, "The other side speaks protocol version {theirs}, this one {ours}: run the same release on both");
     row("CLUSTER_UNREACHABLE", Remedy.FAIL, 0, "No manager answers at {url}: start one with `sluice up`, or check the URL");
     row("NO_WORKERS", Remedy.FAIL, 0, "The cluster has no shuffle worker: start one with `sluice worker`, or run with --shuffle local");
-    row("JOB_UNKNOWN", Remedy.FAIL, 0, "Job {job} is unknown to this cluster, or its lease has expired");
+    row("JOB_UNKNOWN", Remedy.FAIL, 0, "Job {job} is unknown to this cluster: it was closed or cancelled, or its lease has expired");
     row("DISK_FAILED", Remedy.FAIL, 0, "The disk failed: {what}");
     row("INTERRUPTED", Remedy.FAIL, 0, "Interrupted");
     row("INTERNAL", Remedy.FAIL, 0, "Internal error: {what}");

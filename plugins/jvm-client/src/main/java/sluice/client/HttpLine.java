@@ -9,6 +9,8 @@ import java.net.Socket;
 import java.net.SocketTimeoutException;
 import java.net.URI;
 import java.nio.charset.StandardCharsets;
+import javax.net.ssl.SSLParameters;
+import javax.net.ssl.SSLSocket;
 import javax.net.ssl.SSLSocketFactory;
 
 /**
@@ -154,7 +156,7 @@ final class HttpLine implements Runnable {
     try {
       plain.setTcpNoDelay(true);
       plain.connect(new InetSocketAddress(url.getHost().replaceAll("^\\[|]$", ""), port), CONNECT_MS);
-      if (secure) plain = ((SSLSocketFactory) SSLSocketFactory.getDefault()).createSocket(plain, url.getHost(), port, true);
+      if (secure) plain = secured(plain, port);
     } catch (IOException refused) {
       closeQuietly(plain);
       throw refused;
@@ -164,6 +166,15 @@ final class HttpLine implements Runnable {
       if (over) throw new EOFException("the line was closed");
     }
     in = plain.getInputStream();
+  }
+
+  /** TLS by the JVM's trust store, with whom the URL names and nobody else. */
+  private Socket secured(Socket plain, int port) throws IOException {
+    SSLSocket socket = (SSLSocket) ((SSLSocketFactory) SSLSocketFactory.getDefault()).createSocket(plain, url.getHost(), port, true);
+    SSLParameters parameters = socket.getSSLParameters();
+    parameters.setEndpointIdentificationAlgorithm("HTTPS");
+    socket.setSSLParameters(parameters);
+    return socket;
   }
 
   private Answer send(byte[] bytes) throws IOException {

@@ -171,6 +171,7 @@ public final class MapWriter {
   }
 
   private void push(WriteColumn one) throws SluiceException, InterruptedException {
+    if (one.dropEmpty()) return;
     progress.take(one.frame.bytes.length, IN_FLIGHT_BYTES);
     one.push();
   }

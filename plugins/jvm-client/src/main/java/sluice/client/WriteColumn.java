@@ -112,6 +112,14 @@ final class WriteColumn {
     return manifestHash;
   }
 
+  /** A frame whose blocks all came to nothing is not sent; true: it was one. */
+  boolean dropEmpty() {
+    if (frame.length > 0) return false;
+    frame.free();
+    frame = null;
+    return true;
+  }
+
   /** Hands the frame to every replica. Its bytes count as under way, as the caller has said, until all have acknowledged it. */
   void push() {
     FrameBuffer full = frame;

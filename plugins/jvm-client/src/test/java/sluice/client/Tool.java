@@ -2,6 +2,8 @@ package sluice.client;
 
 import java.io.BufferedReader;
 import java.io.InputStreamReader;
+import java.nio.ByteBuffer;
+import java.nio.ByteOrder;
 import java.nio.charset.StandardCharsets;
 import java.util.Arrays;
 import java.util.List;
@@ -11,6 +13,7 @@ import java.util.List;
  * `error CODE REMEDY maps message`. What is written and expected is made from a seed as the test does it.
  */
 public final class Tool {
+  private static final long SILENCE_MS = 1500;
   private ShuffleClient client;
   private Job job;
 
@@ -54,11 +57,13 @@ public final class Tool {
         return "";
       case "open":
         if (client != null) client.close();
-        client = ShuffleClient.open(List.of(text[0].split(",")), Integer.parseInt(text[1]), text[2], "tool", 5000);
+        client = ShuffleClient.open(List.of(text[0].split(",")), Integer.parseInt(text[1]), text[2], "tool", SILENCE_MS);
         return "";
+      // name stageAttempt maps partitions replicas order level
       case "resolve":
         ShuffleSpec spec =
-            new ShuffleSpec(Integer.parseInt(text[2]), Integer.parseInt(text[3]), 0, "received", Boolean.parseBoolean(text[5]), Integer.parseInt(text[4]), 0, "");
+            new ShuffleSpec(
+                Integer.parseInt(text[2]), Integer.parseInt(text[3]), Integer.parseInt(text[5]), text[6], true, Integer.parseInt(text[4]), 0, "");
         return Long.toUnsignedString(client.resolve(text[0], Long.parseLong(text[1]), spec).shuffle());
       case "vacant":
         Layout layout = client.refresh(Long.parseUnsignedLong(text[0]));
@@ -67,6 +72,8 @@ public final class Tool {
         return write(Long.parseUnsignedLong(text[0]), numbers(text));
       case "read":
         return read(Long.parseUnsignedLong(text[0]), numbers(text));
+      case "interrupt":
+        return interrupt(Long.parseUnsignedLong(text[0]), numbers(text));
       default:
         throw new IllegalArgumentException(name);
     }
@@ -128,6 +135,29 @@ public final class Tool {
     return blocks + " " + bytes;
   }
 
+  /** As read, by a task that is interrupted while it waits: how it ended. */
+  private String interrupt(long shuffle, int[] n) throws Exception {
+    Layout layout = client.layout(shuffle, true);
+    String[] ended = {"it goes on"};
+    Thread task =
+        new Thread(
+            () -> {
+              try (BlockReader reader = client.openReader(layout, n[3], n[4], n[5], n[6], n[7])) {
+                while (reader.next() != null) {}
+                ended[0] = "it was read";
+              } catch (InterruptedException interrupted) {
+                ended[0] = "interrupted";
+              } catch (SluiceException error) {
+                ended[0] = error.getMessage();
+              }
+            });
+    task.start();
+    while (task.getState() != Thread.State.WAITING && task.isAlive()) Thread.onSpinWait();
+    task.interrupt();
+    task.join();
+    return ended[0];
+  }
+
   /** The blocks of one map and partition, made from a seed; the same numbers as in the test. */
   static final class Content {
     private int state;
@@ -143,12 +173,10 @@ public final class Tool {
     byte[] next() {
       if (left == 0) return null;
       left--;
-      byte[] payload = new byte[1 + (random() >>> 1) % size];
-      for (int i = 0; i < payload.length; i += 4) {
-        int word = random();
-        for (int k = 0; k < 4 && i + k < payload.length; k++) payload[i + k] = (byte) (word >>> 8 * k);
-      }
-      return payload;
+      int length = 1 + (random() >>> 1) % size;
+      ByteBuffer words = ByteBuffer.allocate(length + 3 & ~3).order(ByteOrder.LITTLE_ENDIAN);
+      while (words.hasRemaining()) words.putInt(random());
+      return Arrays.copyOf(words.array(), length);
     }
 
     private int random() {
