@@ -39,18 +39,18 @@ record Settings(List<String> urls, String token, String level, int replicas, boo
 
   private static List<String> urlsOf(SparkConf conf) {
     String text = conf.get(URL, "").trim();
-    if (text.isEmpty()) throw new IllegalArgumentException(URL + " is not set: give the manager's address, such as http://host:4100, or several with commas between");
+    if (text.isEmpty()) throw new IllegalArgumentException(URL + " is not set: give the manager's address, such as http://host:7070, or several with commas between");
     List<String> urls = new ArrayList<>();
     for (String part : text.split(",")) {
       String url = part.trim();
       boolean good;
       try {
         URI uri = URI.create(url);
-        good = "http".equals(uri.getScheme()) && uri.getHost() != null && (uri.getPath().isEmpty() || uri.getPath().equals("/"));
+        good = ("http".equals(uri.getScheme()) || "https".equals(uri.getScheme())) && uri.getHost() != null && (uri.getPath().isEmpty() || uri.getPath().equals("/"));
       } catch (IllegalArgumentException e) {
         good = false;
       }
-      if (!good) throw new IllegalArgumentException(URL + " has '" + url + "', which is no address such as http://host:4100");
+      if (!good) throw new IllegalArgumentException(URL + " has '" + url + "', which is no address such as http://host:7070");
       urls.add(url.endsWith("/") ? url.substring(0, url.length() - 1) : url);
     }
     return List.copyOf(urls);
