@@ -8,7 +8,7 @@ import { existsSync, mkdirSync, mkdtempSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Answers, Expected } from './answers.ts';
 import { type Cluster, type ClusterOptions, startCluster } from './cluster.ts';
-import { type Conf, type Driver, type Opened, type Result, type Stage, startDriver } from './driver.ts';
+import { type Conf, type Driver, type Opened, patienceMs, type Result, type Stage, startDriver } from './driver.ts';
 import { queriesFile } from './jobs-jar.ts';
 import { until } from './processes.ts';
 
@@ -80,7 +80,7 @@ export function makeGates(parent: string): Gates {
   const folder = mkdtempSync(join(parent, 'gates-'));
   return {
     folder,
-    reached: (name, timeoutMs = 60_000) => until(`a task at the gate ${name}`, timeoutMs, () => existsSync(join(folder, `${name}.reached`))),
+    reached: (name, timeoutMs = patienceMs) => until(`a task at the gate ${name}`, timeoutMs, () => existsSync(join(folder, `${name}.reached`))),
     open: (name) => writeFileSync(join(folder, `${name}.open`), ''),
     passed: (name) => existsSync(join(folder, `${name}.reached`)),
   };

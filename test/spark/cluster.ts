@@ -127,7 +127,7 @@ export async function startCluster(
     }
   };
   const settled = (wanted: number): Promise<void> =>
-    until(`${wanted} live workers`, 30_000, async () => (await status()).workers.filter(({ state }) => state === 'live').length === wanted);
+    until(`${wanted} live workers`, 120_000, async () => (await status()).workers.filter(({ state }) => state === 'live').length === wanted);
   await settled(workers);
   return {
     url: manager.url,

@@ -78,6 +78,12 @@ appender.console.layout.type = PatternLayout
 appender.console.layout.pattern = %d{HH:mm:ss.SSS} %p %c{1}: %m%n%ex
 `;
 
+/** For what takes seconds on a machine that has nothing else to do. */
+export const patienceMs = 400_000;
+
+/** What the second compiler would gain, these processes do not live to see. */
+export const shortLived = '-XX:+UseSerialGC -XX:TieredStopAtLevel=1';
+
 /** A SPARK_HOME of links, so that executors of local-cluster leave their work here and not in the cache. */
 export function homeOf(sparkHome: string, folder: string): string {
   const home = join(folder, 'home');
@@ -97,7 +103,15 @@ export function sparkEnv(home: string): NodeJS.ProcessEnv {
 export async function startDriver({ sparkHome, jobs, plugin, folder, conf = {}, env = {} }: DriverOptions): Promise<Driver> {
   const home = homeOf(sparkHome, folder);
   const log = join(folder, 'driver.log');
-  const args = ['--class', 'sluice.test.Driver', '--driver-memory', '1536m', ...(plugin === null ? [] : ['--jars', plugin])];
+  const args = [
+    '--class',
+    'sluice.test.Driver',
+    '--driver-memory',
+    '1536m',
+    '--driver-java-options',
+    shortLived,
+    ...(plugin === null ? [] : ['--jars', plugin]),
+  ];
   for (const [key, value] of Object.entries(conf)) args.push('--conf', `${key}=${value}`);
   const child: ChildProcess = start(join(home, 'bin/spark-submit'), [...args, jobs], {
     stdio: ['pipe', 'pipe', openSync(log, 'a')],
@@ -131,12 +145,12 @@ export async function startDriver({ sparkHome, jobs, plugin, folder, conf = {}, 
     waiting.set(id, { resolve, reject });
     return promise.finally(() => clearTimeout(timer));
   };
-  const order = (given: Readonly<Record<string, unknown>>, timeoutMs = 120_000): Promise<unknown> => {
+  const order = (given: Readonly<Record<string, unknown>>, timeoutMs = patienceMs): Promise<unknown> => {
     const answer = answerTo(++last, timeoutMs, `${given['do']} ${given['job'] ?? ''}`);
     child.stdin?.write(`${JSON.stringify({ id: last, ...given })}\n`);
     return answer;
   };
-  await answerTo(0, 60_000, 'its start');
+  await answerTo(0, patienceMs, 'its start');
   return {
     pid: child.pid!,
     log,
@@ -150,6 +164,7 @@ export async function startDriver({ sparkHome, jobs, plugin, folder, conf = {}, 
         conf: {
           'spark.master': 'local-cluster[2,1,1536]',
           'spark.executor.memory': '1536m',
+          'spark.executor.extraJavaOptions': shortLived,
           'spark.ui.enabled': 'false',
           'spark.ui.showConsoleProgress': 'false',
           'spark.driver.host': '127.0.0.1',
@@ -162,9 +177,9 @@ export async function startDriver({ sparkHome, jobs, plugin, folder, conf = {}, 
           ...settings,
         },
       }) as Promise<Opened>,
-    run: (job, options = {}, timeoutMs = 180_000) => order({ do: 'run', job, with: options }, timeoutMs) as Promise<Result>,
+    run: (job, options = {}, timeoutMs = patienceMs) => order({ do: 'run', job, with: options }, timeoutMs) as Promise<Result>,
     async close() {
-      if (!gone) await order({ do: 'close' }, 30_000);
+      if (!gone) await order({ do: 'close' });
     },
     executors: () => descendants(child.pid!, 'CoarseGrainedExecutorBackend'),
     async kill() {

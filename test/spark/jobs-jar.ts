@@ -22,7 +22,7 @@ export function hashOf(files: readonly string[]): string {
 }
 
 /** What the answers of the jobs depend on. */
-export const jobsHash = (): string => hashOf([...sources('java'), 'tpch.sql']);
+export const jobsHash = (): string => hashOf(sources('java'));
 
 /** @param folder  java, or suite @param classPath  of the compiler @returns the jar */
 export async function compile(folder: string, version: string, classPath: string): Promise<string> {

@@ -13,14 +13,16 @@ import { faults } from './checks/faults.ts';
 import { kills } from './checks/kills.ts';
 import { metrics } from './checks/metrics.ts';
 import { movements } from './checks/movements.ts';
+import { python } from './checks/python.ts';
 import { queries } from './checks/queries.ts';
+import { readme } from './checks/readme.ts';
 import { recovery } from './checks/recovery.ts';
 import { suite } from './checks/suite.ts';
 import { defaultSpark, installSpark, installSuite, installTools, installTpch, run, sparkVersions } from './install.ts';
 import { compile, pluginJar } from './jobs-jar.ts';
 import { endAll } from './processes.ts';
 
-const groups: readonly Group[] = [queries, adaptive, movements, metrics, recovery, faults, suite, kills];
+const groups: readonly Group[] = [queries, adaptive, movements, metrics, python, recovery, faults, suite, kills, readme];
 
 const help = `Usage: npm run test:spark -- [--spark V] [--quick] [--only NAME[,NAME]] [--seed N] [--own]
 

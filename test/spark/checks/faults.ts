@@ -6,7 +6,7 @@ import { createServer, type Server } from 'node:net';
 import { join } from 'node:path';
 import { type Bench, type Group, sluiceConf } from '../check.ts';
 import { bytesBelow, type Cluster, type ClusterOptions } from '../cluster.ts';
-import type { Conf, Driver } from '../driver.ts';
+import { type Conf, type Driver, patienceMs } from '../driver.ts';
 import { until } from '../processes.ts';
 
 const job: Conf = { maps: '8', records: '20000', partitions: '6' };
@@ -164,7 +164,7 @@ export const faults: Group = {
     await step('every-worker-is-full', async () => {
       const workers = await cluster({ workers: 2, worker: { diskBytes: 8 << 20, segmentBytes: 4 << 20, arenaBytes: 8 << 20 } });
       const session = await spark(workers, { 'spark.task.maxFailures': '2' });
-      const said = await session.run('gated', { maps: '8', records: '200000', partitions: '6' }, 170_000).then(
+      const said = await session.run('gated', { maps: '8', records: '200000', partitions: '6' }).then(
         () => '',
         (error: Error) => error.message,
       );
@@ -190,7 +190,7 @@ export const faults: Group = {
     await step('no-workers', async () => {
       const workers = await cluster({ workers: 0, manager: { workerWaitMs: 1000 } });
       const session = await spark(workers, { 'spark.task.maxFailures': '2' });
-      const said = await session.run('groupByKey', {}, 170_000).then(
+      const said = await session.run('groupByKey', {}).then(
         () => '',
         (error: Error) => error.message,
       );
@@ -209,7 +209,7 @@ export const faults: Group = {
       at.open('reduce');
       assert.equal(await running, 'cancelled');
       // Spark lets go of a shuffle when nothing refers to its RDD.
-      await until('the shuffle is released', 60_000, async () => {
+      await until('the shuffle is released', patienceMs, async () => {
         await session.driver.order({ do: 'collect' });
         return (await workers.metric('sluice_worker_cells')) === 0;
       });
@@ -222,8 +222,8 @@ export const faults: Group = {
       await alone.run('groupByKey');
       assert.equal(await jobsOpen(workers), 1);
       await alone.close();
-      await until('the job is closed', 10_000, async () => (await jobsOpen(workers)) === 0);
-      await until('no cell is left', 20_000, async () => (await workers.metric('sluice_worker_cells')) === 0);
+      await until('the job is closed', patienceMs, async () => (await jobsOpen(workers)) === 0);
+      await until('no cell is left', patienceMs, async () => (await workers.metric('sluice_worker_cells')) === 0);
       await alone.kill();
     });
     await step('driver-killed', async () => {
@@ -233,8 +233,8 @@ export const faults: Group = {
       await alone.run('gated', { ...job, records: '60000' });
       assert.equal(await jobsOpen(workers), 1);
       await alone.kill();
-      await until('the job is expired', 30_000, async () => (await jobsOpen(workers)) === 0);
-      await until('no cell is left', 30_000, async () => (await workers.metric('sluice_worker_cells')) === 0);
+      await until('the job is expired', patienceMs, async () => (await jobsOpen(workers)) === 0);
+      await until('no cell is left', patienceMs, async () => (await workers.metric('sluice_worker_cells')) === 0);
       assert.equal(await workers.metric('sluice_manager_jobs_expired_total'), 1);
       const left = workers.workers.flatMap(({ folder }) => readdirSync(folder));
       return `${bytesBelow(workers.workers[0]!.folder) >> 20} MiB of free segments stay in ${left.length} entries`;

@@ -59,7 +59,7 @@ export const kills: Group = {
         const options = query(settings, number);
         const expected = await settings.answers.of('query', options);
         try {
-          const result = await session.run('query', options, 300_000);
+          const result = await session.run('query', options);
           assertSame(result, expected, `query ${number} after ${killed} kills`);
           again += result.stages.filter(({ attempt }) => attempt > 0).length;
         } catch (error) {

@@ -1,7 +1,7 @@
 /** What Spark does again, and what it must not: speculation, retries of stages, executors that go away. Workers stay whole or are lost between stages. */
 import assert from 'node:assert/strict';
 import { type Group, sluiceConf, total } from '../check.ts';
-import type { Conf, Result, Stage } from '../driver.ts';
+import { type Conf, patienceMs, type Result, type Stage } from '../driver.ts';
 import { sleep, until } from '../processes.ts';
 
 /** Tasks that wrote shuffle data, and ended well. */
@@ -89,7 +89,7 @@ export const recovery: Group = {
       const before = session.driver.executors();
       assert.equal(before.length, 2);
       for (const pid of before) process.kill(pid, 'SIGKILL');
-      await until('two new executors', 60_000, () => session.driver.executors().filter((pid) => !before.includes(pid)).length === 2);
+      await until('two new executors', patienceMs, () => session.driver.executors().filter((pid) => !before.includes(pid)).length === 2);
       const second = await session.run('readKept', { keep: 'executor' });
       assert.equal(second.answer, first.answer);
       assert.equal(mapTasks(second.stages), 0, 'maps ran again though their output was not on the executors');
@@ -120,7 +120,7 @@ export const recovery: Group = {
     await step('dynamic-allocation-removes-executors', async () => {
       const session = await spark(workers, dynamic);
       const first = await session.run('gated', { ...big, keep: 'dynamic' });
-      await until('all executors gone', 60_000, () => session.driver.executors().length === 0);
+      await until('all executors gone', patienceMs, () => session.driver.executors().length === 0);
       const second = await session.run('readKept', { keep: 'dynamic' });
       assert.equal(second.answer, first.answer);
       assert.equal(mapTasks(second.stages), 0, 'maps ran again');

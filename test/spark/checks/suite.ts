@@ -4,7 +4,7 @@ import { once } from 'node:events';
 import { mkdirSync, openSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Group } from '../check.ts';
-import { homeOf, sparkEnv } from '../driver.ts';
+import { homeOf, shortLived, sparkEnv } from '../driver.ts';
 import { compile } from '../jobs-jar.ts';
 import { start } from '../processes.ts';
 
@@ -48,12 +48,14 @@ export const suite: Group = {
       mkdirSync(folder, { recursive: true });
       const home = homeOf(sparkHome, folder);
       const classes = await compile('suite', version, [`${jars}/*`, `${sparkHome}/jars/*`].join(':'));
-      const classPath = [classes, plugin, `${jars}/*`, `${home}/jars/*`].join(':');
+      const classPath = [join(home, 'conf'), classes, plugin, `${jars}/*`, `${home}/jars/*`].join(':');
       const report = join(folder, 'report.txt');
       const args = [
         ...opens.map((name) => `--add-opens=java.base/${name}=ALL-UNNAMED`),
         '-Dio.netty.tryReflectionSetAccessible=true',
+        ...shortLived.split(' '),
         '-Xmx1536m',
+        `-Dsluice.java.options=${shortLived}`,
         `-Djava.io.tmpdir=${folder}`,
         `-Dspark.test.home=${home}`,
         '-Dspark.testing=true',

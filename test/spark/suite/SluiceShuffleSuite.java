@@ -7,6 +7,8 @@ public final class SluiceShuffleSuite extends ShuffleSuite {
     conf().set("spark.sluice.manager.url", System.getProperty("sluice.url"));
     conf().set("spark.sluice.token.file", System.getProperty("sluice.token.file"));
     conf().set("spark.executor.extraClassPath", System.getProperty("sluice.class.path"));
+    conf().set("spark.executor.extraJavaOptions", System.getProperty("sluice.java.options"));
     conf().set("spark.driver.host", "127.0.0.1");
+    conf().set("spark.ui.enabled", "false");
   }
 }

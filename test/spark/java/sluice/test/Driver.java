@@ -13,8 +13,6 @@ import java.util.HashMap;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
-import java.util.concurrent.CountDownLatch;
-import java.util.concurrent.TimeUnit;
 import org.apache.spark.sql.SparkSession;
 
 /**
@@ -126,10 +124,6 @@ public final class Driver {
     result.put("facts", context.facts());
     result.put("stages", watch.since(before, spark.sparkContext()));
     return result;
-  }
-
-  static void await(CountDownLatch latch, String what) throws InterruptedException {
-    if (!latch.await(120, TimeUnit.SECONDS)) throw new IllegalStateException("waited 120 s for " + what);
   }
 
   private Driver() {}

@@ -9,7 +9,7 @@ import org.apache.spark.scheduler.cluster.CoarseGrainedSchedulerBackend;
 import scala.Option;
 import scala.jdk.javaapi.CollectionConverters;
 
-/** Takes executors away as a cluster does: killed by request, or decommissioned. */
+/** The executors that the driver knows of, and their leaving in an orderly way. */
 final class Executors {
   static Object change(SparkContext context, String how) throws Exception {
     CoarseGrainedSchedulerBackend backend = (CoarseGrainedSchedulerBackend) context.schedulerBackend();
@@ -18,15 +18,13 @@ final class Executors {
       case "list":
         return Map.of("executors", ids);
       case "decommission":
-        for (String id : ids) backend.decommissionExecutor(id, new ExecutorDecommissionInfo("a test", Option.empty()), true, false);
-        break;
-      case "kill":
-        for (String id : ids) context.killExecutor(id);
+        // Others take their places.
+        for (String id : ids) backend.decommissionExecutor(id, new ExecutorDecommissionInfo("a test", Option.empty()), false, false);
         break;
       default:
         throw new IllegalArgumentException(how);
     }
-    long end = System.nanoTime() + 60_000_000_000L;
+    long end = System.nanoTime() + 360_000_000_000L;
     while (ids.stream().anyMatch(id -> backend.getExecutorIds().contains(id))) {
       if (System.nanoTime() > end) throw new IllegalStateException("the executors " + ids + " do not go");
       Thread.sleep(50);

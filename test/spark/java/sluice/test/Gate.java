@@ -26,7 +26,7 @@ final class Gate {
   static void await(String folder, String name) {
     Path open = Path.of(folder, name + ".open");
     try {
-      for (int i = 0; i < 6000 && !Files.exists(open); i++) Thread.sleep(20);
+      for (int i = 0; i < 30_000 && !Files.exists(open); i++) Thread.sleep(20);
     } catch (InterruptedException thrown) {
       Thread.currentThread().interrupt();
       throw new IllegalStateException("interrupted at a gate");

@@ -171,7 +171,7 @@ final class RddJobs {
   }
 
   private static List<String> bigRecords(Context context) {
-    return large(context, context.number("records", 12), 10_000_000);
+    return large(context, context.number("records", 6), 10_000_000);
   }
 
   private static List<String> hugeRecord(Context context) {
@@ -220,12 +220,12 @@ final class RddJobs {
   }
 
   private static List<String> manyMaps(Context context) {
-    return sorted(pairs(context.sc(), 300, 200, 700).groupByKey(5).map(group -> group._1() + "=" + summary(group._2())).collect());
+    return sorted(pairs(context.sc(), 220, 100, 700).groupByKey(5).map(group -> group._1() + "=" + summary(group._2())).collect());
   }
 
   private static List<String> chain(Context context) {
     JavaPairRDD<Integer, Long> now = pairs(context.sc(), 4, 2000, 1 << 20).mapValues(Digests::of);
-    for (int i = 0; i < 12; i++) {
+    for (int i = 0; i < 8; i++) {
       int step = i;
       now = now.mapToPair(pair -> new Tuple2<>((int) (Digests.mix(pair._1() + step) & 0xfffff), pair._2() + step)).reduceByKey(Long::sum, 3 + i % 3);
     }

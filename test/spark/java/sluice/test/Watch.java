@@ -101,7 +101,7 @@ final class Watch extends SparkListener {
 
   /** Waits until so many executors are there; counted at the context, which may have had them before this listened. */
   void awaitExecutors(SparkContext context, int wanted) throws InterruptedException {
-    long end = System.nanoTime() + 60_000_000_000L;
+    long end = System.nanoTime() + 360_000_000_000L;
     while (living(context) != wanted) {
       if (System.nanoTime() > end) throw new IllegalStateException("there are " + living(context) + " executors, not " + wanted);
       synchronized (this) {
