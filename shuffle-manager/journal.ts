@@ -1,7 +1,7 @@
 /**
  * The manager's journal over the port Disk: records in checksummed frames, a frame per batch, a file per term whose first
- * frame is a snapshot. An answer leaves only after its record is synced. It knows nothing of what the records mean. Called by
- * manager.ts; docs/STORAGE.md draws the file.
+ * frame is a snapshot. Whoever must not speak of a record before it is synced waits for that. It knows nothing of what the
+ * records mean. Called by manager.ts; docs/STORAGE.md draws the file.
  *
  * frame   0 magic `SLJR` u32 · 4 length u32 · 8 sequence u64, from 0 · 16 crc32 of the payload u32 · 20 crc32 of bytes 0..19 u32
  *         24 payload: a JSON array of records, UTF-8
@@ -56,6 +56,7 @@ export class Journal<R> {
   #pending: R[] = [];
   #waiting: Waiter[] = [];
   #inFlight: Promise<void> | null = null;
+  #failing = false;
   /** For the metrics. */
   readonly counters = { records: 0, batches: 0, bytes: 0, failures: 0 };
 
@@ -102,6 +103,11 @@ export class Journal<R> {
   /** Length of the current file. */
   get bytes(): number {
     return this.#bytes;
+  }
+
+  /** The last batch was refused. */
+  get isFailing(): boolean {
+    return this.#failing;
   }
 
   /** Queues one record; it is durable when `flushed` resolves. */
@@ -151,12 +157,14 @@ export class Journal<R> {
     this.#waiting = [];
     try {
       await this.#write(batch);
+      this.#failing = false;
       this.counters.batches++;
       this.counters.records += batch.length;
       this.#inFlight = null;
       for (const waiter of waiting) waiter.resolve();
     } catch (thrown) {
       const error = asSluiceError(thrown);
+      this.#failing = true;
       this.counters.failures++;
       this.#inFlight = null;
       // Records judged on top of the lost ones are lost with them.

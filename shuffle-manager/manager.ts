@@ -156,12 +156,15 @@ export class Manager {
     requireGrant(grant, facts.job ?? jobOf(shuffleFrom(facts.shuffle as string)));
   }
 
-  /** One call, admitted and valid by its schema. Rejects with the errors of the table; what is answered is durable. */
+  /**
+   * One call, admitted and valid by its schema. Rejects with the errors of the table. What is answered is durable, but for a commit
+   * at the level received.
+   */
   async handle<N extends CallName>(name: N, request: Request<N>, caller: Caller = {}): Promise<Answer<N>> {
     await this.#ready();
     const { failures } = this.#journal.counters;
     const answer = await this.#handlers[name](request, caller);
-    await this.#journal.flushed();
+    if (!(name === 'commit' && this.#mayBeLost((request as Request<'commit'>).shuffle))) await this.#journal.flushed();
     // A batch was refused while the answer was made: it may rest on what is no longer so.
     if (this.#journal.counters.failures !== failures) throw refused();
     return answer;
@@ -736,6 +739,14 @@ export class Manager {
     }
     if (!judged.won) this.counters.superseded++;
     return { ...judged, version: run.version, sealed: isSealed(run) };
+  }
+
+  /**
+   * A commit at the level received outlives this process no more than its blocks outlive theirs: its writer does not wait for the disk.
+   * Readers go by layouts, which are durable; a commit that was lost is a vacant cell to all of them. While the disk refuses, it waits.
+   */
+  #mayBeLost(shuffle: string): boolean {
+    return !this.#journal.isFailing && this.#run(shuffle).spec.level === 'received';
   }
 
   #status(): Answer<'status'> {

@@ -302,7 +302,7 @@ test('what a manager answered survives a disk that fails at random: replay has t
     await world.calls.registerWorker({ worker: hex(1), incarnation: hex(2), host: 'h', port: 1, hostLabel: 'h', pid: 1, protocol: 0 });
     const { job } = await world.calls.openJob({ name: 'j', url: '', slots: 0 });
     const maps = 20;
-    const { shuffle } = await world.calls.openShuffle({ job, name: 'x', spec: specOf({ maps }) });
+    const { shuffle } = await world.calls.openShuffle({ job, name: 'x', spec: specOf({ maps, level: 'written' }) });
     const winners = new Map<number, number>();
     const send = async (sender: number): Promise<void> => {
       for (let i = 0; i < 40; i++) {

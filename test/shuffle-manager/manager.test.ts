@@ -667,8 +667,29 @@ test('after a restart a worker that does not come back is gone after a lease', a
   for (let map = 0; map < 4; map++) for (const { replicas } of view.targets(map)) assert.equal(replicas[0]!.worker, hex(1));
 });
 
+test('a commit at the level received does not wait for the disk; who asks for the layout does, so that a lost one was seen by no reader', async () => {
+  const { calls, shuffle, disk, manager, layout } = await openShuffle();
+  const before = manager.snapshot();
+  disk.failSync = new SluiceError('DISK_FAILED', { what: 'test' });
+  const cells = [{ location: 0, incarnations: [layout.locations[0]!.replicas[0]!.incarnation], manifestHash: '1' }];
+  const commit = calls.commit({ shuffle, map: 0, attempt: 1, cells });
+  const seen = layoutNow(calls, shuffle);
+  await assert.rejects(seen, { code: 'DISK_FAILED' });
+  assert.deepEqual([(await commit).won, (await commit).winner], [true, 1]);
+  await settle();
+  assert.deepEqual(manager.snapshot(), before);
+  assert.deepEqual(await vacantMaps(calls, shuffle), [0, 1, 2, 3]);
+  await assert.rejects(commitNew(calls, shuffle, 0, 2), { code: 'DISK_FAILED' }, 'while the disk refuses, it waits');
+  disk.failSync = null;
+  // The first one that the disk takes waits as well.
+  assert.equal((await commitNew(calls, shuffle, 0, 3)).winner, 3);
+  assert.equal((await commitNew(calls, shuffle, 1, 4)).winner, 4);
+  assert.deepEqual(await vacantMaps(calls, shuffle), [2, 3]);
+  assert.deepEqual((await openWorld(disk.copy())).manager.snapshot(), manager.snapshot());
+});
+
 test('a full disk answers NO_SPACE and nothing has happened; with space again the same call works', async () => {
-  const { calls, shuffle, disk, manager } = await openShuffle();
+  const { calls, shuffle, disk, manager } = await openShuffle(1, { level: 'written' });
   const before = manager.snapshot();
   disk.failWrite = new SluiceError('NO_SPACE', { what: 'test' });
   await assert.rejects(commitNew(calls, shuffle, 0, 1), { code: 'NO_SPACE' });
@@ -681,7 +702,7 @@ test('a full disk answers NO_SPACE and nothing has happened; with space again th
 });
 
 test('a manager that was replaced answers FENCED to all', async () => {
-  const { calls, shuffle, disk, clock } = await openShuffle();
+  const { calls, shuffle, disk, clock } = await openShuffle(1, { level: 'written' });
   await openWorld(disk);
   await assert.rejects(commitNew(calls, shuffle, 0, 1), { code: 'FENCED' });
   await assert.rejects(calls.hello({}), { code: 'FENCED' });

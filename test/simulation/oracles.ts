@@ -7,7 +7,7 @@
  * - What was acknowledged at a level is still held after a crash the level survives.
  * - An intact cell is never reported missing or corrupt.
  * - A region that is believed after a restart was written in the present use of its segment.
- * - A manager that has started again knows everything its predecessors answered.
+ * - A manager that has started again knows everything its predecessors answered, but for commits at the level received.
  * - When the job has ended nobody keeps anything of it.
  */
 import type { Answer, Layout, Level, Request } from '#manager/protocol/control.ts';
@@ -68,7 +68,7 @@ export class Oracles {
     if (name === 'openShuffle' || name === 'resolveShuffle' || name === 'layout') this.#saw(answer as Layout);
     if (name === 'openShuffle' || name === 'resolveShuffle' || name === 'layout')
       this.#versioned((answer as Layout).shuffle, (answer as Layout).version, start);
-    if (name === 'commit' || name === 'lost') {
+    if (name === 'lost' || (name === 'commit' && this.#levels.get((request as Request<'commit'>).shuffle) !== 'received')) {
       this.#versioned((request as Request<'commit' | 'lost'>).shuffle, (answer as Answer<'commit' | 'lost'>).version, start);
     }
     if (name === 'commit') this.#committed(request as Request<'commit'>, answer as Answer<'commit'>);
