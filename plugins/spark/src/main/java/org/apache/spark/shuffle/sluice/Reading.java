@@ -52,7 +52,13 @@ final class Reading {
     this.cipher = env.serializerManager();
     this.conf = env.conf();
     this.blocks = blocks;
-    task.addTaskCompletionListener((TaskCompletionListener) context -> close());
+    task.addTaskCompletionListener(
+        (TaskCompletionListener)
+            context -> {
+              close();
+              // The last of the reader's listeners. Spark counts a reader's metrics apart, until they are merged into the task's.
+              context.taskMetrics().mergeShuffleReadMetrics();
+            });
   }
 
   /** Asks for the blocks. @throws what Spark is to know, when something of them is lost already */
