@@ -82,7 +82,7 @@ public final class BlockReader implements AutoCloseable {
   }
 
   /**
-   * The next block; null at the end. The object and its bytes are valid until the next call; it is the same object each time.
+   * The next block; null at the end. Interrupted, or failed, the reader is closed. The object and its bytes are valid until the next call; it is the same object each time.
    * @throws SluiceException MISSING (RECOMPUTE): these maps' output is lost, the manager knows and their cells are vacant ·
    *   CONNECTION_LOST (RETRY): the cells have moved after blocks of them were given, begin again · SHUFFLE_RELEASED,
    *   SHUFFLE_UNKNOWN, UNAUTHORIZED (FAIL)
@@ -101,6 +101,10 @@ public final class BlockReader implements AutoCloseable {
       failure = error;
       close();
       throw error;
+    } catch (InterruptedException interrupted) {
+      failure = Errors.of("INTERRUPTED", "", interrupted);
+      close();
+      throw interrupted;
     }
   }
 

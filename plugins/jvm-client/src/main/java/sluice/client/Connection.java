@@ -403,6 +403,7 @@ final class Connection implements Runnable {
     Outbox out = new Outbox();
     for (;;) {
       int mine;
+      SocketChannel socket;
       lock.lock();
       try {
         if (!awaitWork()) {
@@ -411,14 +412,15 @@ final class Connection implements Runnable {
         }
         mine = turn;
         heardAt = System.nanoTime();
-        channel = SocketChannel.open();
+        socket = SocketChannel.open();
+        channel = socket;
       } catch (IOException noSocket) {
         lost(turn, noSocket.toString(), false);
         continue;
       } finally {
         lock.unlock();
       }
-      dialAndServe(mine, out);
+      dialAndServe(mine, socket, out);
     }
   }
 
@@ -441,8 +443,7 @@ final class Connection implements Runnable {
     }
   }
 
-  private void dialAndServe(int mine, Outbox out) {
-    SocketChannel socket = channel;
+  private void dialAndServe(int mine, SocketChannel socket, Outbox out) {
     try {
       Dial dial = new Dial(hello, socket);
       lock.lock();

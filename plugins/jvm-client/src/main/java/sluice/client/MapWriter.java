@@ -9,7 +9,7 @@ import sluice.codec.Block;
 /**
  * What one attempt of a map writes: blocks, built in place in the frames that are sent. One thread at a time. Partitions come in
  * any order; ascending from firstPartition() keeps fewest frames open. Memory: a frame per location that is open, and 4 MiB
- * on their way. A method that throws has aborted the attempt, told the manager of a worker that is out of reach, and throws the
+ * on their way. A method that throws (or is interrupted) has aborted the attempt, told the manager of a worker that is out of reach, and throws the
  * same again from then on: RETRY: a new attempt goes elsewhere; SUPERSEDED: a success.
  */
 public final class MapWriter {
@@ -63,6 +63,8 @@ public final class MapWriter {
       if (column.frame == null) column.begin(Math.max(need, column.isFirst() ? FramePool.SMALL : frameBytes));
     } catch (SluiceException error) {
       throw failed(error);
+    } catch (InterruptedException interrupted) {
+      throw stopped(interrupted);
     }
     FrameBuffer frame = column.frame;
     bytes = frame.bytes;
@@ -135,6 +137,8 @@ public final class MapWriter {
       }
     } catch (SluiceException error) {
       throw failed(error);
+    } catch (InterruptedException interrupted) {
+      throw stopped(interrupted);
     }
     over = true;
     return committed;
@@ -174,6 +178,12 @@ public final class MapWriter {
     if (one.dropEmpty()) return;
     progress.take(one.frame.bytes.length, IN_FLIGHT_BYTES);
     one.push();
+  }
+
+  private InterruptedException stopped(InterruptedException interrupted) {
+    abort();
+    failure = Errors.of("INTERRUPTED", "", interrupted);
+    return interrupted;
   }
 
   /** What the failure means for the task: a worker that does not take the blocks is reported, and a new attempt goes elsewhere. */

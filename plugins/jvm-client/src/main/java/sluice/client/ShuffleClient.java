@@ -10,8 +10,8 @@ import java.util.Map;
  * may be interrupted while they wait, but never touch a socket.
  */
 public final class ShuffleClient implements AutoCloseable {
-  /** How long the manager may be out of reach. */
-  private static final long PATIENCE_MS = 20_000;
+  /** How long the manager may be out of reach: tasks wait for one that is started again. */
+  private static final long PATIENCE_MS = 60_000;
   /** A writer's layout older than this is asked for again; one that does not serve is asked for again at once. */
   private static final long LAYOUT_MAX_AGE_MS = 2000;
   private static final long SILENCE_MS = 30_000;

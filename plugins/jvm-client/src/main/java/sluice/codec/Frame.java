@@ -84,7 +84,8 @@ public final class Frame {
       out.putInt(m.deadlineMs);
     }
     byte[] frame = out.array();
-    out.putInt(12, check(frame, message instanceof Blocks));
+    if (message instanceof Blocks m) writeBlocksHeader(frame, 0, stream, m.body.length);
+    else out.putInt(12, check(frame, false));
     return frame;
   }
 

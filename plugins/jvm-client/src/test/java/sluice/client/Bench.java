@@ -60,6 +60,17 @@ public final class Bench {
         System.out.println(wrote + "   " + reading.line("read", bytes) + String.format("  (waited %.2f s)", waited.get() / 1e9));
         job.release(layout.shuffle());
       }
+      threads();
+    }
+  }
+
+  /** CPU of the threads that move the data, in user mode and in the kernel. */
+  private static void threads() {
+    java.lang.management.ThreadMXBean all = java.lang.management.ManagementFactory.getThreadMXBean();
+    for (long id : all.getAllThreadIds()) {
+      String name = all.getThreadInfo(id).getThreadName();
+      double user = all.getThreadUserTime(id) / 1e9;
+      if (name.startsWith("sluice-")) System.out.printf("%s: %.2f s user, %.2f s kernel%n", name, user, all.getThreadCpuTime(id) / 1e9 - user);
     }
   }
 
