@@ -4,6 +4,7 @@ import java.util.Map;
 import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
+import java.util.concurrent.RejectedExecutionException;
 import org.apache.spark.MapOutputTrackerMaster;
 import org.apache.spark.ShuffleDependency;
 import org.apache.spark.ShuffleStatus;
@@ -68,18 +69,25 @@ final class Driver implements AutoCloseable {
   boolean release(int shuffleId) {
     Shuffle shuffle = shuffles.remove(shuffleId);
     if (shuffle == null) return false;
-    releases.execute(
-        () -> {
-          try {
-            // Tasks have opened runs, not the driver: the current one is asked for; older ones the manager has released itself.
-            job.release(client.resolve(shuffle.name, 0, shuffle.spec).shuffle());
-          } catch (SluiceException e) {
-            LOG.warn("{} is released when this application ends: {}", shuffle.name, e.getMessage());
-          } catch (InterruptedException e) {
-            Thread.currentThread().interrupt();
-          }
-        });
+    // Of nothing nobody has made a run.
+    if (shuffle.spec.maps() == 0 || shuffle.spec.partitions() == 0) return true;
+    try {
+      releases.execute(() -> releaseNow(shuffle));
+    } catch (RejectedExecutionException e) {
+      // The application has ended, and everything of it with it.
+    }
     return true;
+  }
+
+  private void releaseNow(Shuffle shuffle) {
+    try {
+      // Tasks have opened runs, not the driver: the current one is asked for; older ones the manager has released itself.
+      job.release(client.resolve(shuffle.name, 0, shuffle.spec).shuffle());
+    } catch (SluiceException e) {
+      LOG.warn("{} is released when this application ends: {}", shuffle.name, e.getMessage());
+    } catch (InterruptedException e) {
+      Thread.currentThread().interrupt();
+    }
   }
 
   @Override
