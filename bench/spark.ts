@@ -53,6 +53,10 @@ export async function spark(argv: readonly string[]): Promise<number> {
 
 type Settings = Flags<typeof flagTable>;
 const say = (text: string): void => console.error(text);
+/** @throws INTERRUPTED */
+function goOn(signal: AbortSignal): void {
+  if (signal.aborted) throw new SluiceError('INTERRUPTED', {});
+}
 const round = (value: number, digits = 3): number => Number(value.toFixed(digits));
 
 /** What the parts share: where to start applications, whose workers to look at, when to end. */
@@ -75,6 +79,7 @@ async function measure(flags: Settings, signal: AbortSignal): Promise<Finding> {
   await installTools();
   const [home, data] = [await installSpark(flags.spark), await installTpch(flags.sf)];
   if (!flags.set.includes('spark.jars=')) await buildPlugin();
+  goOn(signal);
   const folder = mkdtempSync(join(tmpdir(), 'sluice-bench-spark-'));
   const applications = new Set<Application>();
   let cluster: EmbeddedCluster | null = null;
@@ -170,6 +175,7 @@ async function withApplications<T>(
     'spark.sluice.manager.url': cluster.url,
     ...Object.fromEntries(flags.set.split(',').flatMap((one) => (one === '' ? [] : [one.split(/=(.*)/s).slice(0, 2) as [string, string]]))),
   };
+  goOn(bench.signal);
   say(`${part}: starting Spark ${flags.spark} three times`);
   const start = (variant: Variant): [Variant, Application] => {
     const own = variant === 'sluice' ? sluice : {};
@@ -193,7 +199,7 @@ async function onAll(bench: Bench, all: Applications, n: number, name: string, w
   const answers = bench.answers.get(name) ?? new Set();
   bench.answers.set(name, answers);
   for (const variant of orderOf(n)) {
-    if (bench.signal.aborted) throw new SluiceError('INTERRUPTED', {});
+    goOn(bench.signal);
     const one = await all[variant].run(work);
     answers.add(one.answer);
     done.set(variant, one);
