@@ -35,9 +35,9 @@ export interface ReadServing {
 }
 
 export interface ReadLink {
-  tell(message: Message): void;
-  /** Sends bytes of the store's memory as one frame; settles when they may be reused. */
-  send(id: number, address: number, length: number): Promise<void>;
+  tell(...messages: readonly Message[]): void;
+  /** Sends bytes of the store's memory as one frame, with what is to be said before it and behind it; settles when they may be reused. */
+  send(id: number, address: number, length: number, before: Message | null, behind: Message | null): Promise<void>;
   ended(id: number): void;
   /** Cuts the connection: its peer takes nothing. */
   cut(what: string): void;
@@ -59,6 +59,12 @@ export class ReadStream {
   #credit: PromiseWithResolvers<void> | null = null;
   #stopped = false;
   #sent: Promise<void> = Promise.resolve();
+  /** That the stream is open is said with its first frame: a small read is one packet. */
+  #opened: Message | null = null;
+  /** A frame behind which only END follows, kept for it. */
+  #last: { readonly address: number; readonly placeBytes: number; readonly bytes: number } | null = null;
+  /** Blocks after which nothing follows; -1: not known. */
+  #due = -1;
   /** Per (partition, map), the map running faster: what the manifests state, and the sequence to begin with. */
   #expected = new Uint32Array(0);
   #skip = new Uint32Array(0);
@@ -87,14 +93,20 @@ export class ReadStream {
   async run(): Promise<void> {
     try {
       const version = await this.#open();
-      this.#link.tell({ type: 'opened', stream: this.id, accepted: 0, grantBytes: 0, ledgerVersion: version, backlogBytes: 0n });
+      this.#opened = { type: 'opened', stream: this.id, accepted: 0, grantBytes: 0, ledgerVersion: version, backlogBytes: 0n };
       if (!isSame(this.#expected, this.#skip)) await this.#serve();
       await this.#sent;
       this.#check();
       const { sectionFrom } = this.#request;
-      this.#link.tell({ type: 'end', stream: this.id, section: sectionFrom, more: 0, cursor: 0n, counts: encodeCounts(this.#expected) });
+      const end: Message = { type: 'end', stream: this.id, section: sectionFrom, more: 0, cursor: 0n, counts: encodeCounts(this.#expected) };
+      if (this.#last) {
+        const { address, placeBytes, bytes } = this.#last;
+        this.#last = null;
+        this.#hand(address, placeBytes, bytes, end);
+      } else this.#link.tell(...this.#takeOpened(), end);
     } catch (thrown) {
       await this.#sent.catch(() => {});
+      if (this.#last) this.#serving.pieces.give(this.#last.address, this.#last.placeBytes);
       const error = asSluiceError(thrown);
       if (error.code === 'INTERNAL') this.#serving.log.error({ stack: (thrown as Error).stack }, error.message);
       if (!this.#stopped) this.#link.tell(errorMessage(this.id, error));
@@ -114,6 +126,12 @@ export class ReadStream {
   stop(): void {
     this.#stopped = true;
     this.#wake();
+  }
+
+  #takeOpened(): Message[] {
+    const opened = this.#opened;
+    this.#opened = null;
+    return opened ? [opened] : [];
   }
 
   #wake(): void {
@@ -195,7 +213,7 @@ export class ReadStream {
   async #serve(): Promise<void> {
     const { partitionFrom, partitionTo, mapFrom, mapTo, flags } = this.#request;
     const all = { partitionFrom, partitionTo, mapFrom, mapTo };
-    if ((flags & readFlags.ordered) === 0 || this.#maps === 1) return await this.#stream(all);
+    if ((flags & readFlags.ordered) === 0 || this.#maps === 1) return await this.#stream(all, true);
     let maps = this.#maps;
     for (let map = mapFrom; map < mapTo; ) {
       const window = { ...all, mapFrom: map, mapTo: Math.min(map + maps, mapTo) };
@@ -206,7 +224,7 @@ export class ReadStream {
       } else if (outcome === 'large') {
         // One map is in order as it comes.
         if (window.mapTo - map === 1) {
-          await this.#stream(window);
+          await this.#stream(window, false);
           map++;
         } else maps = Math.ceil((window.mapTo - map) / 2);
       }
@@ -266,8 +284,9 @@ export class ReadStream {
    * A window in the order of the store: shelf by shelf the regions, then what is still in memory. What leaves memory meanwhile is
    * found again in a region, where the account drops what was sent.
    */
-  async #stream(window: Rectangle): Promise<void> {
+  async #stream(window: Rectangle, isAll: boolean): Promise<void> {
     const due = this.#begin(window);
+    this.#due = isAll ? due : -1;
     for (const shelf of this.#data?.shelves ?? []) {
       for (let ordinal = 0; this.#taken < due; ) {
         const region = shelf.regions[ordinal];
@@ -479,12 +498,19 @@ export class ReadStream {
 
   /** Sends a frame from a place of `placeBytes`, which goes back when the frame has left. */
   #send(address: number, placeBytes: number, bytes: number, blocks: number): void {
-    const { pieces, counters, clock } = this.#serving;
+    const { counters } = this.#serving;
     this.#granted -= bytes;
     counters.blocksSent += blocks;
     counters.bytesSent += bytes;
+    if (this.#taken === this.#due) this.#last = { address, placeBytes, bytes };
+    else this.#hand(address, placeBytes, bytes, null);
+  }
+
+  #hand(address: number, placeBytes: number, bytes: number, behind: Message | null): void {
+    const { pieces, clock } = this.#serving;
     const timer = clock.after(stallMs, () => this.#link.cut(`nothing of a frame was taken for ${stallMs} ms`));
-    this.#sent = this.#link.send(this.id, address, bytes).finally(() => {
+    const [opened = null] = this.#takeOpened();
+    this.#sent = this.#link.send(this.id, address, bytes, opened, behind).finally(() => {
       timer.cancel();
       pieces.give(address, placeBytes);
     });
@@ -502,8 +528,8 @@ export class ReadStream {
       if (short > 0 && !asked) {
         asked = true;
         this.#window += short;
-        this.#link.tell({ type: 'credit', stream: this.id, grantBytes: 0, wantedBytes: short });
-      }
+        this.#link.tell(...this.#takeOpened(), { type: 'credit', stream: this.id, grantBytes: 0, wantedBytes: short });
+      } else if (this.#opened) this.#link.tell(...this.#takeOpened());
       this.#credit ??= Promise.withResolvers();
       await this.#credit.promise;
     }

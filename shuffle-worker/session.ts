@@ -56,6 +56,8 @@ export class Session implements ChannelHandlers {
   #incoming = -1;
   #incomingBytes = 0;
   #over = false;
+  /** What is to be said when all that came together has been looked at: the answers to a small map task are one packet. */
+  #answers: Message[] | null = null;
   /** When something last came. */
   #heard: Millis;
 
@@ -77,6 +79,7 @@ export class Session implements ChannelHandlers {
   data(bytes: Uint8Array): void {
     if (this.#over) return;
     this.#heard = this.#serving.clock.now();
+    this.#answers = [];
     try {
       this.#parser.push(bytes, this.#sink);
     } catch (thrown) {
@@ -87,6 +90,18 @@ export class Session implements ChannelHandlers {
     }
     for (const writing of this.#due) writing.acknowledge();
     this.#due.clear();
+    this.#answer();
+  }
+
+  /** Says what was kept until now. */
+  #answer(): void {
+    const answers = this.#answers;
+    this.#answers = null;
+    if (answers && answers.length > 0) this.#tell(...answers);
+  }
+
+  place(): Uint8Array | null {
+    return this.#over ? null : this.#parser.place;
   }
 
   closed(): void {
@@ -103,6 +118,7 @@ export class Session implements ChannelHandlers {
   /** Ends the connection, with an error the client is told, or without a word. */
   end(error: SluiceError | null): void {
     if (this.#over) return;
+    this.#answer();
     if (error) {
       this.#serving.log.warn({ client: this.#options.client, code: error.code }, `a connection is ended: ${error.message}`);
       this.#tell(errorMessage(0, error));
@@ -138,10 +154,16 @@ export class Session implements ChannelHandlers {
     for (const reading of this.#reads.values()) reading.grant(0);
   }
 
-  #tell(message: Message): void {
+  #tell(...messages: readonly Message[]): void {
     if (this.#over) return;
-    if (message.type === 'error') this.#serving.counters.streamErrors++;
-    this.#options.channel.send([encodeMessage(message)]).catch(quiet);
+    if (this.#answers) {
+      this.#answers.push(...messages);
+      return;
+    }
+    for (const { type } of messages) if (type === 'error') this.#serving.counters.streamErrors++;
+    const [first] = messages;
+    const bytes = first && messages.length === 1 ? encodeMessage(first) : Buffer.concat(messages.map(encodeMessage));
+    this.#options.channel.send([bytes]).catch(quiet);
   }
 
   #beginBlocks(id: number, length: number): Uint8Array | null {
@@ -236,10 +258,15 @@ export class Session implements ChannelHandlers {
     const id = message.stream;
     this.#refuseTaken(id, this.#reads.has(id) || this.#writes.has(id));
     const link = {
-      tell: (told: Message) => this.#tell(told),
-      send: (_: number, address: number, length: number) => {
+      tell: (...told: readonly Message[]) => this.#tell(...told),
+      send: (_: number, address: number, length: number, before: Message | null, behind: Message | null) => {
         const { bytes } = this.#serving.memory;
-        return this.#options.channel.send([blocksFrameHeader(id, length), bytes.subarray(address, address + length)]);
+        const header = blocksFrameHeader(id, length);
+        return this.#options.channel.send([
+          before ? Buffer.concat([encodeMessage(before), header]) : header,
+          bytes.subarray(address, address + length),
+          ...(behind ? [encodeMessage(behind)] : []),
+        ]);
       },
       ended: () => this.#reads.delete(id),
       cut: (what: string) => this.end(new SluiceError('CONNECTION_LOST', { what })),

@@ -25,6 +25,8 @@ const answerMs = 10_000;
  * that is idle costs no buffer. No Buffer, whose slice() is no copy.
  */
 const readBuffer = new Uint8Array(256 * KiB);
+/** Behind a large body comes the header of the next one: no more than that should have to be copied. */
+const headBuffer = readBuffer.subarray(0, 4 * KiB);
 
 /** The client's half. Connections keep no process alive by themselves while nothing is awaited of them. */
 export function createTransport(): DataTransport {
@@ -200,6 +202,7 @@ export function acceptUpgrade(worker: Worker | null, request: IncomingMessage, s
       socket,
       (bytes) => handlers?.data(bytes),
       () => handlers?.closed(),
+      () => handlers?.place?.() ?? null,
     );
     reading.setNoDelay(true);
     reading.write(welcomeHead(admission.welcome));
@@ -226,7 +229,7 @@ interface Handled {
  * dials only, so the connection below the accepted socket is wrapped anew; that it lies in `_handle` is no promise of Node's, and
  * where it does not, 'data' events serve as well.
  */
-function readInto(socket: Socket, data: (bytes: Uint8Array) => void, closed: () => void): Socket {
+function readInto(socket: Socket, data: (bytes: Uint8Array) => void, closed: () => void, place: () => Uint8Array | null): Socket {
   const holder = socket as unknown as Handled;
   const handle = holder._handle;
   if (!canRewrap(handle)) {
@@ -238,13 +241,18 @@ function readInto(socket: Socket, data: (bytes: Uint8Array) => void, closed: () 
   }
   socket.pause();
   holder._handle = null;
+  let next: Uint8Array = readBuffer;
   const callback = (length: number, buffer: Uint8Array): boolean => {
     data(buffer.subarray(0, length));
+    const rest = place();
+    const isFull = buffer === headBuffer && length === headBuffer.length;
+    if (rest && rest.length >= headBuffer.length) next = rest;
+    else if (buffer !== readBuffer && !isFull) next = headBuffer;
+    else next = readBuffer;
     return true;
   };
-  const wrapped = new Socket({ handle, readable: true, writable: true, onread: { buffer: readBuffer, callback } } as ConstructorParameters<
-    typeof Socket
-  >[0]);
+  const onread = { buffer: () => next, callback };
+  const wrapped = new Socket({ handle, readable: true, writable: true, onread } as ConstructorParameters<typeof Socket>[0]);
   wrapped.on('error', () => wrapped.destroy());
   wrapped.on('end', () => wrapped.destroy());
   wrapped.on('close', () => {
@@ -258,6 +266,12 @@ function readInto(socket: Socket, data: (bytes: Uint8Array) => void, closed: () 
 
 const canRewrap = (handle: object | null): boolean =>
   handle !== null && ['useUserBuffer', 'readStart', 'readStop'].every((name) => typeof (handle as Record<string, unknown>)[name] === 'function');
+
+/** What still comes is looked at by nobody, and the place it was to be read to may be somebody else's from now on. */
+function readElsewhere(socket: Socket): void {
+  const handle = (socket as unknown as Handled)._handle as { useUserBuffer?(buffer: Uint8Array): void } | null;
+  handle?.useUserBuffer?.(readBuffer);
+}
 
 const lost = (): SluiceError => new SluiceError('CONNECTION_LOST', { what: 'the connection is closed' });
 
@@ -276,8 +290,9 @@ function channelOf(socket: Socket): Channel {
       });
     },
     close: () => {
-      // What was said before, an error above all, still goes out, unless the peer takes nothing.
       if (socket.destroyed) return;
+      readElsewhere(socket);
+      // What was said before, an error above all, still goes out, unless the peer takes nothing.
       socket.destroySoon();
       setTimeout(() => socket.destroy(), lingerMs).unref();
     },

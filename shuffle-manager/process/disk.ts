@@ -60,11 +60,14 @@ function fileOf(path: string, handle: FileHandle): DiskFile {
         }
         return filled;
       }),
-    write: (offset, bytes) =>
+    write: (offset, ...parts) =>
       attempt(path, async () => {
-        let written = 0;
-        while (written < bytes.length) {
-          written += (await handle.write(bytes, written, bytes.length - written, offset + written)).bytesWritten;
+        let at = offset;
+        for (let left: readonly Uint8Array[] = parts; left.length > 0; ) {
+          const [first, ...more] = left;
+          const { bytesWritten } = first && more.length === 0 ? await handle.write(first, 0, first.length, at) : await handle.writev(left, at);
+          at += bytesWritten;
+          left = behind(left, bytesWritten);
         }
       }),
     sync: () => attempt(path, () => handle.datasync()),
@@ -72,6 +75,18 @@ function fileOf(path: string, handle: FileHandle): DiskFile {
     truncate: (length) => attempt(path, () => handle.truncate(length)),
     close: () => attempt(path, () => handle.close()),
   };
+}
+
+/** What is left of the parts when so many of their bytes have been written. */
+export function behind(parts: readonly Uint8Array[], written: number): Uint8Array[] {
+  let passed = 0;
+  const left: Uint8Array[] = [];
+  for (const part of parts) {
+    const skip = Math.min(Math.max(written - passed, 0), part.length);
+    if (skip < part.length) left.push(skip === 0 ? part : part.subarray(skip));
+    passed += part.length;
+  }
+  return left;
 }
 
 /** A new name is durable only when its folder is. */

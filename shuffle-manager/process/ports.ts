@@ -31,8 +31,8 @@ export interface Random {
 export interface DiskFile {
   /** Reads up to into.length bytes at `offset`; answers how many; fewer only at the end of the file. */
   read(offset: number, into: Uint8Array): Promise<number>;
-  /** Writes all of `bytes`; `bytes` must not change before the promise settles. */
-  write(offset: number, bytes: Uint8Array): Promise<void>;
+  /** Writes all parts, one behind the other; they must not change before the promise settles. At most 1,000. */
+  write(offset: number, ...parts: readonly Uint8Array[]): Promise<void>;
   /** fdatasync. A failed sync is final for the file: what was written since the last one is lost. */
   sync(): Promise<void>;
   size(): Promise<number>;
@@ -63,8 +63,10 @@ export interface Channel {
 }
 
 export interface ChannelHandlers {
-  /** `bytes` is a reused buffer: valid only during the call. */
+  /** `bytes` is a reused buffer, valid only during the call, or the beginning of what `place` last answered. */
   data(bytes: Uint8Array): void;
+  /** Where what comes next belongs: a transport that can reads to there, and spares a copy. Asked after each `data`; it holds until the channel is closed. */
+  place?(): Uint8Array | null;
   /** Called once, whoever closed. */
   closed(): void;
 }

@@ -251,6 +251,11 @@ export class FrameParser {
     return this.#headerFilled === frameHeaderBytes && this.#row !== null;
   }
 
+  /** The rest of the place of the BLOCKS body that is coming: bytes that are there already when they are pushed are not copied. */
+  get place(): Uint8Array | null {
+    return this.#headerFilled === frameHeaderBytes && this.#target ? this.#target.subarray(this.#filled) : null;
+  }
+
   /** @throws CORRUPT_FRAME, and what the sink throws. `bytes` may be reused after the call. */
   push(bytes: Uint8Array, sink: FrameSink): void {
     let at = 0;
@@ -267,7 +272,7 @@ export class FrameParser {
       const take = Math.min(this.#bodyLength - this.#filled, bytes.length - at);
       if (take > 0) {
         if (this.#row) this.#keep(bytes, at, take);
-        else this.#target?.set(bytes.subarray(at, at + take), this.#filled);
+        else if (this.#target) put(this.#target, this.#filled, bytes, at, take);
         this.#filled += take;
         at += take;
       }
@@ -327,6 +332,11 @@ export class FrameParser {
     if (this.#control.length > 64 * KiB) this.#control = new Uint8Array(256);
     sink.message(message);
   }
+}
+
+function put(target: Uint8Array, to: number, bytes: Uint8Array, at: number, length: number): void {
+  const isThere = bytes.buffer === target.buffer && bytes.byteOffset + at === target.byteOffset + to;
+  if (!isThere) target.set(bytes.subarray(at, at + length), to);
 }
 
 /** Compares the check word of the frame at bytes[0..length); leaves it 0. */

@@ -58,7 +58,7 @@ async function until(right: () => Promise<boolean>): Promise<void> {
 }
 const within = (ended: Promise<number | null>, ms: number) => Promise.race([ended, sleep(ms, 'goes on' as const, { ref: false })]);
 
-test('at SIGTERM a worker stays readable, gets nothing new, and ends as soon as its data is released', { timeout: 60_000 }, async () => {
+test('at SIGTERM a worker stays readable, gets nothing new, and ends as soon as its data is released', { timeout: 240_000 }, async () => {
   const leaving = await startWorker('leaving', 50_000);
   const world = await openJob(cluster);
   const [driver, another] = [world.driver(), world.driver()];
@@ -81,7 +81,7 @@ test('at SIGTERM a worker stays readable, gets nothing new, and ends as soon as 
   await world.close();
 });
 
-test('when its time is up it ends, and its next start serves what it held; a second SIGTERM does not wait', { timeout: 60_000 }, async () => {
+test('when its time is up it ends, and its next start serves what it held; a second SIGTERM does not wait', { timeout: 240_000 }, async () => {
   const first = await startWorker('again', 300);
   const world = await openJob(cluster);
   const driver = world.driver();
@@ -98,7 +98,7 @@ test('when its time is up it ends, and its next start serves what it held; a sec
   await world.close();
 });
 
-test('shards drain each for itself, and end together', { timeout: 60_000 }, async () => {
+test('shards drain each for itself, and end together', { timeout: 240_000 }, async () => {
   const world = await openJob(cluster);
   const driver = world.driver();
   const host = await startWorker('shards', 50_000, '--shards', '2').catch(() => assert.fail('the shards do not start'));

@@ -64,7 +64,8 @@ export class MemoryDisk implements Disk {
         into.set(part);
         return part.length;
       },
-      write: async (offset, part) => {
+      write: async (offset, ...parts) => {
+        const part = Buffer.concat(parts);
         this.writes++;
         const fail = this.failWrite;
         const taken = fail === null ? part : part.subarray(0, part.length >> 1);

@@ -189,3 +189,49 @@ test('a peer that is gone is noticed on both sides', async () => {
   await assert.rejects(channel.send([new Uint8Array(1)]), isCode('CONNECTION_LOST'));
   await ended(world.server);
 });
+
+test('what belongs to a place is read to there, and nothing is once the channel is closed', async () => {
+  const memory = new Uint8Array(MiB);
+  const log: { place: number; bytes: number }[] = [];
+  let filled = 0;
+  let placed = 0;
+  let open = false;
+  let channel: Channel | null = null;
+  const worker = {
+    admit: () => ({ welcome }) as Admission,
+    attach(attached: Channel): ChannelHandlers {
+      channel = attached;
+      return {
+        data(bytes) {
+          const isThere = bytes.buffer === memory.buffer;
+          if (isThere) placed += bytes.length;
+          else if (open) memory.set(bytes, filled);
+          // The first bytes say that a place is there.
+          if (open) filled += bytes.length;
+          open = true;
+          log.push({ place: isThere ? bytes.byteOffset : -1, bytes: bytes.length });
+        },
+        place: () => (open && filled < memory.length ? memory.subarray(filled) : null),
+        closed() {},
+      };
+    },
+  } as unknown as Worker;
+  const server = createServer();
+  server.on('upgrade', (request, socket, head) => acceptUpgrade(worker, request, socket, head));
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  const { port } = server.address() as AddressInfo;
+  const client = await createTransport().connect({ host: '127.0.0.1', port }, hello, quiet);
+  await client.channel.send([new Uint8Array(8)]);
+  await until(() => log.length === 1);
+  const half = payloadOf(500_000, 3);
+  await client.channel.send([half]);
+  await until(() => filled === half.length);
+  assert.ok(Buffer.from(memory.subarray(0, filled)).equals(half));
+  // One read may have begun before the place was known.
+  assert.ok(placed >= half.length - 256 * 1024, `${placed} of ${half.length}`);
+  const before = memory.slice();
+  channel!.close();
+  await client.channel.send([new Uint8Array(100_000).fill(0xaa)]).catch(() => {});
+  await ended(server);
+  assert.ok(Buffer.from(memory).equals(before), 'a place was written to after the close');
+});

@@ -27,6 +27,8 @@ export class TestDisk implements Disk {
   failWrite: SluiceError | null = null;
   failRead: SluiceError | null = null;
   failSync: SluiceError | null = null;
+  /** Told of each write that is taken. */
+  wrote: ((parts: readonly Uint8Array[]) => void) | null = null;
   /** When set, writes wait for it. */
   gate: Promise<void> | null = null;
   syncs = 0;
@@ -42,8 +44,10 @@ export class TestDisk implements Disk {
         into.set(part);
         return part.length;
       },
-      write: async (offset, part) => {
+      write: async (offset, ...parts) => {
         await this.gate;
+        this.wrote?.(parts);
+        const part = Buffer.concat(parts);
         if (this.failWrite) throw this.failWrite;
         if (offset + part.length > file.bytes.length) file.bytes = resized(file.bytes, offset + part.length);
         file.bytes.set(part, offset);

@@ -160,7 +160,8 @@ export class SimulatedDisk {
         this.#simulation.note(offset, part.length);
         return part.length;
       },
-      write: async (offset, bytes) => {
+      write: async (offset, ...parts) => {
+        const bytes = parts.length === 1 ? parts[0]! : Buffer.concat(parts);
         const under = { platter, write: { offset, bytes } };
         this.#under.add(under);
         await takes();

@@ -3,7 +3,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, test } from 'node:test';
-import { diskError, openDisk } from '#manager/process/disk.ts';
+import { behind, diskError, openDisk } from '#manager/process/disk.ts';
 import { SluiceError } from '#manager/protocol/errors.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'sluice-disk-'));
@@ -35,6 +35,22 @@ test('what is written at an offset is read back there, and a read ends at the en
   assert.deepEqual(await disk.list('.'), []);
   assert.deepEqual(await disk.list('absent'), []);
   assert.ok((await disk.free()) > 0);
+});
+
+test('parts are written one behind the other, however many bytes the system takes at once', async () => {
+  const disk = await openDisk(join(folder, 'parts'));
+  const file = await disk.open('a', 'create');
+  const parts = [5, 0, 300, 1].map((length, i) => new Uint8Array(length).fill(i + 1));
+  await file.write(7, ...parts);
+  const into = new Uint8Array(400);
+  assert.equal(await file.read(7, into), 306);
+  assert.ok(Buffer.concat(parts).equals(into.subarray(0, 306)));
+  await file.close();
+  // What a short write has left.
+  for (let written = 0; written <= 306; written++) {
+    assert.ok(Buffer.concat(behind(parts, written)).equals(Buffer.concat(parts).subarray(written)));
+    assert.ok(behind(parts, written).every((part) => part.length > 0));
+  }
 });
 
 test('errors are typed, and an absent file says so', async () => {

@@ -184,3 +184,44 @@ test('a frame too long is a mistake of the caller', () => {
   assert.throws(() => blocksFrameHeader(1, maxBlocksBytes + 8), RangeError);
   assert.throws(() => encodeMessage({ type: 'end', stream: 1, section: 0, more: 0, cursor: 0n, counts: new Uint8Array(5 << 20) }), RangeError);
 });
+
+test('blocks that are read into their place are not copied, whatever came before them in a cut', () => {
+  const sink = new Collector();
+  const parser = new FrameParser();
+  const placeNow = (): Uint8Array | null => parser.place;
+  const bodies = [7, 8, 9].map((fill) => new Uint8Array(10_000).fill(fill));
+  const bytes = Buffer.concat([
+    encodeMessage({ type: 'ping', stream: 0, nonce: 1n }),
+    ...bodies.map((body) => encoded({ type: 'blocks', stream: 4, body })),
+  ]);
+  assert.equal(placeNow(), null);
+  let placed = 0;
+  for (let at = 0; at < bytes.length; ) {
+    const place = placeNow();
+    const length = place ? Math.min(place.length, 3000) : 300;
+    const into = place ?? new Uint8Array(length);
+    const part = into.subarray(0, Math.min(length, bytes.length - at));
+    part.set(bytes.subarray(at, at + part.length));
+    const before = place?.length;
+    parser.push(part, sink);
+    if (before !== undefined) placed += part.length;
+    at += part.length;
+    if (before !== undefined && before > part.length) assert.equal(placeNow()?.length, before - part.length);
+  }
+  assert.ok(placed > 25_000);
+  assert.equal(placeNow(), null);
+  assert.deepEqual(
+    sink.frames.slice(1).map((frame) => (frame as Blocks).body),
+    bodies,
+  );
+  // Bytes of the same memory that lie elsewhere are copied.
+  const memory = new Uint8Array(64);
+  const target = memory.subarray(40, 48);
+  const other = new FrameParser();
+  const end: Uint8Array[] = [];
+  const into = { message() {}, beginBlocks: () => target, endBlocks: (_: number, body: Uint8Array) => end.push(body) };
+  memory.set(blocksFrameHeader(1, 8), 0);
+  memory.set([1, 2, 3, 4, 5, 6, 7, 8], 16);
+  other.push(memory.subarray(0, 24), into);
+  assert.deepEqual([...end[0]!], [1, 2, 3, 4, 5, 6, 7, 8]);
+});

@@ -73,6 +73,41 @@ for (const order of [0, 1, 2]) {
   });
 }
 
+test('large blocks are written from where they lie: the same region, byte for byte, cut where a buffer would end', async () => {
+  for (const order of [0, 1, 2]) {
+    const kept = await openKept();
+    const { memory, directory, disk } = kept;
+    const sizes = [40_000, 200_000, 8, 33_000];
+    const streams = [1, 0].map((map) =>
+      put(
+        kept,
+        targetOf({ shuffle, map }),
+        sizes.map((bytes, i) => [3 - i, payloadOf(bytes + 8 * map, i)] as const),
+      ),
+    );
+    const writes: number[][] = [];
+    disk.wrote = (parts) => writes.push(parts.map((part) => part.length));
+    const region = (await flushBatch({ memory, directory, batch: batchOf(kept), shuffle, order, ordinal: 0, sync: false }))!;
+    // Nothing was gathered: the parts are pieces of the arena, and no write ends within a page but the last one.
+    const data = writes.filter((parts) => parts.length > 1);
+    assert.ok(data.length === 3 && data.some((parts) => parts.length > 2), JSON.stringify(writes));
+    for (const parts of data.slice(0, -1)) assert.equal(parts.reduce((sum, bytes) => sum + bytes, 0) % 4096, 0);
+    const bytes = disk.bytes(segmentPath(0)).subarray(region.offset);
+    const read = readRegionHeader(bytes, { use: 1, page: region.offset / 4096, room: segmentBytes - region.offset });
+    assert.ok(read.kind === 'region');
+    assert.ok(sameHeader(bytes, bytes.subarray(trailerOffset(read.header))));
+    const found: string[] = [];
+    for (let at = dataOffset; at < dataOffset + region.dataBytes; ) {
+      const block = verifyBlock(bytes, at);
+      assert.ok(block.kind === 'block');
+      found.push(Buffer.from(bytes.subarray(at, at + block.bytes)).toString('base64'));
+      at += block.bytes;
+    }
+    const written = streams.flatMap(({ sealed }) => [...sealed.blocks, sealed.manifest].map((block) => Buffer.from(block).toString('base64')));
+    assert.deepEqual(found.toSorted(), written.toSorted());
+  }
+});
+
 function compare(a: readonly number[], b: readonly number[]): number {
   for (const [i, key] of a.entries()) if (key !== b[i]) return key - (b[i] ?? 0);
   return 0;
