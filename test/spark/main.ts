@@ -13,6 +13,7 @@ import { faults } from './checks/faults.ts';
 import { kills } from './checks/kills.ts';
 import { metrics } from './checks/metrics.ts';
 import { movements } from './checks/movements.ts';
+import { plugin as jar } from './checks/plugin.ts';
 import { python } from './checks/python.ts';
 import { queries } from './checks/queries.ts';
 import { readme } from './checks/readme.ts';
@@ -22,7 +23,7 @@ import { defaultSpark, installSpark, installSuite, installTools, installTpch, ru
 import { compile, pluginJar } from './jobs-jar.ts';
 import { endAll } from './processes.ts';
 
-const groups: readonly Group[] = [queries, adaptive, movements, metrics, python, recovery, faults, suite, kills, readme];
+const groups: readonly Group[] = [jar, queries, adaptive, movements, metrics, python, recovery, faults, suite, kills, readme];
 
 const help = `Usage: npm run test:spark -- [--spark V] [--quick] [--only NAME[,NAME]] [--seed N] [--own]
 
@@ -33,6 +34,7 @@ Spark, TPC-H data and Maven's jars are fetched once and kept under .cache/.
   --quick       what continuous integration runs
   --only NAME   a group, or checks whose name begins so (${groups.map(({ name }) => name).join(', ')})
   --seed N      of the random kills
+  --local       one process instead of two executors: quicker, proves less
   --sf N        scale of the TPC-H data (1)
   --built       the plug-in as it lies in plugins/spark/target, not built again
   --own         Spark's own shuffle in place of Sluice: are the job programs right?
@@ -48,6 +50,7 @@ const { values } = parseArgs({
     seed: { type: 'string', default: '1' },
     sf: { type: 'string', default: '1' },
     built: { type: 'boolean', default: false },
+    local: { type: 'boolean', default: false },
     own: { type: 'boolean', default: false },
     help: { type: 'boolean', short: 'h', default: false },
   },
@@ -107,6 +110,7 @@ const settings: Settings = {
   whole,
   quick: values.quick,
   own: values.own,
+  local: values.local,
   only,
   seed: Number(values.seed),
   sparkHome,

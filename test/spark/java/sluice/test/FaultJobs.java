@@ -120,7 +120,7 @@ final class FaultJobs {
       sums.forEach((key, sum) -> all.add(new Tuple2<>(key, sum)));
       return all.iterator();
     });
-    return RddJobs.sorted(counted.reduceByKey(Long::sum, 3).map(String::valueOf).collect());
+    return RddJobs.sorted(counted.reduceByKey(Long::sum, 3).map(one -> String.valueOf(one)).collect());
   }
 
   /**

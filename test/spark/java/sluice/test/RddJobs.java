@@ -133,7 +133,7 @@ final class RddJobs {
   }
 
   private static List<String> distinct(Context context) {
-    return sorted(pairs(context.sc(), 6, 20_000, 5000).keys().distinct(11).map(String::valueOf).collect());
+    return sorted(pairs(context.sc(), 6, 20_000, 5000).keys().distinct(11).map(one -> String.valueOf(one)).collect());
   }
 
   private static List<String> reduceByKey(Context context) {
@@ -189,8 +189,8 @@ final class RddJobs {
   private static List<String> orderedKeys(Context context) {
     JavaPairRDD<Version, Integer> pairs = pairs(context.sc(), 5, 4000, 1000)
         .mapToPair(pair -> new Tuple2<>(new Version(pair._1() % 17, pair._1() / 17), 1));
-    List<String> lines = new ArrayList<>(pairs.reduceByKey(Integer::sum, 4).sortByKey(true, 6).map(String::valueOf).collect());
-    lines.addAll(pairs.distinct().repartitionAndSortWithinPartitions(new HashPartitioner(3)).map(String::valueOf).collect());
+    List<String> lines = new ArrayList<>(pairs.reduceByKey(Integer::sum, 4).sortByKey(true, 6).map(one -> String.valueOf(one)).collect());
+    lines.addAll(pairs.distinct().repartitionAndSortWithinPartitions(new HashPartitioner(3)).map(one -> String.valueOf(one)).collect());
     return lines;
   }
 
@@ -207,7 +207,7 @@ final class RddJobs {
   private static List<String> subtract(Context context) {
     JavaPairRDD<Integer, String> left = pairs(context.sc(), 4, 4000, 3000);
     JavaPairRDD<Integer, String> right = pairs(context.sc(), 2, 500, 3000);
-    return sorted(left.subtractByKey(right, new HashPartitioner(6)).map(String::valueOf).collect());
+    return sorted(left.subtractByKey(right, new HashPartitioner(6)).map(one -> String.valueOf(one)).collect());
   }
 
   /** One shuffle read by two actions and twice in one stage: its maps run once. */
@@ -215,7 +215,7 @@ final class RddJobs {
     JavaPairRDD<Integer, String> moved = pairs(context.sc(), 5, 4000, 500).partitionBy(new HashPartitioner(6));
     List<String> lines = new ArrayList<>();
     lines.add(String.valueOf(moved.count()));
-    lines.addAll(sorted(moved.join(moved.filter(pair -> pair._2().endsWith("0"))).map(String::valueOf).collect()));
+    lines.addAll(sorted(moved.join(moved.filter(pair -> pair._2().endsWith("0"))).map(one -> String.valueOf(one)).collect()));
     return lines;
   }
 
@@ -229,7 +229,7 @@ final class RddJobs {
       int step = i;
       now = now.mapToPair(pair -> new Tuple2<>((int) (Digests.mix(pair._1() + step) & 0xfffff), pair._2() + step)).reduceByKey(Long::sum, 3 + i % 3);
     }
-    return sorted(now.map(String::valueOf).collect());
+    return sorted(now.map(one -> String.valueOf(one)).collect());
   }
 
   /** Readers that are not read to their end. */
