@@ -265,6 +265,55 @@ async function through(
   };
 }
 
+test('small output is one round trip to write and one to read, and a layout is asked for once', { skip }, async () => {
+  // Of each connection: what has gone up when the worker first says something behind its 101, and in the end.
+  const counts: { up: number; atFirstWord: number; isOpen: boolean }[] = [];
+  const count = { up: 0, atFirstWord: -1, isOpen: false };
+  const up = (): Passing => {
+    const own = { ...count };
+    counts.push(own);
+    return (bytes) => {
+      if (own.isOpen) own.up += bytes.length;
+      return bytes;
+    };
+  };
+  const down = (): Passing => {
+    const own = counts.at(-1)!;
+    return (bytes) => {
+      if (own.isOpen && own.atFirstWord < 0) own.atFirstWord = own.up;
+      own.isOpen = true;
+      return bytes;
+    };
+  };
+  const [size, maps, partitions] = [100, 20, 90];
+  const written = await through(shared, up, down);
+  let shuffle = '';
+  try {
+    shuffle = await resolve(written.tool, { maps: 1, partitions, replicas: 2 });
+    assert.equal(await written.tool.ask(`write ${shuffle} ${seed} ${size} 0 1 1`), 'won');
+    assert.equal(counts.length, 2);
+    for (const { up: all, atFirstWord } of counts) assert.ok(all > 5000 && atFirstWord === all, `${atFirstWord} of ${all} bytes`);
+    assert.deepEqual(written.front.calls, ['/v0/shuffles/resolve', '/v0/shuffles/commit']);
+  } finally {
+    await written.close();
+  }
+  counts.length = 0;
+  const many = await resolve(shared.tool, { maps, partitions });
+  await shared.tool.ask(`write ${many} ${seed} ${size} 0 ${maps} 1`);
+  const read = await through(shared, up, down);
+  try {
+    for (let from = 0; from < partitions; from += 30) {
+      const all = expected(size, [0, maps], [from, from + 30]);
+      assert.equal(await read.tool.ask(`read ${many} ${seed} ${size} 0 ${maps} ${from} ${from + 30} 50000000 0`), all);
+      if (from === 0) for (const { up: sent, atFirstWord } of counts) assert.ok(sent > 0 && atFirstWord === sent, `${atFirstWord} of ${sent} bytes`);
+    }
+    assert.ok(counts.length > 0);
+    assert.deepEqual(read.front.calls, ['/v0/shuffles/layout']);
+  } finally {
+    await read.close();
+  }
+});
+
 /** Cuts a connection behind every so many bytes. */
 const cutting = (least: number, most: number) => (): Passing => {
   let left = randomInt(least, most);

@@ -180,6 +180,8 @@ export class Front {
   readonly #server: Server;
   readonly #to: string;
   url = '';
+  /** Paths that were called. */
+  readonly calls: string[] = [];
   /** Each occurrence of the first is replaced by the second. */
   readonly replaced: [string, string][] = [];
   token: string | null = null;
@@ -194,6 +196,7 @@ export class Front {
   }
 
   async #pass(path: string, authorization: string, body: Buffer, response: import('node:http').ServerResponse): Promise<void> {
+    this.calls.push(path);
     const headers = { 'content-type': 'application/json', authorization: this.token === null ? authorization : `Bearer ${this.token}` };
     const answer = await fetch(new URL(path, this.#to), { method: 'POST', headers, body: new Uint8Array(body) });
     let text = await answer.text();
