@@ -21,6 +21,7 @@ final class BlockCoding {
   private static final int CIPHER_BYTES = 256;
 
   private final CompressionCodec codec;
+  private final boolean isLz4;
   private final SerializerManager cipher;
   private final Fixed out = new Fixed();
   private byte[] compressed = new byte[0];
@@ -28,6 +29,7 @@ final class BlockCoding {
 
   private BlockCoding(CompressionCodec codec, SerializerManager cipher) {
     this.codec = codec;
+    isLz4 = codec != null && Lz4.replaces(codec);
     this.cipher = cipher;
   }
 
@@ -87,9 +89,15 @@ final class BlockCoding {
     return tag;
   }
 
-  /** -1 when it does not get shorter. */
+  /** -1 when it does not get shorter by a thirty-second: decoding costs more than that is worth. */
   private int compress(byte[] raw, int from, int length, byte[] into, int at) throws IOException {
-    out.to(into, at, at + length - 1);
+    int room = length - (length >> 5) - 1;
+    if (isLz4) {
+      int shorter = Lz4.compress(raw, from, length, into, at, room);
+      if (shorter >= 0) tag |= Tags.LZ4;
+      return shorter;
+    }
+    out.to(into, at, at + room);
     try (OutputStream stream = codec.compressedOutputStream(out)) {
       stream.write(raw, from, length);
     }

@@ -103,6 +103,8 @@ final class Reading {
 
   /** The current stream, decoded while it is read. */
   InputStream stream() throws IOException {
+    // A bare block is decoded at once or not at all.
+    if ((block.tag & Tags.LZ4) != 0) whole();
     return bytes == null ? decode(block) : new ByteArrayInputStream(bytes, at, length);
   }
 
@@ -110,7 +112,7 @@ final class Reading {
   void whole() {
     if (bytes != null) return;
     try {
-      if ((block.tag & (Tags.COMPRESSED | Tags.ENCRYPTED)) == 0) {
+      if ((block.tag & (Tags.COMPRESSED | Tags.LZ4 | Tags.ENCRYPTED)) == 0) {
         place(block.bytes, block.at, block.length);
       } else {
         length = block.rawLength;
@@ -180,6 +182,15 @@ final class Reading {
   }
 
   private void fill(Received one, byte[] into) throws IOException {
+    if ((one.tag & Tags.LZ4) != 0) {
+      if ((one.tag & Tags.ENCRYPTED) == 0) {
+        Lz4.decompress(one.bytes, one.at, one.length, into, one.rawLength);
+      } else {
+        byte[] coded = decode(one).readAllBytes();
+        Lz4.decompress(coded, 0, coded.length, into, one.rawLength);
+      }
+      return;
+    }
     try (InputStream in = decode(one)) {
       int count = in.readNBytes(into, 0, one.rawLength);
       if (count != one.rawLength || in.read() >= 0) throw new EOFException("a block decodes to another length than it states");
