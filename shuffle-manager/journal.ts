@@ -189,11 +189,13 @@ export class Journal<R> {
       await this.#file.truncate(this.#bytes).catch(() => {});
       throw thrown;
     }
-    await this.#sync(this.#file);
+    // A later manager that cannot be seen yet reads what has just been written, durable or not.
+    const [synced, checked] = await Promise.allSettled([this.#sync(this.#file), this.checkTerm()]);
+    if (synced.status === 'rejected') throw synced.reason;
     this.#bytes += frame.length;
     this.#frames++;
     this.counters.bytes += frame.length;
-    await this.checkTerm();
+    if (checked.status === 'rejected') throw checked.reason;
   }
 
   /** A file whose snapshot holds the batch already: records are applied before they are appended. */

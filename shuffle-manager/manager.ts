@@ -29,7 +29,7 @@ import type { Answer, CallName, Layout, ManagerCalls, Orders, Request, ShuffleSp
 import { calls } from './protocol/control.ts';
 import { asSluiceError, SluiceError } from './protocol/errors.ts';
 import { jobOf, type Location, mint128, protocolVersion, type Replica, shuffleFrom } from './protocol/ids.ts';
-import { type Grant, mintToken, requireGrant, verifyToken } from './protocol/token.ts';
+import { type Grant, mintToken, requireGrant, TokenChecker } from './protocol/token.ts';
 import { type MemberFacts, Members } from './workers.ts';
 
 export interface ManagerPorts {
@@ -100,6 +100,8 @@ export class Manager {
   readonly #waiting = new Map<string, Set<() => void>>();
   readonly #layouts = new Map<string, Layout>();
   #rebuilding: Promise<void> | null = null;
+  /** Made at the first token: the cluster is known when the journal has been read. */
+  #tokens: TokenChecker | null = null;
   #fatal: SluiceError | null = null;
   #tick: Timer | null = null;
   #closed = false;
@@ -144,7 +146,8 @@ export class Manager {
   /** Checks a token before anything of a request is read; null for calls that are open to anyone. @throws UNAUTHORIZED */
   admit(name: CallName, token: string): Grant | null {
     if (calls[name].scope === 'open') return null;
-    const grant = verifyToken({ secret: this.#options.secret, cluster: this.cluster }, token, this.#ports.clock.wall());
+    this.#tokens ??= new TokenChecker({ secret: this.#options.secret, cluster: this.cluster });
+    const grant = this.#tokens.verify(token, this.#ports.clock.wall());
     if (calls[name].scope === 'cluster') requireGrant(grant, null);
     return grant;
   }

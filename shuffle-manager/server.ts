@@ -6,7 +6,7 @@
 import swagger from '@fastify/swagger';
 import Fastify, { type FastifyError, type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify';
 import { Compile } from 'typebox/schema';
-import type { Manager } from './manager.ts';
+import type { Caller, Manager } from './manager.ts';
 import { managerMetrics, readManager } from './manager-metrics.ts';
 import { openMetrics } from './process/metrics.ts';
 import type { Log } from './process/ports.ts';
@@ -69,7 +69,7 @@ export async function createServer(manager: Manager, options: ServerOptions): Pr
       onRequest: async (request) => void grants.set(request, manager.admit(name, bearerOf(request))),
       preHandler: async (request) => manager.reach(name, grants.get(request) ?? null, request.body as object),
       onResponse: async (_request, reply) => metrics.observe('callSeconds', { call: name, code: String(reply.statusCode) }, reply.elapsedTime / 1000),
-      handler: (request, reply) => manager.handle(name, request.body as Request<typeof name>, { signal: hangUpOf(reply) }),
+      handler: (request, reply) => manager.handle(name, request.body as Request<typeof name>, callerOf(reply)),
     });
   };
   await app.register(async () => {
@@ -85,6 +85,17 @@ export async function createServer(manager: Manager, options: ServerOptions): Pr
     return reply.header('content-type', contentType).serializer(String).send(body);
   });
   return app;
+}
+
+/** Most calls do not wait: what tells of a hang-up is made for those who ask. */
+function callerOf(reply: FastifyReply): Caller {
+  let signal: AbortSignal | undefined;
+  return {
+    get signal() {
+      signal ??= hangUpOf(reply);
+      return signal;
+    },
+  };
 }
 
 /** Aborted when the connection closes before the answer is out: a long poll whose caller has died. */

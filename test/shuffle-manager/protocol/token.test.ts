@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { mintToken, requireGrant, type TokenKey, tokenSource, verifyToken } from '#manager/protocol/token.ts';
+import { mintToken, requireGrant, TokenChecker, type TokenKey, tokenSource, verifyToken } from '#manager/protocol/token.ts';
 
 const key: TokenKey = { secret: 'a secret of the tests', cluster: 'c1' };
 const now = 1_000_000_000_000;
@@ -74,4 +74,17 @@ test('a source mints cluster tokens from a secret and renews them, and passes a 
   assert.deepEqual(verifyToken(key, source(), wall), { scope: 'cluster' });
   const given = mintToken(key, { scope: 'job', job: 1 }, now);
   assert.equal(tokenSource(given, () => wall)(), given);
+});
+
+test('a token that was checked before is no better: it expires, and one that only looks like it is refused', () => {
+  const checker = new TokenChecker(key);
+  const token = mintToken(key, { scope: 'job', job: 7 }, now + 5000);
+  for (let i = 0; i < 2; i++) assert.deepEqual(checker.verify(token, now), { scope: 'job', job: 7 });
+  const other = `${token.slice(0, -2)}${token.at(-2) === 'A' ? 'B' : 'A'}${token.at(-1)}`;
+  for (let i = 0; i < 2; i++) assert.throws(() => checker.verify(other, now), { code: 'UNAUTHORIZED' });
+  assert.throws(() => checker.verify(token, now + 6001), { code: 'UNAUTHORIZED', message: /expired/ });
+  assert.deepEqual(checker.verify(token, now), { scope: 'job', job: 7 });
+  // However many there are, each is checked.
+  for (let job = 1; job <= 2500; job++)
+    assert.deepEqual(checker.verify(mintToken(key, { scope: 'job', job }, now + 5000), now), { scope: 'job', job });
 });
