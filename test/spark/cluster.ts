@@ -38,6 +38,8 @@ export interface Cluster {
   settled(workers: number): Promise<void>;
   /** Sum over the members of a kind of one metric (all of its labels). */
   metric(name: string): Promise<number>;
+  /** The worker that holds most of what is committed, or has received most. @throws when none holds anything */
+  holder(): Promise<Member>;
   addWorker(config?: Config): Promise<Member>;
   close(): Promise<void>;
 }
@@ -140,16 +142,30 @@ export async function startCluster(
     addWorker,
     async metric(name) {
       const of = name.startsWith('sluice_manager') ? [manager] : members;
-      const texts = await Promise.all(of.map(async ({ url }) => (await fetch(`${url}/metrics`)).text()));
-      const values = texts.flatMap((text) =>
-        [...text.matchAll(new RegExp(`^${name}(?:\\{[^}]*\\})? (\\S+)$`, 'gm'))].map((match) => Number(match[1])),
+      return (await Promise.all(of.map((member) => metricOf(member, name)))).reduce((sum, value) => sum + value, 0);
+    },
+    async holder() {
+      const held = await Promise.all(
+        members.map(async (member) => ({
+          member,
+          cells: await metricOf(member, 'sluice_worker_cells'),
+          bytes: await metricOf(member, 'sluice_worker_bytes_received_total'),
+        })),
       );
-      return values.reduce((sum, value) => sum + value, 0);
+      const most = held.sort((a, b) => b.cells - a.cells || b.bytes - a.bytes)[0];
+      if (most === undefined || most.cells + most.bytes === 0) throw new Error('no worker holds anything yet');
+      return most.member;
     },
     async close() {
       await Promise.all([...members, manager].map((member) => member.end()));
     },
   };
+}
+
+/** One metric of one member, summed over its labels. */
+async function metricOf({ url }: Member, name: string): Promise<number> {
+  const text = await (await fetch(`${url}/metrics`)).text();
+  return [...text.matchAll(new RegExp(`^${name}(?:\\{[^}]*\\})? (\\S+)$`, 'gm'))].reduce((sum, match) => sum + Number(match[1]), 0);
 }
 
 /** Bytes of files below a folder. */

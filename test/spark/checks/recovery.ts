@@ -50,7 +50,7 @@ export const recovery: Group = {
       const own = await cluster({ workers: 3 });
       const session = await spark(own);
       const first = await session.run('gated', { ...big, keep: 'between' });
-      await own.workers[0]!.kill('SIGKILL');
+      await (await own.holder()).kill('SIGKILL');
       const second = await session.run('readKept', { keep: 'between' });
       assert.equal(second.answer, first.answer);
       await same(first, 'gated', big);
@@ -74,7 +74,7 @@ export const recovery: Group = {
       const running = session.run('indeterminate', { ...big, gates: at.folder });
       await at.reached('dealt');
       const runs = await own.metric('sluice_manager_runs_total');
-      await own.workers[0]!.kill('SIGKILL');
+      await (await own.holder()).kill('SIGKILL');
       at.open('dealt');
       const result = await running;
       await same(result, 'indeterminate', big);
@@ -141,12 +141,12 @@ export const recovery: Group = {
     await step('executors-decommissioned-mid-stage', async () => {
       const session = await spark(workers, { 'spark.decommission.enabled': 'true', 'spark.storage.decommission.enabled': 'true' });
       const at = gates();
-      const options = { ...big, reduce: '4', reduceAt: '1000' };
+      const options = { ...big, reduces: '2' };
       const running = session.run('gated', { ...options, gates: at.folder });
-      await at.reached('reduce');
+      for (const name of ['reduce-0', 'reduce-1']) await at.reached(name);
       const leaving = session.driver.order({ do: 'executors', how: 'decommission' });
       await sleep(500);
-      at.open('reduce');
+      for (const name of ['reduce-0', 'reduce-1']) at.open(name);
       await leaving;
       const result = await running;
       await same(result, 'gated', options);

@@ -51,7 +51,7 @@ final class FaultJobs {
     };
   }
 
-  /** Maps `map` and reduces `reduce` (numbers, none by default) stand still at gates `map` and `reduce` after half of their records. */
+  /** Map `map` (none by default) stands still at the gate `map` after half of its records. */
   private static JavaPairRDD<Integer, String> shuffled(Context context) {
     String gates = context.text("gates", "");
     int maps = context.number("maps", 8);
@@ -67,12 +67,13 @@ final class FaultJobs {
         .partitionBy(new HashPartitioner(context.number("partitions", 6)));
   }
 
+  /** The first `reduces` partitions (none by default) stand still at gates `reduce-N`: as many as there are slots keep the others unread. */
   private static List<String> read(Context context, JavaPairRDD<Integer, String> moved) {
     String gates = context.text("gates", "");
-    int gatedReduce = context.number("reduce", -1);
+    int gated = context.number("reduces", 0);
     int at = context.number("reduceAt", 1000);
     JavaRDD<String> lines = moved.mapPartitionsWithIndex((partition, pairs) -> {
-      Iterator<Tuple2<Integer, String>> records = partition == gatedReduce ? gatedAt(pairs, gates, "reduce", at) : pairs;
+      Iterator<Tuple2<Integer, String>> records = partition < gated ? gatedAt(pairs, gates, "reduce-" + partition, at) : pairs;
       long count = 0;
       long sum = 0;
       while (records.hasNext()) {
