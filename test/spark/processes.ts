@@ -23,6 +23,14 @@ export async function end(child: ChildProcess): Promise<void> {
   await exit;
 }
 
+/** The exit code of a process, which is ended when it takes longer; null then. */
+export async function exitCode(child: ChildProcess, ms: number): Promise<number | null> {
+  const timer = setTimeout(() => killGroup(child), ms);
+  const [code] = (await once(child, 'exit')) as [number | null];
+  clearTimeout(timer);
+  return code;
+}
+
 export function endAll(): void {
   for (const child of living) killGroup(child);
 }

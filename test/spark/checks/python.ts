@@ -1,12 +1,11 @@
 /** PySpark with the settings of the quickstart and nothing else: `--jars`, the manager's class, its URL, and the token in the environment. */
 import assert from 'node:assert/strict';
-import { once } from 'node:events';
 import { mkdirSync, openSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { type Group, needsClassPath } from '../check.ts';
-import { homeOf, sparkEnv } from '../driver.ts';
-import { start } from '../processes.ts';
+import { homeOf, patienceMs, sparkEnv } from '../driver.ts';
+import { exitCode, start } from '../processes.ts';
 
 const program = fileURLToPath(new URL('../python/program.py', import.meta.url));
 
@@ -39,7 +38,7 @@ export const python: Group = {
       const env = { ...sparkEnv(home), SLUICE_TOKEN: workers.secret };
       const out = openSync(log, 'a');
       const child = start(join(home, 'bin/spark-submit'), [...args, program], { cwd: folder, env, stdio: ['ignore', out, out] });
-      const [code] = (await once(child, 'exit')) as [number | null];
+      const code = await exitCode(child, patienceMs);
       const said = readFileSync(log, 'utf8');
       assert.equal(code, 0, said.slice(-3000));
       assert.match(said, /ANSWERS RIGHT org\.apache\.spark\.shuffle\.sluice/);

@@ -1,12 +1,11 @@
 /** Spark's own ShuffleSuite, from its published test jar, with Sluice as its shuffle manager. What cannot pass is listed here, with the reason. */
 import assert from 'node:assert/strict';
-import { once } from 'node:events';
 import { mkdirSync, openSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Group } from '../check.ts';
-import { homeOf, shortLived, sparkEnv } from '../driver.ts';
+import { homeOf, patienceMs, shortLived, sparkEnv } from '../driver.ts';
 import { compile } from '../jobs-jar.ts';
-import { start } from '../processes.ts';
+import { exitCode, start } from '../processes.ts';
 
 /** Bound to the files of Spark's own shuffle on the local disk, which nobody writes here. */
 const excluded: Readonly<Record<string, string>> = {
@@ -75,7 +74,7 @@ export const suite: Group = {
       const out = openSync(log, 'a');
       const env = { ...sparkEnv(home), SPARK_TESTING: '1', SPARK_SCALA_VERSION: '2.13' };
       const child = start('java', args, { cwd: folder, env, stdio: ['ignore', out, out] });
-      await once(child, 'exit');
+      await exitCode(child, 3 * patienceMs);
       let failing: string | null = null;
       for (const line of readFileSync(report, 'utf8').split('\n')) {
         const test = /^- (.*?)( \*\*\* FAILED \*\*\*)?$/.exec(line);
