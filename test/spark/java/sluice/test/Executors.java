@@ -7,13 +7,13 @@ import org.apache.spark.SparkContext;
 import org.apache.spark.scheduler.ExecutorDecommissionInfo;
 import org.apache.spark.scheduler.cluster.CoarseGrainedSchedulerBackend;
 import scala.Option;
-import scala.jdk.javaapi.CollectionConverters;
+import scala.collection.JavaConverters;
 
 /** The executors that the driver knows of, and their leaving in an orderly way. */
 final class Executors {
   static Object change(SparkContext context, String how) throws Exception {
     CoarseGrainedSchedulerBackend backend = (CoarseGrainedSchedulerBackend) context.schedulerBackend();
-    List<String> ids = new ArrayList<>(CollectionConverters.asJava(backend.getExecutorIds()));
+    List<String> ids = new ArrayList<>(JavaConverters.seqAsJavaList(backend.getExecutorIds()));
     switch (how) {
       case "list":
         return Map.of("executors", ids);
