@@ -147,6 +147,8 @@ export async function startDriver({ sparkHome, jobs, plugin, folder, conf = {}, 
   };
   const order = (given: Readonly<Record<string, unknown>>, timeoutMs = patienceMs): Promise<unknown> => {
     const answer = answerTo(++last, timeoutMs, `${given['do']} ${given['job'] ?? ''}`);
+    // A caller may wait for something else first.
+    answer.catch(() => {});
     child.stdin?.write(`${JSON.stringify({ id: last, ...given })}\n`);
     return answer;
   };

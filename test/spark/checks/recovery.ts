@@ -1,8 +1,10 @@
 /** What Spark does again, and what it must not: speculation, retries of stages, executors that go away. Workers stay whole or are lost between stages. */
 import assert from 'node:assert/strict';
+import { join } from 'node:path';
 import { type Group, sluiceConf, total } from '../check.ts';
 import { type Conf, patienceMs, type Result, type Stage } from '../driver.ts';
 import { sleep, until } from '../processes.ts';
+import { startStandalone } from '../standalone.ts';
 
 /** Tasks that wrote shuffle data, and ended well. */
 const mapTasks = (stages: readonly Stage[]): number =>
@@ -27,7 +29,9 @@ export const recovery: Group = {
     const workers = await cluster({ workers: 2 });
 
     await step('speculation', async () => {
+      const standalone = await startStandalone(settings.sparkHome, join(settings.folder, 'standalone'));
       const session = await spark(workers, {
+        'spark.master': standalone.url,
         'spark.speculation': 'true',
         'spark.speculation.interval': '50ms',
         'spark.speculation.quantile': '0.5',
@@ -44,6 +48,8 @@ export const recovery: Group = {
       const result = await running;
       await same(result, 'speculative', {});
       assert.ok(total(result.stages, 'speculative') > 0, 'no attempt was speculative');
+      await session.driver.close();
+      await standalone.close();
     });
 
     await step('lost-between-stages', async () => {

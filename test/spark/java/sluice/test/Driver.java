@@ -67,7 +67,7 @@ public final class Driver {
       case "open":
         return open(strings(order.get("conf")));
       case "close":
-        spark.stop();
+        if (spark != null) spark.stop();
         spark = null;
         return Map.of();
       case "cancel":
@@ -98,7 +98,7 @@ public final class Driver {
     spark = builder.getOrCreate();
     watch = new Watch();
     spark.sparkContext().addSparkListener(watch);
-    if (settings.getOrDefault("spark.master", "").startsWith("local-cluster"))
+    if (!settings.getOrDefault("spark.master", "").startsWith("local["))
       watch.awaitExecutors(spark.sparkContext(), Integer.parseInt(settings.getOrDefault("sluice.test.executors", "2")));
     Map<String, Object> facts = new LinkedHashMap<>();
     facts.put("application", spark.sparkContext().applicationId());
