@@ -69,7 +69,11 @@ async function startShards(config: WorkerConfig): Promise<{ says: object; draine
     await Promise.all(children.map(({ gone }) => gone));
   };
   const start = (shard: WorkerConfig): Promise<unknown> => {
-    const child = spawn(process.execPath, [bin, 'worker', '--config', '-'], { stdio: ['pipe', 'pipe', 'inherit'], detached: true });
+    // As an embedded cluster starts its workers: what they make besides their one memory dies young.
+    const child = spawn(process.execPath, ['--max-semi-space-size=2', bin, 'worker', '--config', '-'], {
+      stdio: ['pipe', 'pipe', 'inherit'],
+      detached: true,
+    });
     const { promise: ready, resolve, reject } = Promise.withResolvers<unknown>();
     child.stdin?.on('error', () => {});
     child.stdin?.write(`${JSON.stringify(shard)}\n`);
