@@ -64,7 +64,7 @@ final class SluiceWriter<K, V> extends ShuffleWriter<K, V> {
   private MapWriter open() throws SluiceException, InterruptedException {
     Layout run = state.runFor(handle, task);
     try {
-      return state.client().openWriter(run, task.partitionId(), (int) mapId);
+      return state.client().openWriter(run, task.partitionId(), (int) task.taskAttemptId());
     } catch (SluiceException thrown) {
       if (thrown.remedy() != Remedy.SUPERSEDED) throw thrown;
       return null;
