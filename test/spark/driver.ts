@@ -174,6 +174,8 @@ export async function startDriver({ sparkHome, jobs, plugin, folder, conf = {}, 
           'spark.local.dir': join(folder, 'local'),
           'spark.sql.warehouse.dir': join(folder, 'warehouse'),
           'spark.sql.ansi.enabled': 'false',
+          // A task that leaves memory behind has failed.
+          'spark.unsafe.exceptionOnMemoryLeak': 'true',
           'spark.sql.session.timeZone': 'UTC',
           'spark.app.name': 'sluice-test',
           ...settings,

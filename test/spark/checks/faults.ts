@@ -4,6 +4,7 @@ import { once } from 'node:events';
 import { chmodSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { createServer, type Server } from 'node:net';
 import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { type Bench, type Group, sluiceConf } from '../check.ts';
 import { bytesBelow, type Cluster, type ClusterOptions } from '../cluster.ts';
 import { type Conf, type Driver, patienceMs } from '../driver.ts';
@@ -227,6 +228,28 @@ export const faults: Group = {
         await session.driver.order({ do: 'collect' });
         return (await workers.metric('sluice_worker_cells')) === 0;
       });
+      await session.same('groupByKey');
+    });
+    await step('killed-while-waiting', async () => {
+      const workers = await cluster({ workers: 1 });
+      const session = await spark(workers);
+      await session.same('groupByKey');
+      // Nothing is acknowledged any more, so that every map task waits in the end; the client would cut the connection after 30 s only.
+      for (const worker of workers.workers) await worker.kill('SIGSTOP');
+      const options = { records: '20000', interrupt: 'true' };
+      const running = session.run('groupByKey', options).then(
+        () => 'done',
+        () => 'cancelled',
+      );
+      const tasks = async (): Promise<number> => Number(await session.driver.order({ do: 'running' }));
+      await until('map tasks run', patienceMs, async () => (await tasks()) > 0);
+      // By then they are through their records.
+      await sleep(5000);
+      assert.ok((await tasks()) > 0, 'no task waits for the worker');
+      await session.driver.order({ do: 'cancel' });
+      assert.equal(await running, 'cancelled');
+      await until('tasks have ended though no worker answers', 20_000, async () => (await tasks()) === 0);
+      for (const worker of workers.workers) await worker.kill('SIGCONT');
       await session.same('groupByKey');
     });
     await step('stop-releases', async () => {

@@ -13,11 +13,12 @@ import java.util.HashMap;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import org.apache.spark.SparkExecutorInfo;
 import org.apache.spark.sql.SparkSession;
 
 /**
  * One Spark driver that lives through many checks: it takes orders as lines of JSON on stdin and answers each with one line on
- * stdout that begins with `@ `. Orders: open (a new Spark with these settings), run (a job by name), cancel, executors, close.
+ * stdout that begins with `@ `. Orders: open (a new Spark with these settings), run (a job by name), cancel, running (how many tasks), executors, close.
  * Each order runs in a thread of its own; when stdin ends, the process does. It knows nothing of any shuffle manager.
  */
 public final class Driver {
@@ -73,6 +74,10 @@ public final class Driver {
       case "cancel":
         spark.sparkContext().cancelAllJobs();
         return Map.of();
+      case "running":
+        int running = 0;
+        for (SparkExecutorInfo executor : spark.sparkContext().statusTracker().getExecutorInfos()) running += executor.numRunningTasks();
+        return running;
       case "collect":
         // Shuffles of what nobody refers to any more are cleaned after a collection.
         System.gc();
@@ -114,6 +119,7 @@ public final class Driver {
   private static Object run(String name, Map<String, String> with) throws Exception {
     Job job = Jobs.named(name);
     Context context = new Context(spark, with, new LinkedHashMap<>());
+    spark.sparkContext().setLocalProperty("spark.job.interruptOnCancel", with.getOrDefault("interrupt", "false"));
     int before = watch.mark(spark.sparkContext());
     List<String> lines = new ArrayList<>();
     for (Object line : job.run(context)) lines.add(String.valueOf(line));
