@@ -35,7 +35,7 @@ Spark, TPC-H data and Maven's jars are fetched once and kept under .cache/.
   --only NAME   a group, or checks whose name begins so (${groups.map(({ name }) => name).join(', ')})
   --seed N      of the random kills
   --local       one process instead of two executors: quicker, proves less
-  --sf N        scale of the TPC-H data (1)
+  --sf N        scale of the TPC-H data (1; quick: 0.1)
   --built       the plug-in as it lies in plugins/spark/target, not built again
   --own         Spark's own shuffle in place of Sluice: are the job programs right?
 
@@ -48,7 +48,7 @@ const { values } = parseArgs({
     quick: { type: 'boolean', default: false },
     only: { type: 'string' },
     seed: { type: 'string', default: '1' },
-    sf: { type: 'string', default: '1' },
+    sf: { type: 'string' },
     built: { type: 'boolean', default: false },
     local: { type: 'boolean', default: false },
     own: { type: 'boolean', default: false },
@@ -92,7 +92,7 @@ for (const signal of ['SIGINT', 'SIGTERM'] as const)
 
 await installTools();
 const sparkHome = await installSpark(version);
-const data = await installTpch(Number(values.sf));
+const data = await installTpch(Number(values.sf ?? (values.quick ? 0.1 : 1)));
 const whole = version === defaultSpark;
 const jars = `${sparkHome}/jars/*`;
 const jobs = await compile('java', version, jars);

@@ -1,4 +1,4 @@
-/** TPC-H at scale 1: every query answers what it answers on Spark's own shuffle, however it is cut and planned. */
+/** TPC-H: every query answers what it answers on Spark's own shuffle, however it is cut and planned. */
 
 import { type Group, query } from '../check.ts';
 import type { Conf } from '../driver.ts';
@@ -31,7 +31,7 @@ const other: Row[] = [
 
 export const queries: Group = {
   name: 'queries',
-  about: 'TPC-H at scale 1, adaptive or not, with 1, 16 and 200 partitions',
+  about: 'TPC-H, adaptive or not, with 1, 16 and 200 partitions',
   quick: true,
   everyVersion: true,
   async check({ settings, cluster, spark, step }) {

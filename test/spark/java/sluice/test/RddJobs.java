@@ -178,11 +178,36 @@ final class RddJobs {
     return large(context, 2, 40_000_000);
   }
 
-  /** A key whose order is not that of its hash, its text or its fields. */
-  record Version(int major, int minor) implements Comparable<Version>, Serializable {
+  /** A key whose order is not that of its hash, its text or its fields. No record: Spark's Kryo cannot make one. */
+  static final class Version implements Comparable<Version>, Serializable {
+    private int major;
+    private int minor;
+
+    private Version() {}
+
+    Version(int major, int minor) {
+      this.major = major;
+      this.minor = minor;
+    }
+
     @Override
     public int compareTo(Version other) {
       return major != other.major ? Integer.compare(other.major, major) : Integer.compare(minor, other.minor);
+    }
+
+    @Override
+    public boolean equals(Object other) {
+      return other instanceof Version that && compareTo(that) == 0;
+    }
+
+    @Override
+    public int hashCode() {
+      return 31 * major + minor;
+    }
+
+    @Override
+    public String toString() {
+      return major + "." + minor;
     }
   }
 
