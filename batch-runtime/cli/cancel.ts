@@ -1,5 +1,5 @@
 /** `sluice cancel JOB`: ends a job, whosever it is, and releases what it stores. */
-import { connect } from './status.ts';
+import { clusterFlags, connect } from './cluster.ts';
 import { readArgs, usage, type Verb } from './verb.ts';
 
 export const verb: Verb = {
@@ -11,22 +11,18 @@ use. What still runs of it fails with JOB_UNKNOWN or SHUFFLE_RELEASED. A job tha
 Example: sluice cancel 12 --cluster http://127.0.0.1:7070
 `,
   async run(args) {
-    const { values, positionals } = readArgs(args, { cluster: { type: 'string' }, 'token-file': { type: 'string' }, json: { type: 'boolean' } });
+    const { values, positionals } = readArgs(args, { ...clusterFlags, json: { type: 'boolean' } });
     const [text, ...more] = positionals;
     if (text === undefined || more.length > 0 || !/^[1-9]\d{0,9}$/.test(text) || Number(text) > 0xffffffff) {
       throw usage('cancel takes the number of one job, as `sluice jobs` shows it');
     }
     const job = Number(text);
-    const manager = await connect(values.cluster, values['token-file']);
-    try {
-      const open = (await manager.status({})).jobs.find((one) => one.job === job);
-      await manager.closeJob({ job });
-      if (values.json === true) process.stdout.write(`${JSON.stringify({ job, wasOpen: open !== undefined, shuffles: open?.shuffles ?? 0 })}\n`);
-      else if (open === undefined) process.stdout.write(`job ${job} had ended already\n`);
-      else process.stdout.write(`job ${job} (${open.name}) is cancelled, ${open.shuffles} shuffles are released\n`);
-      return 0;
-    } finally {
-      await manager.close();
-    }
+    await using manager = await connect(values);
+    const open = (await manager.status({})).jobs.find((one) => one.job === job);
+    await manager.closeJob({ job });
+    if (values.json === true) process.stdout.write(`${JSON.stringify({ job, wasOpen: open !== undefined, shuffles: open?.shuffles ?? 0 })}\n`);
+    else if (open === undefined) process.stdout.write(`job ${job} had ended already\n`);
+    else process.stdout.write(`job ${job} (${open.name}) is cancelled, ${open.shuffles} shuffles are released\n`);
+    return 0;
   },
 };

@@ -3,7 +3,7 @@ import { systemClock } from '#manager/process/clock.ts';
 import { sleep } from '#manager/process/retry.ts';
 import type { Answer } from '#manager/protocol/control.ts';
 import { SluiceError } from '#manager/protocol/errors.ts';
-import { connect } from './status.ts';
+import { clusterFlags, connect } from './cluster.ts';
 import { interruption, readArgs, usage, type Verb } from './verb.ts';
 
 type Worker = Answer<'status'>['workers'][number];
@@ -32,40 +32,35 @@ Example: sluice drain 10.0.0.7:7071 --wait
 `,
   async run(args) {
     const { values, positionals } = readArgs(args, {
-      cluster: { type: 'string' },
-      'token-file': { type: 'string' },
+      ...clusterFlags,
       json: { type: 'boolean' },
       wait: { type: 'boolean' },
     });
     const [text, ...more] = positionals;
     if (text === undefined || more.length > 0) throw usage('drain takes one worker: its id, the first digits of it, or host:port');
-    const manager = await connect(values.cluster, values['token-file']);
-    try {
-      const { worker } = workerNamed(text, (await manager.status({})).workers);
-      let { state }: { state: Worker['state'] } = await manager.drainWorker({ worker });
-      /** Streams that are open or can be read; null: it has not said so since it drains. */
-      let held: number | null = null;
-      const look = async (): Promise<void> => {
-        const now = (await manager.status({})).workers.find((one) => one.worker === worker);
-        state = now?.state ?? 'lost';
-        const { isDraining = 0, cells = 0, streams = 0 } = now?.load ?? {};
-        held = state === 'lost' || isDraining === 0 ? null : cells + streams;
-      };
+    await using manager = await connect(values);
+    const { worker } = workerNamed(text, (await manager.status({})).workers);
+    let { state }: { state: Worker['state'] } = await manager.drainWorker({ worker });
+    /** Streams that are open or can be read; null: it has not said so since it drains. */
+    let held: number | null = null;
+    const look = async (): Promise<void> => {
+      const now = (await manager.status({})).workers.find((one) => one.worker === worker);
+      state = now?.state ?? 'lost';
+      const { isDraining = 0, cells = 0, streams = 0 } = now?.load ?? {};
+      held = state === 'lost' || isDraining === 0 ? null : cells + streams;
+    };
+    await look();
+    const signal = interruption();
+    while (values.wait === true && state !== 'lost' && held !== 0) {
+      await sleep(systemClock, lookMs, signal).catch(() => {
+        throw new SluiceError('INTERRUPTED');
+      });
       await look();
-      const signal = interruption();
-      while (values.wait === true && state !== 'lost' && held !== 0) {
-        await sleep(systemClock, lookMs, signal).catch(() => {
-          throw new SluiceError('INTERRUPTED');
-        });
-        await look();
-      }
-      if (values.json === true) process.stdout.write(`${JSON.stringify({ worker, state, held })}\n`);
-      else if (state === 'lost') process.stdout.write(`worker ${worker} is gone: nothing is placed there\n`);
-      else if (held === 0) process.stdout.write(`worker ${worker} is draining and holds nothing: it can be stopped\n`);
-      else process.stdout.write(`worker ${worker} is draining: it stays readable until it is stopped\n`);
-      return 0;
-    } finally {
-      await manager.close();
     }
+    if (values.json === true) process.stdout.write(`${JSON.stringify({ worker, state, held })}\n`);
+    else if (state === 'lost') process.stdout.write(`worker ${worker} is gone: nothing is placed there\n`);
+    else if (held === 0) process.stdout.write(`worker ${worker} is draining and holds nothing: it can be stopped\n`);
+    else process.stdout.write(`worker ${worker} is draining: it stays readable until it is stopped\n`);
+    return 0;
   },
 };

@@ -1,5 +1,6 @@
 /** `sluice jobs`: what applications there are, what they store, and what they may. */
-import { connect, jobColumns, jobRow } from './status.ts';
+import { clusterFlags, connect } from './cluster.ts';
+import { jobColumns, jobRow } from './status.ts';
 import { table } from './table.ts';
 import { readArgs, type Verb } from './verb.ts';
 
@@ -12,16 +13,12 @@ minted by \`sluice token\`), their shuffles, what they store over all workers an
 Example: sluice jobs --cluster http://127.0.0.1:7070
 `,
   async run(args) {
-    const { values } = readArgs(args, { cluster: { type: 'string' }, 'token-file': { type: 'string' }, json: { type: 'boolean' } });
-    const manager = await connect(values.cluster, values['token-file']);
-    try {
-      const { jobs } = await manager.status({});
-      if (values.json === true) for (const job of jobs) process.stdout.write(`${JSON.stringify(job)}\n`);
-      else if (jobs.length === 0) process.stdout.write('no jobs\n');
-      else process.stdout.write(`${table(jobColumns, jobs.map(jobRow))}\n`);
-      return 0;
-    } finally {
-      await manager.close();
-    }
+    const { values } = readArgs(args, { ...clusterFlags, json: { type: 'boolean' } });
+    await using manager = await connect(values);
+    const { jobs } = await manager.status({});
+    if (values.json === true) for (const job of jobs) process.stdout.write(`${JSON.stringify(job)}\n`);
+    else if (jobs.length === 0) process.stdout.write('no jobs\n');
+    else process.stdout.write(`${table(jobColumns, jobs.map(jobRow))}\n`);
+    return 0;
   },
 };

@@ -1,9 +1,6 @@
 /** `sluice status`: workers, executors and jobs of a cluster. */
-import { connectManager } from '#manager/client.ts';
-import { systemClock, systemRandom } from '#manager/process/clock.ts';
 import type { Answer } from '#manager/protocol/control.ts';
-import { tokenSource } from '#manager/protocol/token.ts';
-import { credentialFor } from './credentials.ts';
+import { clusterFlags, connect } from './cluster.ts';
 import { size, table } from './table.ts';
 import { readArgs, type Verb } from './verb.ts';
 
@@ -23,12 +20,6 @@ export const jobRow = ({ job, name, url, expiresAt, shuffles, slots, storedBytes
   `${Math.round(ageMs / 1000)} s`,
 ];
 
-/** A client of the cluster that the flags name. @throws CLUSTER_UNREACHABLE, UNAUTHORIZED */
-export async function connect(cluster: string | undefined, tokenFile: string | undefined) {
-  const { url, token } = credentialFor(cluster, tokenFile);
-  return connectManager({ urls: url.split(','), token: tokenSource(token, () => systemClock.wall()), clock: systemClock, random: systemRandom });
-}
-
 export const verb: Verb = {
   help: `Usage: sluice status [--cluster URL] [--token-file FILE] [--json]
 
@@ -37,30 +28,26 @@ Shows the members and the jobs of a cluster; without --cluster, of the one that 
 Example: sluice status --cluster http://127.0.0.1:7070
 `,
   async run(args) {
-    const { values } = readArgs(args, { cluster: { type: 'string' }, 'token-file': { type: 'string' }, json: { type: 'boolean' } });
-    const manager = await connect(values.cluster, values['token-file']);
-    try {
-      const status = await manager.status({});
-      if (values.json === true) {
-        process.stdout.write(`${JSON.stringify(status)}\n`);
-        return 0;
-      }
-      const members = [
-        ...status.workers.map(({ worker, host, port, pid, state }) => ['worker', worker.slice(0, 8), `${host}:${port}`, String(pid), state]),
-        ...status.executors.map(({ executor, host, pid, slots, used }) => [
-          'executor',
-          executor.slice(0, 8),
-          host,
-          String(pid),
-          `${used} of ${slots} slots`,
-        ]),
-      ];
-      process.stdout.write(`cluster ${status.cluster}, term ${status.term}\n\n`);
-      process.stdout.write(`${table(['member', 'id', 'address', 'pid', 'state'], members)}\n`);
-      if (status.jobs.length > 0) process.stdout.write(`\n${table(jobColumns, status.jobs.map(jobRow))}\n`);
+    const { values } = readArgs(args, { ...clusterFlags, json: { type: 'boolean' } });
+    await using manager = await connect(values);
+    const status = await manager.status({});
+    if (values.json === true) {
+      process.stdout.write(`${JSON.stringify(status)}\n`);
       return 0;
-    } finally {
-      await manager.close();
     }
+    const members = [
+      ...status.workers.map(({ worker, host, port, pid, state }) => ['worker', worker.slice(0, 8), `${host}:${port}`, String(pid), state]),
+      ...status.executors.map(({ executor, host, pid, slots, used }) => [
+        'executor',
+        executor.slice(0, 8),
+        host,
+        String(pid),
+        `${used} of ${slots} slots`,
+      ]),
+    ];
+    process.stdout.write(`cluster ${status.cluster}, term ${status.term}\n\n`);
+    process.stdout.write(`${table(['member', 'id', 'address', 'pid', 'state'], members)}\n`);
+    if (status.jobs.length > 0) process.stdout.write(`\n${table(jobColumns, status.jobs.map(jobRow))}\n`);
+    return 0;
   },
 };

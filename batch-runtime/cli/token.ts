@@ -1,5 +1,5 @@
 /** `sluice token`: mints a job token for another engine, such as Spark. */
-import { connect } from './status.ts';
+import { clusterFlags, connect } from './cluster.ts';
 import { readArgs, usage, type Verb } from './verb.ts';
 
 const units: Readonly<Record<string, number>> = { s: 1_000, m: 60_000, h: 3_600_000, d: 86_400_000 };
@@ -18,15 +18,11 @@ Opens a job for another engine at the cluster and prints its token. Keep it like
 Example: SLUICE_TOKEN=$(sluice token --expires 24h)
 `,
   async run(args) {
-    const { values } = readArgs(args, { cluster: { type: 'string' }, 'token-file': { type: 'string' }, expires: { type: 'string', default: '24h' } });
+    const { values } = readArgs(args, { ...clusterFlags, expires: { type: 'string', default: '24h' } });
     const expiresMs = duration(values.expires);
-    const manager = await connect(values.cluster, values['token-file']);
-    try {
-      const { token } = await manager.mintToken({ name: 'token', expiresMs });
-      process.stdout.write(`${token}\n`);
-      return 0;
-    } finally {
-      await manager.close();
-    }
+    await using manager = await connect(values);
+    const { token } = await manager.mintToken({ name: 'token', expiresMs });
+    process.stdout.write(`${token}\n`);
+    return 0;
   },
 };

@@ -9,8 +9,8 @@ import { systemRandom } from '#manager/process/clock.ts';
 import { loadConfig } from '#manager/process/load-config.ts';
 import { readSecret } from '#manager/process/secret.ts';
 import { mint128 } from '#manager/protocol/ids.ts';
+import { connect } from '#runtime/cli/cluster.ts';
 import { leaveCredential } from '#runtime/cli/credentials.ts';
-import { connect } from '#runtime/cli/status.ts';
 import { sluice } from './captured.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'sluice-test-'));
@@ -21,7 +21,7 @@ before(async () => {
   const { config } = loadConfig(ManagerConfig, 'SLUICE_TEST', { flags: { port: 0, dataDir: folder, logLevel: 'silent' } });
   manager = await startManager(config, '0.0.0');
   leaveCredential({ url: manager.url, secret: readSecret(manager.secretFile) });
-  const client = await connect(undefined, undefined);
+  const client = await connect({});
   const [executor, incarnation] = [mint128(systemRandom), mint128(systemRandom)];
   await client.registerExecutor({ executor, incarnation, host: 'here', pid: 42, slots: 3, protocol: 0 });
   await client.openJob({ name: 'a-job', url: 'http://127.0.0.1:1', slots: 2 });
