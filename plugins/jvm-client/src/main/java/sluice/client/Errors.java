@@ -35,7 +35,6 @@ final class Errors {
     row("SHUFFLE_UNKNOWN", Remedy.FAIL, 10, "Shuffle {shuffle} is unknown to this cluster");
     row("SHUFFLE_RELEASED", Remedy.FAIL, 11, "Shuffle {shuffle} has been released");
     row("LEDGER_UNAVAILABLE", Remedy.RETRY, 12, "The manager cannot be reached for the ledger: {what}");
-    row("QUOTA_EXCEEDED", Remedy.FAIL, 14, "The quota is exceeded: {what}; let the job release shuffles, cancel it, or raise jobQuotaBytes of the manager");
     row(
         "QUOTA_EXCEEDED",
         Remedy.FAIL,

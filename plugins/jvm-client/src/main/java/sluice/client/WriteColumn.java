@@ -77,7 +77,7 @@ final class WriteColumn {
   void seal(int partition, int length, int ofRecords, int codec, int tag, int rawLength) {
     int place = partition - location.partitionFrom();
     sum +=
-        Block.sealInPlace(
+        Block.seal(
             frame.bytes, frame.length, Block.DATA, codec, 0, tag, length, rawLength, layout.shuffle(), partition, map, attempt, 0,
             counts[place]++, ofRecords);
     frame.length += Block.bytes(length);
@@ -102,7 +102,7 @@ final class WriteColumn {
     frame.manifestAt = frame.length;
     System.arraycopy(payload, 0, frame.bytes, frame.length + Block.HEADER_BYTES, payload.length);
     manifestHash =
-        Block.sealInPlace(
+        Block.seal(
             frame.bytes, frame.length, Block.MANIFEST, 0, 0, 0, payload.length, payload.length, layout.shuffle(), location.partitionFrom(),
             map, attempt, 0, 0, 0);
     frame.length += Block.bytes(payload.length);

@@ -6,8 +6,7 @@ import java.nio.ByteOrder;
 
 /**
  * The block of docs/PROTOCOL.md: a header of 64 bytes, the payload, zeros up to a multiple of 8. Numbers drawn as u32
- * are ints to be read as unsigned, those drawn as u64 longs. `sealInPlace` and `check` make no objects; `seal` and `verify`
- * are the same in terms of a header as a value.
+ * are ints to be read as unsigned, those drawn as u64 longs. Blocks are made and checked where they lie, without objects.
  */
 public final class Block {
   public static final int HEADER_BYTES = 64;
@@ -22,41 +21,18 @@ public final class Block {
 
   private Block() {}
 
-  /** What the writer states; magic, version and hashes are made from it. */
-  public record Header(
-      int kind, int codec, int flags, int tag, int payloadLength, int rawLength, long shuffle,
-      int partition, int map, int attempt, int section, int sequence, int records) {}
-
   public enum Fault { HEADER, PAYLOAD, FORMAT, TRUNCATED }
-
-  /** What stands at a place: a whole block, or why it is none. */
-  public sealed interface Read permits Whole, Corrupt {}
-
-  /** payloadAt is where the payload begins in the bytes that were read; bytes is the stored length. */
-  public record Whole(Header header, long payloadHash, long headerHash, int payloadAt, int bytes) implements Read {}
-
-  public record Corrupt(Fault fault) implements Read {}
 
   /** Stored bytes of a block with this payload. */
   public static int bytes(int payloadLength) {
     return HEADER_BYTES + (payloadLength + 7 & ~7);
   }
 
-  /** Writes a sealed block at into[at..] and answers its stored bytes. */
-  public static int seal(byte[] into, int at, Header header, byte[] payload, int payloadAt) {
-    int length = header.payloadLength;
-    if (length < 0 || length > MAX_PAYLOAD_BYTES) throw new IllegalArgumentException("a payload of " + length + " bytes");
-    System.arraycopy(payload, payloadAt, into, at + HEADER_BYTES, length);
-    sealInPlace(
-        into, at, header.kind, header.codec, header.flags, header.tag, length, header.rawLength, header.shuffle, header.partition,
-        header.map, header.attempt, header.section, header.sequence, header.records);
-    return bytes(length);
-  }
-
   /** Makes a block of the payload that stands at into[at + 64 .. at + 64 + length), with room for its padding. Answers the header's hash. */
-  public static long sealInPlace(
+  public static long seal(
       byte[] into, int at, int kind, int codec, int flags, int tag, int length, int rawLength, long shuffle, int partition, int map,
       int attempt, int section, int sequence, int records) {
+    if (length < 0 || length > MAX_PAYLOAD_BYTES) throw new IllegalArgumentException("a payload of " + length + " bytes");
     int from = at + HEADER_BYTES;
     int end = at + bytes(length);
     for (int i = from + length; i < end; i++) into[i] = 0;
@@ -89,7 +65,7 @@ public final class Block {
     if (limit - at < bytes(length)) return Fault.TRUNCATED;
     int from = at + HEADER_BYTES;
     int end = at + bytes(length);
-    if (XxHash64.hash(bytes, from, end) != (long) LONG.get(bytes, at + 48)) return Fault.PAYLOAD;
+    if (XxHash64.hash(bytes, from, end) != payloadHash(bytes, at)) return Fault.PAYLOAD;
     for (int i = from + length; i < end; i++) if (bytes[i] != 0) return Fault.FORMAT;
     return null;
   }
@@ -146,19 +122,11 @@ public final class Block {
     return (int) INT.get(bytes, at + 44);
   }
 
-  public static long headerHash(byte[] bytes, int at) {
-    return (long) LONG.get(bytes, at + 56);
+  public static long payloadHash(byte[] bytes, int at) {
+    return (long) LONG.get(bytes, at + 48);
   }
 
-  /** As `check`, with what the block says. */
-  public static Read verify(byte[] bytes, int at, int limit) {
-    Fault fault = check(bytes, at, limit);
-    if (fault != null) return new Corrupt(fault);
-    int length = payloadLength(bytes, at);
-    Header header =
-        new Header(
-            kind(bytes, at), codec(bytes, at), flags(bytes, at), tag(bytes, at), length, rawLength(bytes, at), shuffle(bytes, at),
-            partition(bytes, at), map(bytes, at), attempt(bytes, at), section(bytes, at), sequence(bytes, at), records(bytes, at));
-    return new Whole(header, (long) LONG.get(bytes, at + 48), headerHash(bytes, at), at + HEADER_BYTES, bytes(length));
+  public static long headerHash(byte[] bytes, int at) {
+    return (long) LONG.get(bytes, at + 56);
   }
 }

@@ -9,6 +9,7 @@ import java.io.PrintStream;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.Arrays;
 import java.util.HexFormat;
 import java.util.StringJoiner;
 
@@ -42,15 +43,25 @@ public final class Exchange {
   }
 
   private static byte[] block(byte[] bytes, PrintStream lines, boolean manifest) throws CorruptException {
-    if (!(Block.verify(bytes, 0, bytes.length) instanceof Block.Whole whole) || whole.bytes() != bytes.length) {
-      throw new CorruptException("not one whole block: " + Block.verify(bytes, 0, bytes.length));
-    }
-    Block.Header h = whole.header();
-    byte[] payload = new byte[h.payloadLength()];
-    System.arraycopy(bytes, whole.payloadAt(), payload, 0, payload.length);
+    Block.Fault fault = Block.check(bytes, 0, bytes.length);
+    int length = Block.payloadLength(bytes, 0);
+    if (fault != null || Block.bytes(length) != bytes.length) throw new CorruptException("not one whole block: " + fault);
+    int kind = Block.kind(bytes, 0);
+    int codec = Block.codec(bytes, 0);
+    int flags = Block.flags(bytes, 0);
+    int tag = Block.tag(bytes, 0);
+    int rawLength = Block.rawLength(bytes, 0);
+    long shuffle = Block.shuffle(bytes, 0);
+    int partition = Block.partition(bytes, 0);
+    int map = Block.map(bytes, 0);
+    int attempt = Block.attempt(bytes, 0);
+    int section = Block.section(bytes, 0);
+    int sequence = Block.sequence(bytes, 0);
+    int records = Block.records(bytes, 0);
+    byte[] payload = Arrays.copyOfRange(bytes, Block.HEADER_BYTES, Block.HEADER_BYTES + length);
     lines.print(
-        join("block", h.kind(), h.codec(), h.flags(), h.tag(), u(h.payloadLength()), u(h.rawLength()), u(h.shuffle()), u(h.partition()),
-            u(h.map()), u(h.attempt()), u(h.section()), u(h.sequence()), u(h.records()), u(whole.payloadHash()), u(whole.headerHash())));
+        join("block", kind, codec, flags, tag, u(length), u(rawLength), u(shuffle), u(partition), u(map), u(attempt), u(section), u(sequence),
+            u(records), u(Block.payloadHash(bytes, 0)), u(Block.headerHash(bytes, 0))));
     if (manifest) {
       Manifest m = Manifest.decode(payload);
       StringJoiner counts = new StringJoiner(",");
@@ -64,7 +75,8 @@ public final class Exchange {
     }
     lines.print('\n');
     byte[] again = new byte[Block.bytes(payload.length)];
-    Block.seal(again, 0, h, payload, 0);
+    System.arraycopy(payload, 0, again, Block.HEADER_BYTES, payload.length);
+    Block.seal(again, 0, kind, codec, flags, tag, payload.length, rawLength, shuffle, partition, map, attempt, section, sequence, records);
     return again;
   }
 
@@ -108,8 +120,8 @@ public final class Exchange {
   }
 
   private static byte[] damagedBlock(byte[] bytes, PrintStream lines) {
-    Block.Read read = Block.verify(bytes, 0, bytes.length);
-    lines.print((read instanceof Block.Corrupt corrupt ? corrupt.fault().toString().toLowerCase(java.util.Locale.ROOT) : "whole") + "\n");
+    Block.Fault fault = Block.check(bytes, 0, bytes.length);
+    lines.print((fault == null ? "whole" : fault.toString().toLowerCase(java.util.Locale.ROOT)) + "\n");
     return bytes;
   }
 
