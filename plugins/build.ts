@@ -1,7 +1,8 @@
 /**
  * Makes plugins/spark/target/sluice-spark.jar: the client and the Spark plug-in in one jar. With Maven, whose repository is .cache/m2; or,
- * where SPARK_HOME is set, with the JDK alone against the jars of that Spark. With `--check-versions` it then compiles the plug-in against the jars of every Spark version that is installed under .cache/spark and compares
- * what comes out: where the instructions are the same for all, one jar links with all.
+ * where SPARK_HOME is set, with the JDK alone against the jars of that Spark. With `--check-versions` it then compiles the plug-in against the
+ * jars of every Spark version that is installed under .cache/spark and compares what comes out: where the instructions are the same for all,
+ * one jar links with all.
  *
  *   npm run build:plugins [-- --check-versions[=4.0.2,4.3.0]]
  */

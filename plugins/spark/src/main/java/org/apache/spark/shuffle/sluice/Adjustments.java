@@ -44,10 +44,8 @@ final class Adjustments {
     if (PARTIAL_RETRY == null) return;
     try {
       if (!(boolean) PARTIAL_RETRY.invoke(dependency)) return;
-    } catch (RuntimeException | Error e) {
-      throw e;
     } catch (Throwable e) {
-      throw new IllegalStateException(e);
+      throw Thrown.unchecked(e);
     }
     if (dependency.rdd().outputDeterministicLevel().equals(DeterministicLevel.INDETERMINATE())) {
       throw new IllegalStateException(CHECKSUM + "enableFullRetryOnMismatch must be false for a stage whose output is not the same each time: set it so, or do not set it");

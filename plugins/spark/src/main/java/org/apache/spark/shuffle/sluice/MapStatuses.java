@@ -23,10 +23,8 @@ final class MapStatuses {
   static MapStatus of(long[] lengths, long mapId) {
     try {
       return (MapStatus) APPLY.invokeExact(PLACE, lengths, mapId);
-    } catch (RuntimeException | Error e) {
-      throw e;
     } catch (Throwable e) {
-      throw new IllegalStateException(e);
+      throw Thrown.unchecked(e);
     }
   }
 

@@ -23,10 +23,8 @@ final class Sorters {
       TaskContext task, Option<Aggregator<K, V, C>> aggregator, Option<Partitioner> partitioner, Option<Ordering<K>> ordering, Serializer serializer) {
     try {
       return (ExternalSorter<K, V, C>) MAKE.invoke(task, aggregator, partitioner, ordering, serializer);
-    } catch (RuntimeException | Error e) {
-      throw e;
     } catch (Throwable e) {
-      throw new IllegalStateException(e);
+      throw Thrown.unchecked(e);
     }
   }
 
