@@ -3,7 +3,7 @@
  * local-cluster mode stays alive, and all three do the same piece of work one right after the other, in changing order. Run
  * as `npm run bench -- spark`. The exit code says whether all answers were equal, never who was faster.
  */
-import { mkdirSync, mkdtempSync, readdirSync, rmSync, statSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -11,7 +11,9 @@ import { fileURLToPath } from 'node:url';
 import { SluiceError } from '#manager/protocol/errors.ts';
 import { MiB } from '#manager/protocol/ids.ts';
 import { type EmbeddedCluster, startEmbedded } from '#runtime/embedded.ts';
+import { pluginJar as jar } from '../plugins/build.ts';
 import { defaultSpark, installSpark, installTools, installTpch, run as runTool } from '../test/spark/install.ts';
+import { queriesFile } from '../test/spark/jobs-jar.ts';
 import { type Finding, type Flags, runProgram } from './harness.ts';
 import { type Application, cpuSecondsOf, type Done, peakMegabytesOf, startApplication, type Work } from './spark/application.ts';
 import { median, orderOf, overNative, type Pair, queryFigures, summed, type Variant, variants, worst } from './spark/figures.ts';
@@ -23,7 +25,6 @@ const flagTable = {
   only: { default: '', sentence: 'W1 (pure shuffle of 2 GB), W2 (TPC-H) or W3 (tiny shuffles); empty: all' },
   spark: { default: defaultSpark, sentence: 'version of Spark' },
   minutes: { default: 24, sentence: 'no further pair is begun that would end after this; 0: no bound' },
-  set: { default: '', sentence: 'settings of Spark for the Sluice side only: K=V,K=V' },
 } as const;
 
 const ratios = ['tpchOverNative', 'worstQueryOverNative', 'worstQueryNoise', 'tinyOverNative', 'pureOverNative', 'sparkCpuOverNative'];
@@ -31,9 +32,11 @@ const noises = ['tpchNoise', 'tinyNoise', 'pureNoise', 'sparkCpuNoise'];
 const keys = [...ratios, 'workerCpuPerGB', 'workerRssMB', ...noises, 'worstQuery', 'equal', 'pairs', 'sf', 'partitions', 'spark'];
 
 const root = fileURLToPath(new URL('..', import.meta.url));
-const jar = join(root, 'plugins/spark/target/sluice-spark.jar');
 const arenaBytes = 128 * MiB;
-const queries = 22;
+/** The 22 of TPC-H: what stands behind each line `-- N name`. */
+const statements = readFileSync(queriesFile, 'utf8')
+  .split(/^-- \d+ .*$/m)
+  .slice(1);
 /** Two executors of one core. Three applications have to fit into the memory of a small machine, so they do not get all of their workers'. */
 const clusterConf = { 'spark.master': 'local-cluster[2,1,3072]', 'spark.executor.memory': '2g' };
 const pureWork: Work = { do: 'pure', rows: 16_000_000, maps: 32, partitions: 64 };
@@ -78,7 +81,7 @@ async function measure(flags: Settings, signal: AbortSignal): Promise<Finding> {
   const startedAt = performance.now();
   await installTools();
   const [home, data] = [await installSpark(flags.spark), await installTpch(flags.sf)];
-  if (!flags.set.includes('spark.jars=')) await buildPlugin();
+  await buildPlugin();
   goOn(signal);
   const folder = mkdtempSync(join(tmpdir(), 'sluice-bench-spark-'));
   const applications = new Set<Application>();
@@ -108,13 +111,12 @@ async function measure(flags: Settings, signal: AbortSignal): Promise<Finding> {
   }
 }
 
-function check({ sf, pairs, partitions, only, set }: Settings): void {
+function check({ sf, pairs, partitions, only }: Settings): void {
   const usage = (what: string): SluiceError => new SluiceError('USAGE', { what });
   if (!(Number.isInteger(sf) && sf >= 1)) throw usage('--sf is a whole number from 1');
   if (!(Number.isInteger(pairs) && pairs >= 1)) throw usage('--pairs is a whole number from 1');
   if (!(Number.isInteger(partitions) && partitions >= 1)) throw usage('--partitions is a whole number from 1');
   if (!['', 'W1', 'W2', 'W3'].includes(only)) throw usage('--only is W1, W2 or W3');
-  if (set.split(',').some((one) => one !== '' && !one.includes('='))) throw usage('--set is K=V,K=V');
 }
 
 /** Makes the jar when it is not there, or older than what it is made of. */
@@ -177,7 +179,6 @@ async function withApplications<T>(
     'spark.jars': jar,
     'spark.shuffle.manager': 'org.apache.spark.shuffle.sluice.SluiceShuffleManager',
     'spark.sluice.manager.url': cluster.url,
-    ...Object.fromEntries(flags.set.split(',').flatMap((one) => (one === '' ? [] : [one.split(/=(.*)/s).slice(0, 2) as [string, string]]))),
   };
   goOn(bench.signal);
   say(`${part}: starting Spark ${flags.spark} three times`);
@@ -278,7 +279,8 @@ async function tpchRounds(bench: Bench, all: Applications) {
     const from = performance.now();
     const [cpuBefore, bytesBefore] = [workersCpuSeconds(bench), await all.sluice.written()];
     const done: Pair[] = [];
-    for (let number = 1; number <= queries; number++) done.push(await onAll(bench, all, n + number, `query ${number}`, { do: 'query', number }));
+    for (let number = 1; number <= statements.length; number++)
+      done.push(await onAll(bench, all, n + number, `query ${number}`, { do: 'query', sql: statements[number - 1]! }));
     say(`W2 ${n}: ${seconds(summed(done))}${uncounted(n)}`);
     await settleAll(all);
     lastMs = performance.now() - from;

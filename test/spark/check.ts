@@ -19,8 +19,6 @@ export interface Settings {
   readonly quick: boolean;
   /** Spark's own shuffle instead of Sluice: whether the job programs are right. */
   readonly own: boolean;
-  /** One process, no executors. */
-  readonly local: boolean;
   readonly only: readonly string[];
   readonly seed: number;
   readonly sparkHome: string;
@@ -137,7 +135,7 @@ export class Runner {
   }
 
   async #spark(cluster: Cluster, conf: Conf): Promise<Session> {
-    const all: Conf = { ...(this.settings.own ? {} : sluiceConf(cluster)), ...(this.settings.local ? { 'spark.master': 'local[2]' } : {}), ...conf };
+    const all: Conf = { ...(this.settings.own ? {} : sluiceConf(cluster)), ...conf };
     const key = JSON.stringify(all);
     if (this.#open?.key === key) return this.#open.session;
     await this.#close();

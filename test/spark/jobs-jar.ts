@@ -1,6 +1,6 @@
 /**
  * Compiles the job programs of java/ against the jars of one Spark and keeps the jar under .cache, named by what it was made of.
- * Also knows the plug-in's jar, and says how to make it.
+ * Also knows where the statements of TPC-H lie.
  */
 import { createHash } from 'node:crypto';
 import { existsSync, globSync, mkdirSync, mkdtempSync, readFileSync, renameSync, rmSync } from 'node:fs';
@@ -10,7 +10,6 @@ import { cache, run } from './install.ts';
 
 const here = fileURLToPath(new URL('.', import.meta.url));
 export const queriesFile = join(here, 'tpch.sql');
-export const pluginJar = fileURLToPath(new URL('../../plugins/spark/target/sluice-spark.jar', import.meta.url));
 
 const sources = (folder: string): string[] => globSync(`${folder}/**/*.java`, { cwd: here }).sort();
 

@@ -6,6 +6,7 @@ import { copyFileSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
+import { pluginJar } from '../../plugins/build.ts';
 import { openAnswers } from './answers.ts';
 import { type Group, Runner, type Settings } from './check.ts';
 import { adaptive } from './checks/adaptive.ts';
@@ -20,7 +21,7 @@ import { readme } from './checks/readme.ts';
 import { recovery } from './checks/recovery.ts';
 import { suite } from './checks/suite.ts';
 import { defaultSpark, installSpark, installSuite, installTools, installTpch, run, sparkVersions } from './install.ts';
-import { compile, pluginJar } from './jobs-jar.ts';
+import { compile } from './jobs-jar.ts';
 import { endAll } from './processes.ts';
 
 const groups: readonly Group[] = [jar, queries, adaptive, movements, metrics, python, recovery, faults, suite, kills, readme];
@@ -34,7 +35,6 @@ Spark, TPC-H data and Maven's jars are fetched once and kept under .cache/.
   --quick       what continuous integration runs
   --only NAME   a group, or checks whose name begins so (${groups.map(({ name }) => name).join(', ')})
   --seed N      of the random kills
-  --local       one process instead of two executors: quicker, proves less
   --sf N        scale of the TPC-H data (1; quick: 0.1)
   --built       the plug-in as it lies in plugins/spark/target, not built again
   --own         Spark's own shuffle in place of Sluice: are the job programs right?
@@ -50,7 +50,6 @@ const { values } = parseArgs({
     seed: { type: 'string', default: '1' },
     sf: { type: 'string' },
     built: { type: 'boolean', default: false },
-    local: { type: 'boolean', default: false },
     own: { type: 'boolean', default: false },
     help: { type: 'boolean', short: 'h', default: false },
   },
@@ -110,7 +109,6 @@ const settings: Settings = {
   whole,
   quick: values.quick,
   own: values.own,
-  local: values.local,
   only,
   seed: Number(values.seed),
   sparkHome,
