@@ -92,6 +92,7 @@ export const faults: Group = {
       assert.equal(said, '0 stage attempts again', 'with a replica nothing needs to be done again');
       return said;
     });
+    if (settings.quick) return;
     await step('manager-restarted-while-maps-write', () =>
       survives(bench, { workers: 2 }, {}, 'map', async ({ manager, settled }) => {
         await manager.kill('SIGKILL');
@@ -130,8 +131,6 @@ export const faults: Group = {
       // A wrong token is no absence of a manager: there is nothing to fall back from.
       await alone.kill();
     });
-    if (settings.quick) return;
-
     await step('worker-killed-while-maps-write-with-replicas', () => survives(bench, { workers: 3 }, { 'spark.sluice.replicas': '2' }, 'map', kill));
     await step('worker-killed-after-some-was-sent', () =>
       survives(bench, { workers: 2 }, { 'spark.shuffle.spill.numElementsForceSpillThreshold': '2000' }, 'map', kill, { mapAt: '15000' }),

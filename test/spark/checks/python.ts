@@ -12,7 +12,7 @@ const program = fileURLToPath(new URL('../python/program.py', import.meta.url));
 export const python: Group = {
   name: 'python',
   about: 'PySpark by spark-submit, with the token in SLUICE_TOKEN',
-  quick: true,
+  quick: false,
   everyVersion: false,
   async check({ settings, cluster, step }) {
     if (settings.own || needsClassPath(settings.version)) return;

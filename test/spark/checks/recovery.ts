@@ -26,32 +26,6 @@ export const recovery: Group = {
       const { answer } = await settings.answers.of(job, options);
       assert.equal(result.answer, answer, `${job} differs from Spark's own shuffle`);
     };
-    const workers = await cluster({ workers: 2 });
-
-    await step('speculation', async () => {
-      const standalone = await startStandalone(settings.sparkHome, join(settings.folder, 'standalone'));
-      const session = await spark(workers, {
-        'spark.master': standalone.url,
-        'spark.speculation': 'true',
-        'spark.speculation.interval': '50ms',
-        'spark.speculation.quantile': '0.5',
-        'spark.speculation.multiplier': '1.1',
-        'spark.speculation.minTaskRuntime': '100ms',
-      });
-      const at = gates();
-      const running = session.run('speculative', { gates: at.folder });
-      await at.reached('attempt-0');
-      await at.reached('attempt-1');
-      // Both have sent all of their records; both go on to their end together.
-      at.open('attempt-0');
-      at.open('attempt-1');
-      const result = await running;
-      await same(result, 'speculative', {});
-      assert.ok(total(result.stages, 'speculative') > 0, 'no attempt was speculative');
-      await session.driver.close();
-      await standalone.close();
-    });
-
     await step('lost-between-stages', async () => {
       // Enough cells for a grid of two map groups by two slices: whoever dies held half of the maps.
       const own = await cluster({ workers: 4 });
@@ -88,6 +62,33 @@ export const recovery: Group = {
       const opened = (await own.metric('sluice_manager_runs_total')) - runs;
       assert.ok(opened >= 1, 'no new run was opened');
       return `${opened} new runs, ${retries(result.stages).length} stage attempts again`;
+    });
+
+    if (settings.quick) return;
+    const workers = await cluster({ workers: 2 });
+
+    await step('speculation', async () => {
+      const standalone = await startStandalone(settings.sparkHome, join(settings.folder, 'standalone'));
+      const session = await spark(workers, {
+        'spark.master': standalone.url,
+        'spark.speculation': 'true',
+        'spark.speculation.interval': '50ms',
+        'spark.speculation.quantile': '0.5',
+        'spark.speculation.multiplier': '1.1',
+        'spark.speculation.minTaskRuntime': '100ms',
+      });
+      const at = gates();
+      const running = session.run('speculative', { gates: at.folder });
+      await at.reached('attempt-0');
+      await at.reached('attempt-1');
+      // Both have sent all of their records; both go on to their end together.
+      at.open('attempt-0');
+      at.open('attempt-1');
+      const result = await running;
+      await same(result, 'speculative', {});
+      assert.ok(total(result.stages, 'speculative') > 0, 'no attempt was speculative');
+      await session.driver.close();
+      await standalone.close();
     });
 
     await step('executor-killed-after-its-maps', async () => {
@@ -144,7 +145,6 @@ export const recovery: Group = {
       assert.equal(retries(second.stages).length, 0);
     });
 
-    if (settings.quick) return;
     await step('executors-decommissioned-mid-stage', async () => {
       const session = await spark(workers, { 'spark.decommission.enabled': 'true', 'spark.storage.decommission.enabled': 'true' });
       const at = gates();

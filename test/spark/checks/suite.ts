@@ -12,6 +12,7 @@ const excluded: Readonly<Record<string, string>> = {
   'shuffle with different compression settings (SPARK-3426)': 'asserts that the block manager has files on the local disk after a shuffle',
   '[SPARK-4085] rerun map stage if reduce stage cannot find its local shuffle file': 'deletes data and index files of the local disk by name',
   'cannot find its local shuffle file if no execution of the stage and rerun shuffle': 'asserts that data and index files are on the local disk',
+  'SPARK-36206: shuffle checksum detect disk corruption': 'corrupts a byte of the data file on the local disk, and expects the reader to notice',
 };
 const opens = [
   'java.lang',
@@ -33,7 +34,7 @@ const opens = [
 export const suite: Group = {
   name: 'suite',
   about: "Spark's own ShuffleSuite on our manager",
-  quick: true,
+  quick: false,
   everyVersion: false,
   async check({ settings, cluster, step }) {
     const { suite: jars, sparkHome, version, plugin } = settings;
