@@ -195,18 +195,23 @@ interface Dependency {
   /** Without what it needs itself. */
   readonly alone?: boolean;
 }
-function pom(dependencies: readonly Dependency[]): string {
+function pom(dependencies: readonly Dependency[], parent: Dependency | null): string {
+  const managed =
+    parent === null
+      ? ''
+      : `<dependencyManagement><dependencies><dependency><groupId>${parent.group}</groupId><artifactId>${parent.name}</artifactId><version>${parent.version}</version><type>pom</type><scope>import</scope></dependency></dependencies></dependencyManagement>`;
   const rows = dependencies.map(
     ({ group, name, version, classifier, alone }) =>
       `<dependency><groupId>${group}</groupId><artifactId>${name}</artifactId><version>${version}</version>${
         classifier === undefined ? '' : `<classifier>${classifier}</classifier>`
       }${alone === true ? '<exclusions><exclusion><groupId>*</groupId><artifactId>*</artifactId></exclusion></exclusions>' : ''}</dependency>`,
   );
-  return `<project xmlns="http://maven.apache.org/POM/4.0.0"><modelVersion>4.0.0</modelVersion><groupId>sluice</groupId><artifactId>jars</artifactId><version>1</version><packaging>pom</packaging><dependencies>${rows.join('')}</dependencies></project>`;
+  return `<project xmlns="http://maven.apache.org/POM/4.0.0"><modelVersion>4.0.0</modelVersion><groupId>sluice</groupId><artifactId>jars</artifactId><version>1</version><packaging>pom</packaging>${managed}<dependencies>${rows.join('')}</dependencies></project>`;
 }
-async function copyJars(folder: string, jars: string, dependencies: readonly Dependency[]): Promise<void> {
+/** @param parent  whose versions hold for what is not named */
+async function copyJars(folder: string, jars: string, dependencies: readonly Dependency[], parent: Dependency | null = null): Promise<void> {
   const file = join(folder, 'pom.xml');
-  writeFileSync(file, pom(dependencies));
+  writeFileSync(file, pom(dependencies, parent));
   await maven('-f', file, mavenCopy, `-DoutputDirectory=${jars}`, '-DincludeScope=runtime');
   rmSync(file);
 }
@@ -221,6 +226,7 @@ function installFromMaven(version: string, release: string, scala: string): Prom
       folder,
       join(folder, 'jars'),
       ['core', 'sql'].map((part) => ({ group, name: `spark-${part}_${scala}`, version: release })),
+      { group, name: `spark-parent_${scala}`, version: release },
     );
     await run('cp', ['-r', join(other, 'bin'), join(other, 'python'), join(other, 'RELEASE'), folder], { quiet: true });
   });
