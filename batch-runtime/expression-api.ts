@@ -413,14 +413,20 @@ const choice = (branches: readonly (readonly [Built, unknown])[]) => ({
 type DeclaredValues<A extends readonly Declared<unknown>[]> = { [I in keyof A]: A[I] extends Declared<infer T> ? T : never };
 type Given<T extends readonly unknown[]> = { [I in keyof T]: T[I] | Expr<T[I]> };
 
+interface UdfOptions {
+  /** False: the same arguments may give something else another time (random numbers, a clock). What is lost of such a table is made anew as a whole. */
+  readonly deterministic?: boolean;
+}
+
 /**
- * A function over values, called once per row: the slow way, and marked as such in `--explain`. It sees only its arguments, which
- * it should depend on alone. What it returns is checked against the declared type. @throws FUNCTION_THREW, ROW_TYPE at run time
+ * A function over values, called once per row: the slow way, and marked as such in `--explain`. It sees only its arguments, and
+ * depends on them alone or says that it does not. What it returns is checked against the declared type. @throws FUNCTION_THREW, ROW_TYPE at run time
  */
 export function udf<const A extends readonly Declared<unknown>[], T>(
   argumentTypes: A,
   result: Declared<T>,
   run: (...values: DeclaredValues<A>) => NoInfer<T>,
+  options: UdfOptions = {},
 ): (...given: Given<DeclaredValues<A>>) => ExprOf<T> {
   const field = (declared: Declared<unknown>) => ({ type: declared.type, nullable: declared.isNullable });
   const defined: Definition = { argumentTypes: argumentTypes.map(field), result: field(result), run: run as UserFunction['run'] };
@@ -432,7 +438,9 @@ export function udf<const A extends readonly Declared<unknown>[], T>(
         refuse(`argument ${i + 1} of a function is ${typeText({ type, nullable })}, not ${typeText(part.node)}`);
       return part;
     });
-    const node: Expression & UdfNode = { op: 'udf', slot: -1, args: parts.map((part) => part.node), ...defined.result, [definition]: defined };
+    const args = parts.map((part) => part.node);
+    const varies = options.deterministic === false ? ({ deterministic: false } as const) : {};
+    const node: Expression & UdfNode = { op: 'udf', slot: -1, args, ...varies, ...defined.result, [definition]: defined };
     return new Built(node, parts.find((part) => part.unused !== null)?.unused ?? null, parts);
   }) as unknown as (...given: Given<DeclaredValues<A>>) => ExprOf<T>;
 }

@@ -3,6 +3,7 @@
  * submit.ts's, which is loaded only when something is run: executors load this file too, with every job module.
  */
 import type { TProperties } from 'typebox';
+import type { Level } from '#manager/protocol/control.ts';
 import type { Batch, Schema } from './batch/batch.ts';
 import type { Job } from './job.ts';
 import type { JobEvent, JobReport } from './schedule/events.ts';
@@ -18,6 +19,10 @@ export interface RunOptions {
   /** Of the embedded cluster. Default 2 and 2. */
   readonly executors?: number;
   readonly workers?: number;
+  /** Workers that keep each block of a remote shuffle. Default 1; with 2, a lost worker costs no task that had ended. */
+  readonly replicas?: number;
+  /** What a finished task's output in a remote shuffle survives. Default received: it is made again when its worker dies soon after. */
+  readonly level?: Level;
   /** Partitions of each exchange; by default from the size of the input. */
   readonly partitions?: number;
   /** Shuffle memory of the memory driver. Default 512 MiB. */

@@ -93,6 +93,7 @@ export async function submit<P extends TProperties, R>(job: Job<P, R>, options: 
   coordinator.start(world);
   beat = setInterval(() => {
     coordinator.checkSilence();
+    coordinator.checkStragglers();
     coordinator.progress();
   }, progressEveryMs);
   published = (async () => {
@@ -144,29 +145,35 @@ export async function submit<P extends TProperties, R>(job: Job<P, R>, options: 
 const holdBackBytes = 32 * 1024 * 1024;
 
 async function* resultBatches(coordinator: Coordinator, driver: ShuffleDriver): AsyncGenerator<Batch> {
-  const result = coordinator.result;
-  if (result === null) return;
-  const { handle, edge } = result;
-  for (let partition = 0; partition < handle.partitions; partition++) {
-    for (let given = false; ; ) {
-      const held: Batch[] = [];
-      let bytes = 0;
-      try {
-        const range = { partitionFrom: partition, partitionTo: partition + 1, mapFrom: 0, mapTo: handle.maps, ordered: true };
-        for await (const batch of readBatches(driver.createReader(handle, range), edge.schema)) {
-          held.push(batch);
-          bytes += batch.columns.reduce((sum, { data }) => sum + data.byteLength, 0);
-          if (bytes < holdBackBytes) continue;
-          given = true;
-          yield* held.splice(0);
-        }
-        yield* held;
-        break;
-      } catch (thrown) {
-        const error = asSluiceError(thrown);
-        if (error.remedy !== 'recompute' || given) throw error;
-        await coordinator.mendResult(error);
+  let run: string | null = null;
+  let given = false;
+  for (let partition = 0; ; ) {
+    const { result } = coordinator;
+    if (result === null || partition === result.handle.partitions) return;
+    const { handle, edge } = result;
+    // A result that was made anew has other rows in its partitions.
+    if (run !== null && handle.id !== run) partition = 0;
+    run = handle.id;
+    const held: Batch[] = [];
+    let bytes = 0;
+    let begun = false;
+    try {
+      const range = { partitionFrom: partition, partitionTo: partition + 1, mapFrom: 0, mapTo: handle.maps, ordered: true };
+      for await (const batch of readBatches(driver.createReader(handle, range), edge.schema)) {
+        held.push(batch);
+        bytes += batch.columns.reduce((sum, { data }) => sum + data.byteLength, 0);
+        if (bytes < holdBackBytes) continue;
+        given = begun = true;
+        yield* held.splice(0);
       }
+      given ||= held.length > 0;
+      yield* held;
+      partition++;
+    } catch (thrown) {
+      const error = asSluiceError(thrown);
+      if (error.remedy !== 'recompute' || begun) throw error;
+      await coordinator.mendResult(error);
+      if (given && coordinator.result?.handle.id !== run) throw error;
     }
   }
 }
@@ -249,7 +256,8 @@ async function openCluster(options: RunOptions, name: string, coordinator: Coord
     const descriptor = local
       ? { driver: 'local' as const, folder: resolvePath(embedded?.folder ?? '', 'shuffle') }
       : { driver: 'remote' as const, managerUrls: url.split(','), job: opened.job, token: opened.token };
-    driver = openDriver(descriptor, ports);
+    const { replicas, level } = options;
+    driver = openDriver({ ...descriptor, ...(replicas === undefined ? {} : { replicas }), ...(level === undefined ? {} : { level }) }, ports);
     const stop = new AbortController();
     const keeping = { promise: Promise.resolve() };
     const client = manager;

@@ -72,6 +72,7 @@ export function createProgress(screen: NodeJS.WriteStream): ProgressView {
         ends.set(event.stage, { ms: event.ms, rows: event.rows, bytes: event.bytesShuffled, tasks: event.tasks });
       else if (event.type === 'progress') draw(event);
       else if (event.type === 'retry') note(`stage ${event.stage} task ${event.task} runs again (${event.because.code}: ${event.because.message})`);
+      else if (event.type === 'straggler') note(`stage ${event.stage} task ${event.task} takes long: it runs a second time, the first end counts`);
       else if (event.type === 'lost') note(`lost: ${event.what}; ${event.maps.length} map tasks of stage ${event.stage} run again`);
       else if (event.type === 'warning') note(event.text);
     },

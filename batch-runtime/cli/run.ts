@@ -5,11 +5,15 @@
 import { existsSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';
+import { type Level, levels } from '#manager/protocol/control.ts';
 import { SluiceError } from '#manager/protocol/errors.ts';
 import { cool, warm } from '../embedded.ts';
 import type { RunOptions } from '../run.ts';
 import { credentialFor } from './credentials.ts';
 import { count, interruption, readArgs, usage, type Verb } from './verb.ts';
+
+/** As a shuffle's spec has it. */
+const replicasMax = 4;
 
 export const verb: Verb = {
   help: `Usage: sluice run JOB.ts [options]
@@ -20,6 +24,8 @@ Runs the job that is the default export of JOB.ts (or .js). Without --cluster it
   --shuffle WHERE   remote (default), local (files shared by the executors of this machine) or memory (this process only)
   --executors N     of the embedded cluster (2)
   --workers N       shuffle workers of the embedded cluster (2)
+  --replicas N      workers that keep each block of a remote shuffle (1)
+  --level LEVEL     what a finished task's output survives: received (default), written (kill -9) or durable (power loss)
   --cluster URL     run on a cluster, such as one of \`sluice up\`
   --token-file F    its token or secret; else SLUICE_TOKEN, else what \`sluice up\` left for this user
   --json            events as NDJSON on stdout, and nothing else
@@ -35,6 +41,8 @@ Example: sluice run examples/flight-delays.ts --param out=result
       shuffle: { type: 'string', default: 'remote' },
       executors: { type: 'string' },
       workers: { type: 'string' },
+      replicas: { type: 'string' },
+      level: { type: 'string' },
       cluster: { type: 'string' },
       'token-file': { type: 'string' },
       json: { type: 'boolean', default: false },
@@ -46,6 +54,12 @@ Example: sluice run examples/flight-delays.ts --param out=result
     if (!['memory', 'local', 'remote'].includes(shuffle)) throw usage(`--shuffle is memory, local or remote, not '${shuffle}'`);
     const executors = count('executors', values.executors, 1);
     const workers = count('workers', values.workers, 0);
+    const replicas = count('replicas', values.replicas, 1);
+    const level = values.level as Level | undefined;
+    if (level !== undefined && !levels.includes(level)) throw usage(`--level is received, written or durable, not '${level}'`);
+    if (replicas !== undefined && replicas > replicasMax) throw usage(`--replicas takes at most ${replicasMax}, not ${replicas}`);
+    if (shuffle !== 'remote' && (replicas !== undefined || level !== undefined))
+      throw usage(`--shuffle ${shuffle} has no workers: leave --replicas and --level out`);
     if (shuffle !== 'remote' && values.cluster !== undefined)
       throw usage(`--shuffle ${shuffle} and --cluster do not go together: a cluster keeps shuffles in its workers`);
     if (shuffle === 'memory' && executors !== undefined && executors > 1)
@@ -64,6 +78,8 @@ Example: sluice run examples/flight-delays.ts --param out=result
       ...cluster,
       ...(executors === undefined ? {} : { executors }),
       ...(workers === undefined ? {} : { workers }),
+      ...(replicas === undefined ? {} : { replicas }),
+      ...(level === undefined ? {} : { level }),
     };
     const embedded = values.cluster === undefined && shuffle !== 'memory' && !values.explain;
     if (embedded) warm(shuffle === 'local' ? 0 : (workers ?? 2), executors ?? 2);

@@ -56,6 +56,7 @@ export interface SinkWriter {
   abort(): Promise<void>;
 }
 
+/** Every attempt stages for itself and only those named in `publish` count, so that two attempts of a task may write at once. */
 export interface Sink {
   /** True: rows must all come to one task in order (a single file). */
   single(sink: SinkSpec): boolean;

@@ -11,7 +11,7 @@ import type { SinkWriter } from '../connectors/connector.ts';
 import { sinkOf, sourceOf } from '../connectors/table.ts';
 import { type Element, end } from '../element.ts';
 import type { UserFunction } from '../graph/plan.ts';
-import type { Edge, StageGraph, StageOperator } from '../graph/stage.ts';
+import { type Edge, inputsOf, type StageGraph, type StageOperator } from '../graph/stage.ts';
 import type { Operator } from '../operators/operator.ts';
 import { createOperator, type Sampler } from '../operators/table.ts';
 import { valuesBatches } from '../operators/values.ts';
@@ -40,11 +40,6 @@ interface Station {
   finish(outcome: Outcome): Promise<void>;
   abort(): Promise<void>;
 }
-
-const inputsOf = (operator: StageOperator): readonly number[] => {
-  if (operator.kind === 'scan' || operator.kind === 'values' || operator.kind === 'fetch') return [];
-  return operator.kind === 'join' ? [operator.probe, operator.build] : [operator.input];
-};
 
 /** Operators that the wanted outputs need. */
 function needed(operators: readonly StageOperator[], outputs: readonly number[]): Set<number> {
@@ -83,7 +78,7 @@ export async function runTask(world: TaskWorld, assignment: Assignment, meter: M
     return handle;
   };
   const schemaOf = (index: number) => operators[index]!.schema;
-  const outcome: Outcome = { rowsRead: 0, rowsWritten: 0, bytesShuffled: 0, written: {}, digests: {}, samples: {} };
+  const outcome: Outcome = { rowsRead: 0, rowsWritten: 0, bytesShuffled: 0, written: {}, digests: {}, partitionBytes: {}, samples: {} };
   const stations: (Station | null)[] = operators.map(() => null);
 
   const consumers = operators.map((_, index) =>
@@ -116,6 +111,9 @@ export async function runTask(world: TaskWorld, assignment: Assignment, meter: M
       },
       async finish() {
         const committed = await writer.commit();
+        // The rows of the attempt that won are others, and so may be what this one has made besides.
+        if (!committed.won && !edge.deterministic) throw new SluiceError('ATTEMPT_SUPERSEDED', { map: assignment.task });
+        outcome.partitionBytes[index] = [...writer.partitionBytes];
         meter.bytes += committed.bytes;
         if (committed.won) outcome.bytesShuffled += committed.bytes;
         if (digest !== null) outcome.digests[index] = digest.result();

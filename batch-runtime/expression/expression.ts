@@ -16,7 +16,13 @@ export type Expression =
   /** A row of the table in functions.ts; casts are calls of `cast` whose node type is the target. */
   | ({ readonly op: 'call'; readonly fn: string; readonly args: readonly Expression[] } & Typed)
   /** A TypeScript function, addressed by its slot in the rebuilt graph (`plan.functions`); opaque; shown as slow by explain. */
-  | ({ readonly op: 'udf'; readonly slot: number; readonly args: readonly Expression[] } & Typed);
+  | ({
+      readonly op: 'udf';
+      readonly slot: number;
+      readonly args: readonly Expression[];
+      /** It says that the same arguments may give something else another time. */
+      readonly deterministic?: false;
+    } & Typed);
 
 /** `argument` null: count(*). `filter` keeps the rows the aggregate sees. sum and avg of nothing are null, count 0. */
 export interface Aggregate {
@@ -27,3 +33,8 @@ export interface Aggregate {
   readonly type: ColumnType;
   readonly nullable: boolean;
 }
+
+/** Whether it gives the same for the same row, whenever it is asked. */
+export const isDeterministic = (expression: Expression): boolean =>
+  (expression.op !== 'udf' || expression.deterministic !== false) &&
+  (expression.op === 'column' || expression.op === 'literal' || expression.args.every(isDeterministic));

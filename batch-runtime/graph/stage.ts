@@ -86,3 +86,9 @@ export interface StageGraph {
   /** The edge the coordinator reads for the job's returned table, in partition order; null = none. */
   readonly result: EdgeId | null;
 }
+
+/** Operators whose rows come to this one, by port. */
+export const inputsOf = (operator: StageOperator): readonly number[] => {
+  if (operator.kind === 'scan' || operator.kind === 'values' || operator.kind === 'fetch') return [];
+  return operator.kind === 'join' ? [operator.probe, operator.build] : [operator.input];
+};

@@ -4,12 +4,12 @@
  * stages in every process, byte for byte.
  */
 import type { Schema } from '../batch/batch.ts';
-import type { Aggregate } from '../expression/expression.ts';
+import { type Aggregate, type Expression, isDeterministic } from '../expression/expression.ts';
 import { partialSchema } from './partial-aggregate.ts';
 import type { NodeId, Plan, PlanNode, SinkSpec } from './plan.ts';
 import type { NodeOf } from './rewrite.ts';
 import { type Estimate, sizesOf } from './sizes.ts';
-import type { Distribution, Edge, EdgeId, Parallelism, Stage, StageGraph, StageId, StageOperator } from './stage.ts';
+import { type Distribution, type Edge, type EdgeId, inputsOf, type Parallelism, type Stage, type StageGraph, type StageId, type StageOperator } from './stage.ts';
 
 export interface StageOptions {
   /** What the sources expect of each scan, by node of this plan. */
@@ -176,7 +176,7 @@ export function toStages(plan: Plan, options: StageOptions): StageGraph {
   const finished = stages.map(
     ({ parallelism, operators, after }, id): Stage => ({ id, parallelism, operators, after: [...after].sort((a, b) => a - b) }),
   );
-  return { stages: finished, edges, result };
+  return { stages: finished, edges: edges.map((edge) => ({ ...edge, deterministic: isRepeatable(finished[edge.from]!, edge.id) })), result };
 }
 
 /**
@@ -211,3 +211,16 @@ function orderWhereItMatters(stages: readonly Draft[], edges: readonly Edge[]): 
 }
 
 const isFloatSum = ({ fn, argument }: Aggregate): boolean => (fn === 'sum' || fn === 'avg') && argument?.type.kind === 'float64';
+
+/** Whether a task that runs again writes the same rows to the edge: nothing on their way says that it may give others. */
+function isRepeatable({ operators }: Stage, edge: EdgeId): boolean {
+  const holds = (index: number): boolean => expressionsOf(operators[index]!).every(isDeterministic) && inputsOf(operators[index]!).every(holds);
+  return holds(operators.findIndex((operator) => operator.kind === 'store' && operator.edge === edge));
+}
+
+function expressionsOf(operator: StageOperator): readonly Expression[] {
+  if (operator.kind === 'filter') return [operator.condition];
+  if (operator.kind === 'project') return operator.columns.map(({ expression }) => expression);
+  if (operator.kind !== 'aggregate') return [];
+  return operator.aggregates.flatMap(({ argument, filter }) => [argument, filter].filter((each) => each !== null));
+}

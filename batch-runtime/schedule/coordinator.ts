@@ -16,13 +16,14 @@ import type { Graph, SinkSpec } from '../graph/plan.ts';
 import type { Edge, Stage, StageGraph } from '../graph/stage.ts';
 import { makeBounds, type Samples } from '../operators/sample.ts';
 import type { ShuffleDriver, ShuffleHandle } from '../shuffle/spi.ts';
+import { Blocklist } from './blocklist.ts';
 import type { EventBody, JobEvent, JobReport } from './events.ts';
 import { Exchanges } from './exchanges.ts';
 import { Leases } from './leases.ts';
-import type { Assignment, CoordinatorLink, Ended, JobDescription, Progress } from './messages.ts';
+import type { Assignment, CoordinatorLink, Ended, JobDescription, Outcome, Progress } from './messages.ts';
 import { Outcomes } from './outcomes.ts';
 import { type PlannedJob, planJob } from './planning.ts';
-import { Scheduler } from './scheduler.ts';
+import { type Dropped, Scheduler } from './scheduler.ts';
 
 /** Input bytes that one partition of an exchange is meant to hold. */
 const partitionBytes = 32 * MiB;
@@ -60,6 +61,7 @@ export class Coordinator implements CoordinatorLink {
   readonly #startedAt: Millis;
   readonly #leases: Leases;
   readonly #outcomes = new Outcomes();
+  readonly #blocklist = new Blocklist();
   readonly #stageStart = new Map<number, Millis>();
   readonly #finished = Promise.withResolvers<void>();
   #splits: PlannedJob['splits'] = new Map();
@@ -119,7 +121,8 @@ export class Coordinator implements CoordinatorLink {
     const { plan, stages: graph, splits, bytes } = await planJob(this.#options.graph, this.#options.folder, this.#options.broadcastBytes);
     this.#splits = splits;
     this.#stages = graph;
-    this.#scheduler = new Scheduler(this.#stages.stages);
+    const whole = new Set(graph.edges.flatMap(({ from, deterministic }) => (deterministic ? [] : [from])));
+    this.#scheduler = new Scheduler(graph.stages, whole);
     this.#inputBytes = bytes;
     const stages = this.#stages.stages.map(({ id, operators, after }) => ({
       stage: id,
@@ -244,6 +247,11 @@ export class Coordinator implements CoordinatorLink {
     this.#leases.checkSilence();
   }
 
+  /** Lets idle executors try what takes too long elsewhere. */
+  checkStragglers(): void {
+    if (!this.#over && this.#planned.hasStraggler(this.#options.clock.now())) this.#leases.wakeAll();
+  }
+
   /** Settles when no attempt runs any more, or after waitMs: those cancelled last still hold files for a moment. */
   quiet(waitMs: Millis): Promise<void> {
     return this.#leases.quiet(waitMs);
@@ -275,16 +283,21 @@ export class Coordinator implements CoordinatorLink {
 
   #assign(lease: string, free: number): Assignment[] {
     const assignments: Assignment[] = [];
+    const now = this.#options.clock.now();
+    const allowed = this.#blocklist.allowed(this.#leases.ids(), now);
+    if (!allowed.has(lease)) return [];
     while (assignments.length < free) {
-      const start = this.#planned.next(lease, this.#leases.ids().size <= 1);
+      const start = this.#planned.next(lease, allowed.size <= 1, now);
       if (start === null) break;
+      const { isSecond, ...attempt } = start;
       const stage = this.#stage(start.stage);
       const tasks = this.#tasksOf(stage.id);
       if (!this.#stageStart.has(stage.id)) {
-        this.#stageStart.set(stage.id, this.#options.clock.now());
+        this.#stageStart.set(stage.id, now);
         this.emit({ type: 'stage', stage: stage.id, state: 'started', tasks, ms: 0, rows: 0, bytesShuffled: 0 });
       }
-      assignments.push({ ...start, outputs: [...start.outputs], ...this.#open.share(stage, start.task, tasks) });
+      if (isSecond) this.emit({ type: 'straggler', stage: start.stage, task: start.task, attempt: start.attempt });
+      assignments.push({ ...attempt, outputs: [...start.outputs], ...this.#open.share(stage, start.task, tasks) });
     }
     return assignments;
   }
@@ -298,7 +311,7 @@ export class Coordinator implements CoordinatorLink {
         await this.#open.open(edge, tasks, ({ sampledBy, keys }, partitions) => makeBounds(this.#samplesOf(sampledBy), partitions, keys));
       }
       const outputs = stage.operators.flatMap((operator, index) => (operator.kind === 'store' || operator.kind === 'sink' ? [index] : []));
-      this.#planned.prepare(stage.id, tasks, outputs);
+      this.#planned.prepare(stage.id, { tasks, outputs, bytes: this.#open.bytesOf(stage, tasks) });
       if (tasks === 0) return this.#advance();
     }
     if (this.#planned.done) this.#finished.resolve();
@@ -309,31 +322,70 @@ export class Coordinator implements CoordinatorLink {
     return this.#outcomes.samples(stage, sampler);
   }
 
-  async #ended(end: Ended): Promise<void> {
-    const scheduler = this.#planned;
-    if (!scheduler.isCurrent(end.stage, end.task, end.attempt)) return;
-    if (end.outcome !== null) {
-      this.#outcomes.accept(end.stage, end.task, end.outcome);
-      scheduler.succeeded(end.stage, end.task);
-      if (scheduler.isComplete(end.stage)) this.#stageDone(end.stage);
-      await this.#advance();
-      return;
+  async #ended({ stage, task, attempt, outcome, error }: Ended): Promise<void> {
+    const executor = this.#planned.executorOf(stage, task, attempt);
+    if (executor === null) return;
+    if (outcome !== null) return this.#succeeded(stage, task, attempt, outcome);
+    await this.#failed(
+      { stage, task, attempt, executor },
+      error === null ? new SluiceError('INTERNAL', { what: 'a task ended with neither outcome nor error' }) : fromJson(error),
+    );
+  }
+
+  async #succeeded(stage: number, task: number, attempt: number, outcome: Outcome): Promise<void> {
+    this.#outcomes.accept(stage, task, outcome);
+    for (const [index, bytes] of Object.entries(outcome.partitionBytes)) {
+      const operator = this.#stage(stage).operators[Number(index)];
+      if (operator?.kind === 'store') this.#open.count(operator.edge, bytes);
     }
-    const error = end.error === null ? new SluiceError('INTERNAL', { what: 'a task ended with neither outcome nor error' }) : fromJson(end.error);
+    this.#drop(this.#planned.succeeded(stage, task, attempt, this.#options.clock.now()));
+    if (this.#planned.isComplete(stage)) this.#stageDone(stage);
+    await this.#advance();
+  }
+
+  async #failed({ stage, task, attempt, executor }: Dropped, error: SluiceError): Promise<void> {
     if (error.remedy === 'recompute') await this.#mend(error);
-    if (scheduler.failed(end.stage, end.task, error) === 'again') {
-      this.emit({ type: 'retry', stage: end.stage, task: end.task, attempt: end.attempt, because: toJson(error) });
+    // Of a map whose rows differ from attempt to attempt, another one has committed, or its run is invalidated: nothing may be mixed with that.
+    else if (error.remedy === 'superseded' && !this.#planned.isDeterministic(stage)) await this.#startOver(stage, error);
+    if (this.#planned.executorOf(stage, task, attempt) !== null && this.#planned.failed(stage, task, attempt, error) === 'again') {
+      this.emit({ type: 'retry', stage, task, attempt, because: toJson(error) });
+    }
+    const isOwnFault = (error.remedy === 'retry' || error.remedy === 'refresh') && error.code !== 'LEASE_ENDED';
+    if (isOwnFault && this.#blocklist.fault(executor, `${stage}.${task}`, this.#options.clock.now())) {
+      const text = `attempts keep failing on executor ${executor.slice(0, 8)} (last ${error.code}: ${error.message}): it gets none for a while, unless it is the only one`;
+      this.emit({ type: 'warning', text });
     }
   }
 
-  /** Runs the maps again whose cells are vacant in the shuffle that could not be read. */
+  /** Their ends do not count any more. */
+  #drop(attempts: readonly Dropped[]): void {
+    for (const one of attempts) this.#leases.cancel(one.executor, one);
+  }
+
+  /** Makes what could not be read whole again: runs the maps with vacant cells again, or all of it where rows would be mixed. */
   async #mend(error: SluiceError): Promise<void> {
     const edge = this.#open.edgeOf(String(error.facts['shuffle']));
+    // Of a run that is over: nobody reads it any more.
     if (edge === null) return;
+    if (!edge.deterministic) return this.#startOver(edge.from, error);
     const vacant = await this.#open.vacant(edge.id);
     const store = this.#stage(edge.from).operators.findIndex((operator) => operator.kind === 'store' && operator.edge === edge.id);
-    this.#planned.vacate(edge.from, vacant, [store]);
+    this.#planned.vacate(edge.from, vacant, [store], error.message);
     this.emit({ type: 'lost', what: error.message, stage: edge.from, maps: vacant });
+  }
+
+  /** The stage runs anew with all that came of its old run. */
+  async #startOver(stage: number, because: SluiceError): Promise<void> {
+    const maps = Array.from({ length: this.#tasksOf(stage) }, (_, task) => task);
+    const { stages, dropped } = this.#planned.startOver(stage, because);
+    this.#drop(dropped);
+    this.emit({ type: 'lost', what: because.message, stage, maps });
+    for (const id of stages) {
+      this.#outcomes.forget(id);
+      this.#stageStart.delete(id);
+      for (const { id: edge, from } of this.stages.edges) if (from === id) await this.#open.close(edge);
+    }
+    await this.#advance();
   }
 
   /** The result could not be read to its end: makes it whole again. @throws what ends the job */

@@ -41,6 +41,8 @@ type Body =
     }
   | { readonly type: 'progress'; readonly stages: readonly StageProgress[]; readonly rows: number; readonly bytesShuffled: number }
   | { readonly type: 'retry'; readonly stage: number; readonly task: number; readonly attempt: number; readonly because: ErrorJson }
+  /** An attempt takes too long, so this one runs beside it; the first to end counts. */
+  | { readonly type: 'straggler'; readonly stage: number; readonly task: number; readonly attempt: number }
   | { readonly type: 'lost'; readonly what: string; readonly stage: number; readonly maps: readonly number[] }
   | { readonly type: 'row'; readonly row: Readonly<Record<string, string | number | boolean | null>> }
   | { readonly type: 'warning'; readonly text: string }

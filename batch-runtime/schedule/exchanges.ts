@@ -24,6 +24,10 @@ export class Exchanges {
   readonly #options: ExchangesOptions;
   readonly #handles = new Map<EdgeId, ShuffleHandle>();
   readonly #bounds = new Map<EdgeId, RangeBounds>();
+  /** How often an edge has been closed: its shuffle's name says which run it is. */
+  readonly #closed = new Map<EdgeId, number>();
+  /** Bytes of each partition, as far as maps have ended. */
+  readonly #bytes = new Map<EdgeId, Float64Array>();
 
   constructor(options: ExchangesOptions) {
     this.#options = options;
@@ -60,8 +64,42 @@ export class Exchanges {
     const { distribution, schema, deterministic } = this.edge(id);
     const partitions = this.#partitionsOf(distribution, maps);
     if (distribution.kind === 'range') this.#bounds.set(id, bounds(distribution, partitions));
-    const name = `edge-${id}`;
+    const run = this.#closed.get(id) ?? 0;
+    const name = run === 0 ? `edge-${id}` : `edge-${id}.${run}`;
+    this.#bytes.set(id, new Float64Array(partitions));
     this.#handles.set(id, await driver.open({ name, maps, partitions, deterministic, schema: encodeSchema(schema), bytesHint: 0 }));
+  }
+
+  /** Ends the run of an edge: what it holds is nobody's from now on, and opening it again gives a new one. */
+  async close(id: EdgeId): Promise<void> {
+    const handle = this.#handles.get(id);
+    if (handle === undefined) return;
+    this.#handles.delete(id);
+    this.#bounds.delete(id);
+    this.#closed.set(id, (this.#closed.get(id) ?? 0) + 1);
+    // What cannot be released now ends with the job.
+    await this.#options.driver.release(handle).catch(() => {});
+  }
+
+  /** A map of the edge has ended, having written so much to each partition. */
+  count(id: EdgeId, bytes: readonly number[]): void {
+    const known = this.#bytes.get(id);
+    for (let partition = 0; partition < (known?.length ?? 0); partition++) known![partition]! += bytes[partition] ?? 0;
+  }
+
+  /** What each task of a stage reads, 0 = not known. */
+  bytesOf(stage: Stage, tasks: number): number[] {
+    if (stage.parallelism.kind === 'splits') return this.#splitsOf(stage).map(({ bytes }) => bytes);
+    const partitions = this.#partitionsRead(stage);
+    return Array.from({ length: tasks }, (_, task) => {
+      const { from, to } = shareOf(task, tasks, partitions);
+      return stage.operators.reduce((sum, operator) => {
+        if (operator.kind !== 'fetch') return sum;
+        const all = this.edge(operator.edge).distribution.kind === 'broadcast';
+        const bytes = this.#bytes.get(operator.edge) ?? new Float64Array();
+        return (all ? bytes : bytes.subarray(from, to)).reduce((a, b) => a + b, sum);
+      }, 0);
+    });
   }
 
   #partitionsOf({ kind }: Distribution, maps: number): number {
@@ -79,7 +117,7 @@ export class Exchanges {
 
   /** What a task of the stage reads, and the shuffles it reads and writes. */
   share(stage: Stage, task: number, tasks: number): Pick<Assignment, 'split' | 'partitionFrom' | 'partitionTo' | 'shuffles' | 'bounds'> {
-    const partitions = this.#partitionsRead(stage);
+    const { from, to } = shareOf(task, tasks, this.#partitionsRead(stage));
     const shuffles: Record<string, ShuffleHandle> = {};
     const bounds: Record<string, RangeBounds> = {};
     for (const operator of stage.operators) {
@@ -90,8 +128,8 @@ export class Exchanges {
     }
     return {
       split: stage.parallelism.kind === 'splits' ? (this.#splitsOf(stage)[task] ?? null) : null,
-      partitionFrom: Math.floor((task * partitions) / tasks),
-      partitionTo: Math.floor(((task + 1) * partitions) / tasks),
+      partitionFrom: from,
+      partitionTo: to,
       shuffles,
       bounds,
     };
@@ -118,3 +156,9 @@ export class Exchanges {
     return counts[0] ?? 1;
   }
 }
+
+/** Partitions [from, to) of one task. */
+const shareOf = (task: number, tasks: number, partitions: number): { from: number; to: number } => ({
+  from: Math.floor((task * partitions) / tasks),
+  to: Math.floor(((task + 1) * partitions) / tasks),
+});

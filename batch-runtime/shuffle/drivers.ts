@@ -3,14 +3,22 @@
  * own adapters. One line per driver. The memory driver has no description: it is passed on within its process.
  */
 import type { Clock, DataTransport, Log, Random } from '#manager/process/ports.ts';
-import type { ManagerCalls } from '#manager/protocol/control.ts';
+import type { Level, ManagerCalls } from '#manager/protocol/control.ts';
 import { createLocalShuffle } from './local.ts';
 import { createRemoteShuffle } from './remote.ts';
 import type { ShuffleDriver } from './spi.ts';
 
 export type DriverDescriptor =
   | { readonly driver: 'local'; readonly folder: string }
-  | { readonly driver: 'remote'; readonly managerUrls: readonly string[]; readonly job: number; readonly token: string };
+  | {
+      readonly driver: 'remote';
+      readonly managerUrls: readonly string[];
+      readonly job: number;
+      readonly token: string;
+      /** Of the shuffles that are opened; who only writes and reads needs neither. */
+      readonly replicas?: number;
+      readonly level?: Level;
+    };
 
 export interface DriverPorts {
   readonly clock: Clock;

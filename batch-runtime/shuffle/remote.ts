@@ -6,7 +6,7 @@
 import assert from 'node:assert/strict';
 import type { Clock, DataTransport, Log, Millis, Random } from '#manager/process/ports.ts';
 import { type RetryOptions, retry, sleep } from '#manager/process/retry.ts';
-import type { CommittedCell, Layout, ManagerCalls, Request } from '#manager/protocol/control.ts';
+import type { CommittedCell, Layout, Level, ManagerCalls, Request } from '#manager/protocol/control.ts';
 import { asSluiceError, SluiceError } from '#manager/protocol/errors.ts';
 import { type Location, MiB, maxBlockBytes, type Replica, shuffleFrom } from '#manager/protocol/ids.ts';
 import { type LayoutView, viewLayout } from '#manager/protocol/layout.ts';
@@ -28,6 +28,10 @@ export interface RemoteShuffleOptions {
   readonly job: number;
   /** The job's. */
   readonly token: string;
+  /** Workers that keep each block of the shuffles opened here, 1 when left out; fewer when there are not as many. */
+  readonly replicas?: number;
+  /** What their commits survive; `received` when left out. */
+  readonly level?: Level;
   /** Who is calling, for the workers' logs. */
   readonly name?: string;
   /** As the worker client's. */
@@ -71,7 +75,7 @@ export function createRemoteShuffle(options: RemoteShuffleOptions): ShuffleDrive
   return {
     name: 'remote',
     async open(request) {
-      const layout = await retry(service.retry, () => manager.openShuffle({ job, name: request.name, spec: specOf(request) }));
+      const layout = await retry(service.retry, () => manager.openShuffle({ job, name: request.name, spec: specOf(request, options) }));
       service.layouts.put(layout);
       return { driver: 'remote', id: layout.shuffle, maps: request.maps, partitions: request.partitions };
     },
@@ -109,13 +113,16 @@ interface Service extends RemoteShuffleOptions {
   readonly kernels: KernelPool;
 }
 
-const specOf = ({ maps, partitions, deterministic, bytesHint, schema }: ShuffleRequest): Layout['spec'] => ({
+const specOf = (
+  { maps, partitions, deterministic, bytesHint, schema }: ShuffleRequest,
+  { replicas = 1, level = 'received' }: Pick<RemoteShuffleOptions, 'replicas' | 'level'>,
+): Layout['spec'] => ({
   maps,
   partitions,
   order: 0,
-  level: 'received',
+  level,
   deterministic,
-  replicas: 1,
+  replicas,
   bytesHint,
   schema: Buffer.from(schema.buffer, schema.byteOffset, schema.byteLength).toString('base64'),
 });
@@ -215,8 +222,8 @@ async function report(service: Service, shuffle: string, location: number, incar
 interface Column {
   readonly location: Location;
   readonly sealer: Sealer;
-  /** One per replica; the same bytes go to each. */
-  readonly streams: readonly { readonly replica: Replica; readonly stream: WriteStream }[];
+  /** One per replica that has not failed; the same bytes go to each. */
+  readonly streams: Set<{ readonly replica: Replica; readonly stream: WriteStream }>;
   /** Where the two buffers begin, and what is on its way out of each. */
   readonly buffers: readonly { readonly from: number; sent: Promise<void> }[];
   filling: 0 | 1;
@@ -260,7 +267,7 @@ class RemoteWriter implements ShuffleWriter {
       return {
         location,
         sealer,
-        streams: location.replicas.map((replica) => ({ replica, stream: service.client.openWrite(replica, target) })),
+        streams: new Set(location.replicas.map((replica) => ({ replica, stream: service.client.openWrite(replica, target) }))),
         buffers: [from, from + bufferBytes].map((start) => ({ from: start, sent: nothingSent })),
         filling: 0,
       };
@@ -334,7 +341,7 @@ class RemoteWriter implements ShuffleWriter {
 
   #push(column: Column): Promise<void> {
     const bytes = column.sealer.seal();
-    const sent = this.#toAll(column, (stream) => stream.push(bytes)).then(() => undefined);
+    const sent = this.#toAll(column, (stream) => stream.push(bytes));
     // It is looked at when its buffer is wanted again, or at the commit.
     sent.catch(() => undefined);
     return sent;
@@ -349,19 +356,31 @@ class RemoteWriter implements ShuffleWriter {
     const view = new DataView(manifest.buffer, manifest.byteOffset, manifest.byteLength);
     return {
       location: column.location.id,
-      incarnations: column.location.replicas.map((replica) => replica.incarnation),
+      incarnations: [...column.streams].map(({ replica }) => replica.incarnation),
       manifestHash: view.getBigUint64(56, true).toString(),
     };
   }
 
-  #toAll<T>(column: Column, act: (stream: WriteStream) => Promise<T>): Promise<T[]> {
-    const acts = column.streams.map(({ replica, stream }) =>
-      act(stream).catch((error: unknown) => {
-        this.#failedAt ??= { location: column.location.id, incarnation: replica.incarnation };
-        throw error;
-      }),
-    );
-    return Promise.all(acts);
+  /** Goes on with the replicas that take it: what one of them lacks is kept by the others alone. */
+  async #toAll(column: Column, act: (stream: WriteStream) => Promise<unknown>): Promise<void> {
+    const { location, streams } = column;
+    const acts = [...streams].map(async (one) => {
+      try {
+        await act(one.stream);
+      } catch (thrown) {
+        const error = asSluiceError(thrown);
+        const isLast = streams.size === 1;
+        if (!streams.has(one)) return;
+        if (isLast || error.remedy === 'superseded' || error.remedy === 'fail') {
+          this.#failedAt ??= { location: location.id, incarnation: one.replica.incarnation };
+          throw error;
+        }
+        streams.delete(one);
+        one.stream.abort();
+        this.#service.log.warn({ location: location.id, incarnation: one.replica.incarnation, code: error.code }, 'a replica takes no more of an attempt');
+      }
+    });
+    await Promise.all(acts);
   }
 
   /** Runs one step; when it fails the attempt has failed, and says so from then on. */

@@ -27,6 +27,8 @@ export interface BatchWriter {
   write(batch: Batch): Promise<void>;
   /** Writes the rest and commits. */
   commit(): Promise<Committed>;
+  /** What was written to each partition so far. */
+  readonly partitionBytes: readonly number[];
   /** Forgets what is kept and drops what was written. */
   abort(): Promise<void>;
 }
@@ -47,13 +49,16 @@ export function createBatchWriter(writer: ShuffleWriter, options: BatchWriterOpt
   const partitioner = createPartitioner(distribution, schema, options);
   const encoder = createBatchEncoder(schema);
   const compactor = new Compactor();
+  const partitionBytes = new Array<number>(options.partitions).fill(0);
   let kept: Batch[] = [];
   let keptBytes = 0;
 
   const writeBlock = async (partition: number, batch: Batch): Promise<void> => {
     const block = compactor.compact(batch);
     if (encoder.size(block) <= maxBlockBytes) {
-      await writer.write(partition, encoder.encode(block), block.length);
+      const payload = encoder.encode(block);
+      partitionBytes[partition]! += payload.length;
+      await writer.write(partition, payload, block.length);
       return;
     }
     if (block.length === 1)
@@ -88,6 +93,7 @@ export function createBatchWriter(writer: ShuffleWriter, options: BatchWriterOpt
   };
 
   return {
+    partitionBytes,
     async write(batch) {
       if (batch.length === 0) return;
       kept.push(batch);

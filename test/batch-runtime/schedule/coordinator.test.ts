@@ -126,7 +126,7 @@ test('the end of an attempt that was given up is not counted', async () => {
   const world = await words();
   const gone = await take(world, lease(1));
   world.coordinator.lostLease(lease(1), 'its connection closed');
-  const outcome: Outcome = { rowsRead: 99, rowsWritten: 0, bytesShuffled: 0, written: {}, digests: {}, samples: {} };
+  const outcome: Outcome = { rowsRead: 99, rowsWritten: 0, bytesShuffled: 0, written: {}, digests: {}, partitionBytes: {}, samples: {} };
   await world.coordinator.report({ lease: lease(1), progress: [], ended: [ended(gone, null, outcome)] });
   world.coordinator.progress();
   assert.equal(typed(world.events, 'progress')[0]?.rows, 0);

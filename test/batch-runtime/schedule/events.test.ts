@@ -8,6 +8,7 @@ const types: Readonly<Record<JobEvent['type'], true>> = {
   stage: true,
   progress: true,
   retry: true,
+  straggler: true,
   lost: true,
   row: true,
   warning: true,
@@ -15,8 +16,8 @@ const types: Readonly<Record<JobEvent['type'], true>> = {
   done: true,
 };
 
-test('there are nine types of events, and each is JSON', () => {
-  assert.equal(Object.keys(types).length, 9);
+test('there are ten types of events, and each is JSON', () => {
+  assert.equal(Object.keys(types).length, 10);
   const done: EventBody = { type: 'done', rows: 1, bytesShuffled: 2, tasks: 3, tasksRerun: 0, resultHash: '1-0-0', ms: 4 };
   const event: JobEvent = { at: 0, job: 'a', ...done };
   assert.deepEqual(JSON.parse(JSON.stringify(event)), event);

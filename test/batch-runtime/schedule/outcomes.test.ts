@@ -9,6 +9,7 @@ const outcome = (rowsRead: number, more: Partial<Outcome> = {}): Outcome => ({
   bytesShuffled: rowsRead * 10,
   written: {},
   digests: {},
+  partitionBytes: {},
   samples: {},
   ...more,
 });
@@ -36,4 +37,13 @@ test('a repair adds to what was moved, and leaves what the first attempt wrote',
   assert.deepEqual(outcomes.samples(0, 2), [['new']]);
   assert.equal(outcomes.rows, 10);
   assert.deepEqual(outcomes.totals(0), { rows: 5, bytes: 50 });
+});
+
+test('a stage that starts over has brought nothing home', () => {
+  const outcomes = new Outcomes();
+  outcomes.accept(0, 0, outcome(5, { written: { 1: file('old') } }));
+  outcomes.forget(0);
+  outcomes.accept(0, 1, outcome(7, { written: { 1: file('new') } }));
+  assert.deepEqual(outcomes.written(0, 1), [file('new')]);
+  assert.deepEqual(outcomes.totals(0), { rows: 7, bytes: 70 });
 });
