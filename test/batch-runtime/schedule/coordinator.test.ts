@@ -4,6 +4,7 @@ import { SluiceError, toJson } from '#manager/protocol/errors.ts';
 import { rowsOf } from '#runtime/batch/rows.ts';
 import type { JobEvent } from '#runtime/schedule/events.ts';
 import type { Assignment, Outcome } from '#runtime/schedule/messages.ts';
+import { createMemoryShuffle } from '#runtime/shuffle/memory.ts';
 import { readBatches } from '#runtime/shuffle/reader.ts';
 import { ManualClock } from '../../shuffle-manager/world.ts';
 import { fixture, type JobWorld, jobWorld, lease } from './job-world.ts';
@@ -21,8 +22,9 @@ async function rowsIn({ coordinator, driver }: JobWorld): Promise<unknown[]> {
   return rows;
 }
 
-/** Asks for one attempt, without running it. */
+/** Asks for one attempt, without running it, once all that was reported is drawn its consequences from. */
 async function take({ coordinator }: JobWorld, who: string): Promise<Assignment> {
+  await new Promise((resolve) => setImmediate(resolve));
   const { assignments } = await coordinator.poll({ lease: who, slots: 1, waitMs: 1_000 });
   assert.equal(assignments.length, 1);
   return assignments[0]!;
@@ -217,4 +219,131 @@ test('lost maps of a shuffle run again for that output alone, and the reader is 
   assert.equal((await rowsIn(world)).length, 3);
   world.coordinator.close();
   await served;
+});
+
+/** A driver of which a test loses shuffles: reads of them are MISSING with all maps, as long as `lost` names them. */
+function losing(driver: JobWorld['driver'], lost: Set<string>): void {
+  const createReader = driver.createReader.bind(driver);
+  Object.assign(driver, {
+    createReader(handle: Parameters<typeof createReader>[0], range: Parameters<typeof createReader>[1]) {
+      if (lost.has(handle.id)) throw new SluiceError('MISSING', { shuffle: handle.id, maps: [0], what: 'a test' });
+      return createReader(handle, range);
+    },
+  });
+}
+
+/** Serves the job with one executor; `look` sees each attempt before it runs. */
+async function served(world: JobWorld, look: (one: Assignment) => void): Promise<unknown[]> {
+  const { coordinator } = world;
+  const link = {
+    join: (request: { lease: string }) => coordinator.join(request),
+    report: (request: Parameters<typeof coordinator.report>[0]) => coordinator.report(request),
+    async poll(request: { lease: string; slots: number; waitMs: number }, signal?: AbortSignal) {
+      const answer = await coordinator.poll(request, signal);
+      answer.assignments.forEach(look);
+      return answer;
+    },
+  };
+  const serving = world.serve(lease(1), { link });
+  await coordinator.finished;
+  const rows = await rowsIn(world);
+  coordinator.close();
+  await serving;
+  return rows;
+}
+
+test('what is not deterministic is never made again in part: a loss gives a new run, and all that came of the old one falls', async () => {
+  const expected = await served(await jobWorld({ url: fixture('random') }), () => {});
+  assert.equal(expected.length, 1);
+  const driver = createMemoryShuffle({ budgetBytes: 64 * 1024 * 1024 });
+  const lost = new Set<string>();
+  losing(driver, lost);
+  const opened: { name: string; id: string; deterministic: boolean }[] = [];
+  const open = driver.open.bind(driver);
+  Object.assign(driver, {
+    async open(request: Parameters<typeof open>[0]) {
+      const handle = await open(request);
+      opened.push({ name: request.name, id: handle.id, deterministic: request.deterministic });
+      return handle;
+    },
+  });
+  const world = await jobWorld({ url: fixture('random'), driver });
+  // Lost when half of those who read it have ended, with what they made of it.
+  const rows = await served(world, (one) => {
+    const drawn = opened.find(({ id, name }) => name.startsWith('edge-') && Object.values(one.shuffles).some((handle) => handle.id === id));
+    if (lost.size > 0 || one.task !== 2 || one.split !== null) return;
+    assert.equal(drawn?.deterministic, false);
+    lost.add(drawn.id);
+  });
+  // Each draw is on both sides: nothing of two runs was put together, and nothing came twice.
+  assert.deepEqual(rows, expected);
+  const [before, after] = [false, true].map((isAnew) => opened.filter(({ name, deterministic }) => !deterministic && name.endsWith('.1') === isAnew));
+  assert.equal(lost.size, 1);
+  assert.ok(before!.length > 0);
+  assert.deepEqual(
+    after!.map(({ name }) => name),
+    before!.map(({ name }) => `${name}.1`),
+    'all that the stage writes, not one edge',
+  );
+  for (const { id } of before!) await assert.rejects(driver.vacant({ driver: 'memory', id, maps: 1, partitions: 1 }), { code: 'SHUFFLE_RELEASED' });
+  const [event, ...others] = typed(world.events, 'lost');
+  assert.deepEqual([event?.maps.length, others], [11, []]);
+});
+
+test('of a map that is not deterministic, an attempt that comes second mixes with nobody: the stage starts over', async () => {
+  const world = await jobWorld({ url: fixture('random') });
+  const first = await take(world, lease(1));
+  await world.coordinator.report({ lease: lease(1), progress: [], ended: [ended(first, new SluiceError('ATTEMPT_SUPERSEDED', { map: 0 }))] });
+  const again = await take(world, lease(1));
+  assert.deepEqual([again.stage, again.task, again.attempt], [first.stage, first.task, 1]);
+  assert.ok(Object.keys(first.shuffles).length > 0);
+  for (const edge of Object.keys(first.shuffles)) assert.notEqual(again.shuffles[edge]?.id, first.shuffles[edge]?.id);
+  world.coordinator.close();
+});
+
+test('an attempt that takes long gets a second one elsewhere; the first end counts, the other is called off', async () => {
+  const clock = new ManualClock();
+  const world = await jobWorld({ url: fixture('late'), clock });
+  const { coordinator } = world;
+  const outcome: Outcome = { rowsRead: 1, rowsWritten: 0, bytesShuffled: 0, written: {}, digests: {}, partitionBytes: {}, samples: {} };
+  const report = (who: string, one: Assignment, error: SluiceError | null = null) =>
+    coordinator.report({ lease: who, progress: [], ended: [ended(one, error, error === null ? outcome : null)] });
+  for (let task = 0; task < 10; task++) await report(lease(1), await take(world, lease(1)));
+  const hanging = await take(world, lease(1));
+  const idle = coordinator.poll({ lease: lease(2), slots: 1, waitMs: 60_000 });
+  coordinator.checkStragglers();
+  await clock.advance(2_001);
+  coordinator.checkStragglers();
+  const [second] = (await idle).assignments;
+  assert.ok(second);
+  assert.deepEqual([second.stage, second.task, second.attempt], [hanging.stage, hanging.task, 1]);
+  const said = typed(world.events, 'straggler').map(({ stage, task, attempt }) => [stage, task, attempt]);
+  assert.deepEqual(said, [[hanging.stage, hanging.task, 1]]);
+  await report(lease(2), second);
+  const { cancel } = await coordinator.poll({ lease: lease(1), slots: 1, waitMs: 1_000 });
+  assert.deepEqual(cancel, [{ stage: hanging.stage, task: hanging.task, attempt: 0 }]);
+  // Its end is nobody's business, not even an error that would end the job.
+  await report(lease(1), hanging, new SluiceError('INTERRUPTED'));
+  assert.notEqual((await take(world, lease(2))).stage, hanging.stage);
+  coordinator.close();
+});
+
+test('an executor on which attempts keep failing gets nothing more while there is another, and a warning says so', async () => {
+  const clock = new ManualClock();
+  const world = await jobWorld({ url: fixture('late'), clock });
+  const { coordinator } = world;
+  for (const who of [1, 2]) await coordinator.join({ lease: lease(who) });
+  for (let i = 0; i < 3; i++) {
+    const one = await take(world, lease(1));
+    await coordinator.report({ lease: lease(1), progress: [], ended: [ended(one, new SluiceError('NO_SPACE', { what: 'a disk' }))] });
+    await clock.advance(2_000);
+  }
+  const [warning] = typed(world.events, 'warning');
+  assert.match(warning?.text ?? '', /keep failing on executor 00000000 .*NO_SPACE/);
+  assert.deepEqual((await coordinator.poll({ lease: lease(1), slots: 1, waitMs: 0 })).assignments, []);
+  await take(world, lease(2));
+  coordinator.lostLease(lease(2), 'a test');
+  // Alone, it is better than nobody.
+  await take(world, lease(1));
+  coordinator.close();
 });
