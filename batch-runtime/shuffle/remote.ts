@@ -49,7 +49,7 @@ const patienceMs = 20_000;
 /** The manager believes the third report of a live worker, a second apart. */
 const reportGapMs = 1100;
 const reportsAtMost = 5;
-/** How often a read begins again because its cells have moved, as long as nothing was given out. */
+/** How often a read begins again because its cells have moved; it goes on behind what was given out. */
 const beginningsAtMost = 5;
 
 /**
@@ -412,28 +412,59 @@ class RemoteWriter implements ShuffleWriter {
 async function* read(service: Service, handle: ShuffleHandle, range: ReadRange): AsyncGenerator<ReceivedBlock, void, undefined> {
   assertRange(handle, range);
   const { client, layouts } = service;
-  let given = false;
+  const width = range.partitionTo - range.partitionFrom;
+  const pairOf = (map: number, partition: number): number => (map - range.mapFrom) * width + partition - range.partitionFrom;
+  /** Blocks given out of each (map, partition), and the layout they were read by. */
+  let taken: Uint32Array | null = null;
+  let by: LayoutView | null = null;
   for (let beginning = 1; ; beginning++) {
     const view = await layouts.get(handle.id, (known) => vacantIn(known, range).length === 0);
     const vacant = vacantIn(view, range);
     if (vacant.length > 0) throw missing(handle.id, vacant, view.layout.invalidated ? 'the run is invalidated' : 'not committed');
     if (range.mapFrom === range.mapTo || range.partitionFrom === range.partitionTo) return;
+    if (by !== null && taken !== null && !hasSameWinners(by, view, range, taken))
+      throw new SluiceError('CONNECTION_LOST', { what: 'what was read in part has another winner by now' });
+    by = view;
+    const skip: Uint32Array | null = taken?.slice() ?? null;
+    taken ??= new Uint32Array(width * (range.mapTo - range.mapFrom));
     try {
       for await (const batch of verifiedRead(client, view, range)) {
         for (let i = 0; i < batch.blocks; i++) {
-          given = true;
-          yield batch.at(i);
+          const block = batch.at(i);
+          const pair = pairOf(block.map, block.partition);
+          // An attempt's blocks come in the order they were written, so those that were given before are the first ones.
+          if (skip !== null && skip[pair]! > 0) skip[pair]!--;
+          else {
+            taken[pair]!++;
+            yield block;
+          }
         }
       }
       return;
     } catch (thrown) {
       const error = asSluiceError(thrown);
       await settleLoss(service, handle, view, range, error);
-      // The cells are there after all: their worker came back, or another attempt repaired them.
-      if (!given && beginning < beginningsAtMost) continue;
+      // The cells are there after all: on another replica, of a worker that came back, or by another attempt.
+      if (beginning < beginningsAtMost) continue;
       throw new SluiceError('CONNECTION_LOST', { what: error.message }, { cause: error });
     }
   }
+}
+
+/** Whether blocks that were taken by one layout are the first ones of what another gives. */
+function hasSameWinners(one: LayoutView, other: LayoutView, range: ReadRange, taken: Uint32Array): boolean {
+  const width = range.partitionTo - range.partitionFrom;
+  const winnerOf = (view: LayoutView, map: number, partition: number): number => {
+    const held = (location: Location): boolean =>
+      location.partitionFrom <= partition && partition < location.partitionTo && view.winner(map, location.id) >= 0;
+    const location = view.layout.locations.find(held);
+    return location === undefined ? -1 : view.winner(map, location.id);
+  };
+  return taken.every((count, pair) => {
+    if (count === 0) return true;
+    const [map, partition] = [range.mapFrom + Math.floor(pair / width), range.partitionFrom + (pair % width)];
+    return winnerOf(one, map, partition) === winnerOf(other, map, partition);
+  });
 }
 
 /** Reports what a read ran into. Returns when all cells of the range are committed nonetheless. @throws MISSING, or the error when it is no loss */

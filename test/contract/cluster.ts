@@ -110,7 +110,7 @@ export interface JobWorld {
   readonly job: number;
   readonly token: string;
   /** A driver as a process of its own would have it. */
-  driver(transport?: DataTransport, silenceMs?: number): ShuffleDriver;
+  driver(transport?: DataTransport, silenceMs?: number, replicas?: number): ShuffleDriver;
   view(handle: ShuffleHandle): Promise<LayoutView>;
   close(): Promise<void>;
 }
@@ -126,7 +126,7 @@ export async function openJob({ manager, client }: Cluster): Promise<JobWorld> {
   return {
     job,
     token,
-    driver(transport = createTransport()) {
+    driver(transport = createTransport(), silenceMs, replicas) {
       const driver = createRemoteShuffle({
         manager: calls,
         transport,
@@ -136,6 +136,8 @@ export async function openJob({ manager, client }: Cluster): Promise<JobWorld> {
         job,
         token,
         name: 'test',
+        ...(silenceMs === undefined ? {} : { silenceMs }),
+        ...(replicas === undefined ? {} : { replicas }),
       });
       drivers.push(driver);
       return driver;

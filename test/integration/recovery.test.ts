@@ -15,6 +15,8 @@ import type { Job } from '#runtime/job.ts';
 import type { RunOptions } from '#runtime/run.ts';
 import type { JobEvent, JobReport } from '#runtime/schedule/events.ts';
 import { submit } from '#runtime/submit.ts';
+import { jobWorld, lease } from '../batch-runtime/schedule/job-world.ts';
+import { remoteWorld } from '../contract/remote.ts';
 
 interface Origin {
   readonly origin: string;
@@ -145,4 +147,33 @@ test('an executor that stops is not waited for: what hangs there runs a second t
   assert.deepEqual(rows, expected);
   const said = events.map(({ type }) => type).filter((type) => type === 'straggler' || type === 'retry');
   assert.equal(said[0], 'straggler', 'it was not given up first');
+});
+
+test('a corrupt block costs its map and the one who read it', { timeout: 240_000 }, async () => {
+  const { driver, damage, close } = await remoteWorld();
+  try {
+    const { coordinator, events, serve } = await jobWorld({ url: module, driver });
+    let damaged = false;
+    const poll: typeof coordinator.poll = async (request, signal) => {
+      const answer = await coordinator.poll(request, signal);
+      const reader = answer.assignments.find(({ split }) => split === null);
+      if (reader !== undefined && !damaged) {
+        damaged = true;
+        await damage(Object.values(reader.shuffles).find((handle) => handle.maps === maps)!, 7);
+      }
+      return answer;
+    };
+    const link = { poll, join: (request: { lease: string }) => coordinator.join(request), report: coordinator.report.bind(coordinator) };
+    const serving = serve(lease(1), { link });
+    await coordinator.finished;
+    const { tasksRerun } = await coordinator.publish();
+    coordinator.close();
+    await serving;
+    const [lost, ...others] = typed(events, 'lost');
+    assert.deepEqual([lost?.maps, others.length], [[7], 0]);
+    assert.match(lost?.what ?? '', /maps 7 /);
+    assert.equal(tasksRerun, 2);
+  } finally {
+    await close();
+  }
 });

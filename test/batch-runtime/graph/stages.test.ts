@@ -1,9 +1,11 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
+import { csv, float64, int32, job, schema, udf } from '#runtime/index.ts';
 import { optimize } from '#runtime/graph/rules/optimize.ts';
 import type { StageGraph } from '#runtime/graph/stage.ts';
 import { toStages } from '#runtime/graph/stages.ts';
+import { buildGraph } from '#runtime/job.ts';
 import { plans, sourcesOf } from './jobs.ts';
 import { type Outputs, runPlan, runStages } from './reference.ts';
 
@@ -119,4 +121,34 @@ test('float sums come in order only where rows are partitioned after them', () =
     fetches(staged('withItself', true)).every((each) => !each),
     'whole numbers add up the same in any order',
   );
+});
+
+test('an edge is deterministic unless a function on the way to it says that it varies; what is made of a whole one is again', () => {
+  const varies = udf([int32()], float64(), () => Math.random(), { deterministic: false });
+  const same = udf([int32()], float64(), (n) => n / 2);
+  const edgesOf = (fn: typeof varies): (readonly [string, boolean])[] => {
+    const build = (flow: Parameters<Parameters<typeof job>[0]['build']>[0]) => {
+      const read = flow.read(csv('facts', { schema: schema({ a: int32() }) }));
+      const plain = read.groupBy('a').aggregate((t) => ({ top: t.a.max() }));
+      return read
+        .derive((t) => ({ draw: fn(t.a) }))
+        .groupBy('draw')
+        .aggregate((t) => ({ top: t.a.max() }))
+        .join(plain, { on: 'top', prefix: 'plain_' });
+    };
+    const plan = optimize(buildGraph(job({ name: 'test', build: (flow) => build(flow) as never })).plan);
+    const { edges, stages } = toStages(plan, { estimates: new Map(), single });
+    return edges.map((edge) => {
+      const scans = stages[edge.from]!.operators.some((operator) => operator.kind === 'scan');
+      const keys = edge.distribution.kind === 'hash' ? edge.distribution.keys.join() : edge.distribution.kind;
+      return [`${scans ? 'of the scan' : 'of what was fetched'} by ${keys}`, edge.deterministic];
+    });
+  };
+  assert.ok(edgesOf(same).every(([, deterministic]) => deterministic));
+  const edges = edgesOf(varies);
+  assert.deepEqual(
+    edges.filter(([, deterministic]) => !deterministic),
+    [['of the scan by draw', false]],
+  );
+  assert.ok(edges.some(([name]) => name === 'of the scan by a'));
 });

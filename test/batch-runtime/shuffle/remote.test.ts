@@ -108,3 +108,33 @@ test('a worker that is gone: its maps are named, run again elsewhere, and all is
   assert.ok(rerun.has(2));
   await attempt(driver, late, 0, 0, blocksOf(0, 2)).catch(failsWith('CONNECTION_LOST', 'WRONG_INCARNATION'));
 });
+
+test('with two replicas, a worker that is killed costs neither the attempt that writes to it nor the read that was on its way', async () => {
+  while (cluster.workers.length < 6) await cluster.startWorker();
+  const driver = world.driver(undefined, undefined, 2);
+  const handle = await driver.open(request('replicated', 4, 20));
+  await writeAll(driver, handle, 50 * KiB);
+  const { location } = (await world.view(handle)).holders(0)![0]!;
+  assert.equal(location.replicas.length, 2);
+  const late = await driver.open(request('replicated, too', 2, 20));
+  const written = await driver.createWriter(late, 0, 0);
+  const blocks = blocksOf(0, 20, 50 * KiB);
+  for (const { partition, payload: bytes, records } of blocks.slice(0, 20)) await written.write(partition, bytes, records);
+  const victim = (await holderOf(late, 0).catch(() => null)) ?? (await holderOf(handle, 0));
+  const seen: ReturnType<typeof seenOf>[] = [];
+  for await (const { map, partition, records, payload: bytes } of world.driver().createReader(handle, all(handle, true))) {
+    seen.push(seenOf(map, { partition, records, payload: bytes }));
+    if (seen.length > 1) continue;
+    await victim.kill();
+    // The layout moves on while the read is open.
+    for (const { id, replicas } of (await world.view(handle)).layout.locations) {
+      if (!replicas.some(({ incarnation }) => incarnation === victim.worker.incarnation)) continue;
+      await cluster.client.lost({ shuffle: handle.id, location: id, incarnation: victim.worker.incarnation, maps: [0, 1, 2, 3], because: 'missing' });
+    }
+  }
+  assert.deepEqual(multiset(seen), expected(4, 20, 50 * KiB));
+  assert.deepEqual(await driver.vacant(handle), []);
+  for (const { partition, payload: bytes, records } of blocks.slice(20)) await written.write(partition, bytes, records);
+  assert.equal((await written.commit()).won, true);
+  assert.deepEqual(multiset(await readAll(world.driver(), late, { ...all(late), mapTo: 1 })), expected(1, 20, 50 * KiB));
+});
