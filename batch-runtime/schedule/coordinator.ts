@@ -390,7 +390,8 @@ export class Coordinator implements CoordinatorLink {
 
   /** The result could not be read to its end: makes it whole again. @throws what ends the job */
   async mendResult(error: SluiceError): Promise<void> {
-    await this.#mend(error);
+    this.#inTurn(() => this.#mend(error));
+    await this.#turn;
     const { promise, resolve, reject } = Promise.withResolvers<void>();
     const look = (): void => {
       if (this.#over) reject(error);

@@ -15,14 +15,15 @@ const meter = (): Meter => ({ rows: 0, bytes: 0 });
 const never = new AbortController().signal;
 
 /** The stage that writes the edge of this name's table: `last` the result's, else the first one. */
-async function prepared(name: string) {
+async function prepared(name: string, deterministic = true) {
   const graph = buildGraph(await loadJob(fixture(name)));
-  const { stages } = await planJob(graph, process.cwd());
+  const planned = await planJob(graph, process.cwd());
+  const stages = { ...planned.stages, edges: planned.stages.edges.map((edge) => ({ ...edge, deterministic })) };
   const driver = createMemoryShuffle({ budgetBytes: 1 << 24 });
   const world: TaskWorld = { job: 'test', stages, functions: graph.functions, driver };
   const shuffles: Record<string, Awaited<ReturnType<typeof driver.open>>> = {};
   for (const { id, schema } of stages.edges)
-    shuffles[id] = await driver.open({ name: `edge-${id}`, maps: 1, partitions: 1, deterministic: true, schema: encodeSchema(schema), bytesHint: 0 });
+    shuffles[id] = await driver.open({ name: `edge-${id}`, maps: 1, partitions: 1, deterministic, schema: encodeSchema(schema), bytesHint: 0 });
   const assign = (stage: number, more: Partial<Assignment> = {}): Assignment => {
     const operators = stages.stages.find(({ id }) => id === stage)?.operators ?? [];
     const outputs = operators.flatMap(({ kind }, index) => (kind === 'store' || kind === 'sink' ? [index] : []));
@@ -66,6 +67,25 @@ test('the digest does not depend on the attempt; a second attempt wins nothing a
   assert.deepEqual(a.digests, b.digests);
   assert.ok(a.bytesShuffled > 0);
   assert.equal(b.bytesShuffled, 0);
+});
+
+test('an attempt whose rows vary and that comes second is superseded: what it made besides goes with nobody’s rows', async () => {
+  const { world, stages, assign } = await prepared('words', false);
+  const first = stages.stages.find(({ after }) => after.length === 0)!;
+  await runTask(world, assign(first.id), meter(), never);
+  await assert.rejects(runTask(world, assign(first.id, { attempt: 1 }), meter(), never), { code: 'ATTEMPT_SUPERSEDED' });
+});
+
+test('an outcome says what it wrote to each partition', async () => {
+  const { world, stages, assign } = await prepared('words');
+  const first = stages.stages.find(({ after }) => after.length === 0)!;
+  const { partitionBytes, bytesShuffled } = await runTask(world, assign(first.id), meter(), never);
+  const written = Object.values(partitionBytes).flat();
+  assert.ok(written.length > 0);
+  assert.equal(
+    written.reduce((a, b) => a + b, 0),
+    bytesShuffled,
+  );
 });
 
 test('only operators of the wanted outputs run', async () => {

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
-import type { Expression } from '#runtime/expression/expression.ts';
+import { type Expression, isDeterministic } from '#runtime/expression/expression.ts';
 import { interpret } from '#runtime/expression/interpret.ts';
 import { kinds, pick, randomBatch, randomExpression } from './random.ts';
 
@@ -23,4 +23,14 @@ test('an expression is JSON: what travelled evaluates to the same', () => {
     }),
     { numRuns: 150 },
   );
+});
+
+test('an expression varies when a function in it says so, however deep', () => {
+  const typed = { type: { kind: 'int32' }, nullable: false } as const;
+  const column: Expression = { op: 'column', name: 'a', ...typed };
+  const fn = (more: { deterministic?: false }): Expression => ({ op: 'udf', slot: 0, args: [column], ...more, ...typed });
+  const call = (arg: Expression): Expression => ({ op: 'call', fn: 'add', args: [column, arg], ...typed });
+  assert.equal(isDeterministic(call(call(fn({})))), true);
+  assert.equal(isDeterministic(call(call(fn({ deterministic: false })))), false);
+  assert.equal(isDeterministic({ op: 'udf', slot: 1, args: [fn({ deterministic: false })], ...typed }), false);
 });

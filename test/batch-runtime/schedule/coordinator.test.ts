@@ -347,3 +347,26 @@ test('an executor on which attempts keep failing gets nothing more while there i
   await take(world, lease(1));
   coordinator.close();
 });
+
+test('a result that is not deterministic and lost is made anew, whole, and is another shuffle', async () => {
+  const world = await jobWorld({ url: fixture('drawn') });
+  const { coordinator } = world;
+  const serving = world.serve(lease(1));
+  await coordinator.finished;
+  const before = await rowsIn(world);
+  const id = coordinator.result!.handle.id;
+  const error = new SluiceError('MISSING', { shuffle: id, maps: [0], what: 'a test' });
+  // Two who read it find the loss.
+  await Promise.all([coordinator.mendResult(error), coordinator.mendResult(error)]);
+  assert.notEqual(coordinator.result!.handle.id, id);
+  const after = (await rowsIn(world)) as { delay: number; draw: number }[];
+  const delays = (rows: readonly unknown[]) => rows.map((row) => (row as { delay: number }).delay);
+  assert.deepEqual(delays(after), delays(before));
+  assert.ok(after.length > 0);
+  const old = new Set(before.map((row) => (row as { draw: number }).draw));
+  assert.ok(after.every(({ draw }) => !old.has(draw)));
+  assert.equal((await coordinator.publish()).rows, before.length);
+  assert.equal(typed(world.events, 'lost').length, 1);
+  coordinator.close();
+  await serving;
+});

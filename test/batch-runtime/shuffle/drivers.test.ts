@@ -47,4 +47,9 @@ test('a description travels as JSON and opens the driver it names', async (t) =>
   const spec = { maps: 2, partitions: 3, order: 0, level: 'received', deterministic: true, replicas: 1, bytesHint: 0, schema: '/w==' };
   assert.deepEqual(asked, [{ job: 7, name: 'a', spec }]);
   await remote.close();
+
+  const safe = open({ driver: 'remote', managerUrls: ['http://a', 'http://b'], job: 7, token: 'secret', replicas: 2, level: 'durable' });
+  await assert.rejects(safe.open({ ...request('b', 2, 3), schema: new Uint8Array([255]) }), failsWith('NO_WORKERS'));
+  assert.deepEqual(asked[1], { job: 7, name: 'b', spec: { ...spec, level: 'durable', replicas: 2 } });
+  await safe.close();
 });
