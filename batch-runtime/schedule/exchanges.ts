@@ -82,9 +82,9 @@ export class Exchanges {
   }
 
   /** A map of the edge has ended, having written so much to each partition. */
-  count(id: EdgeId, bytes: readonly number[]): void {
+  count(id: EdgeId, bytes: readonly (readonly [partition: number, bytes: number])[]): void {
     const known = this.#bytes.get(id);
-    for (let partition = 0; partition < (known?.length ?? 0); partition++) known![partition]! += bytes[partition] ?? 0;
+    if (known !== undefined) for (const [partition, more] of bytes) known[partition]! += more;
   }
 
   /** What each task of a stage reads, 0 = not known. */

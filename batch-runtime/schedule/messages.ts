@@ -44,8 +44,8 @@ export const Outcome = Type.Object({
   written: Type.Record(Type.String(), Type.Object({ rows: Type.Number(), bytes: Type.Number(), files: Type.Array(Type.String()) })),
   /** By operator index, of sinks and of the result's store. */
   digests: Type.Record(Type.String(), Digest),
-  /** By operator index of a store: bytes it wrote to each partition. */
-  partitionBytes: Type.Record(Type.String(), Type.Array(Type.Number())),
+  /** By operator index of a store: the partitions it wrote to, and the bytes. */
+  partitionBytes: Type.Record(Type.String(), Type.Array(Type.Tuple([u32, Type.Number()]))),
   /** By operator index: samples for range bounds. */
   samples: Type.Record(Type.String(), Type.Unknown()),
 });

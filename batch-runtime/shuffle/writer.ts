@@ -27,8 +27,8 @@ export interface BatchWriter {
   write(batch: Batch): Promise<void>;
   /** Writes the rest and commits. */
   commit(): Promise<Committed>;
-  /** What was written to each partition so far. */
-  readonly partitionBytes: readonly number[];
+  /** Bytes written so far, by partition. */
+  readonly partitionBytes: ReadonlyMap<number, number>;
   /** Forgets what is kept and drops what was written. */
   abort(): Promise<void>;
 }
@@ -49,7 +49,7 @@ export function createBatchWriter(writer: ShuffleWriter, options: BatchWriterOpt
   const partitioner = createPartitioner(distribution, schema, options);
   const encoder = createBatchEncoder(schema);
   const compactor = new Compactor();
-  const partitionBytes = new Array<number>(options.partitions).fill(0);
+  const partitionBytes = new Map<number, number>();
   let kept: Batch[] = [];
   let keptBytes = 0;
 
@@ -57,7 +57,7 @@ export function createBatchWriter(writer: ShuffleWriter, options: BatchWriterOpt
     const block = compactor.compact(batch);
     if (encoder.size(block) <= maxBlockBytes) {
       const payload = encoder.encode(block);
-      partitionBytes[partition]! += payload.length;
+      partitionBytes.set(partition, (partitionBytes.get(partition) ?? 0) + payload.length);
       await writer.write(partition, payload, block.length);
       return;
     }

@@ -83,7 +83,7 @@ test('an outcome says what it wrote to each partition', async () => {
   const written = Object.values(partitionBytes).flat();
   assert.ok(written.length > 0);
   assert.equal(
-    written.reduce((a, b) => a + b, 0),
+    written.reduce((sum, [, bytes]) => sum + bytes, 0),
     bytesShuffled,
   );
 });

@@ -51,9 +51,13 @@ test('what a task reads is weighed by what maps have written to its partitions',
   const { exchanges } = world();
   await exchanges.open(0, 2, noBounds);
   await exchanges.open(2, 1, noBounds);
-  exchanges.count(0, [1, 1, 1, 1, 1, 0, 0, 0, 0, 1000]);
-  exchanges.count(0, [1]);
-  exchanges.count(2, [50]);
+  exchanges.count(0, [
+    [0, 2],
+    [4, 3],
+    [9, 1000],
+  ]);
+  exchanges.count(0, [[0, 1]]);
+  exchanges.count(2, [[0, 50]]);
   assert.deepEqual(exchanges.bytesOf(reading(0), 2), [6, 1000]);
   assert.deepEqual(exchanges.bytesOf(reading(0, 2), 2), [56, 1050]);
 });
@@ -70,6 +74,6 @@ test('an edge that is closed and opened again has a new shuffle; the old one is 
   await assert.rejects(driver.vacant(first), { code: 'SHUFFLE_RELEASED' });
   await exchanges.open(0, 2, noBounds);
   assert.notEqual(exchanges.handle(0)?.id, first.id);
-  exchanges.count(0, [1]);
+  exchanges.count(0, [[3, 1]]);
   assert.deepEqual(exchanges.bytesOf(reading(0), 1), [1]);
 });
