@@ -9,7 +9,17 @@ import { partialSchema } from './partial-aggregate.ts';
 import type { NodeId, Plan, PlanNode, SinkSpec } from './plan.ts';
 import type { NodeOf } from './rewrite.ts';
 import { type Estimate, sizesOf } from './sizes.ts';
-import { type Distribution, type Edge, type EdgeId, inputsOf, type Parallelism, type Stage, type StageGraph, type StageId, type StageOperator } from './stage.ts';
+import {
+  type Distribution,
+  type Edge,
+  type EdgeId,
+  inputsOf,
+  type Parallelism,
+  type Stage,
+  type StageGraph,
+  type StageId,
+  type StageOperator,
+} from './stage.ts';
 
 export interface StageOptions {
   /** What the sources expect of each scan, by node of this plan. */

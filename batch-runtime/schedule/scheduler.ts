@@ -241,7 +241,10 @@ export class Scheduler {
         throw new SluiceError('TASK_FAILED', { task: `${id}.0`, attempts: tasks[0]?.attempts ?? 0, what }, { cause: because });
       }
       const before = this.#before.get(id)?.attempts ?? [];
-      this.#before.set(id, { attempts: Array.from({ length: Math.max(tasks.length, before.length) }, (_, i) => tasks[i]?.attempts ?? before[i] ?? 0), startOvers });
+      this.#before.set(id, {
+        attempts: Array.from({ length: Math.max(tasks.length, before.length) }, (_, i) => tasks[i]?.attempts ?? before[i] ?? 0),
+        startOvers,
+      });
       for (const [task, { running }] of tasks.entries())
         dropped.push(...running.map((one) => ({ stage: id, task, attempt: one.attempt, executor: one.executor })));
       this.#prepared.delete(id);
@@ -265,7 +268,8 @@ export class Scheduler {
       if (patience === null) continue;
       for (const [task, { running, bytes }] of tasks.entries()) {
         const [first] = running;
-        if (first !== undefined && running.length < atOnceMax && now - first.startedAt > patience(bytes)) yield { stage, task, other: first.executor };
+        if (first !== undefined && running.length < atOnceMax && now - first.startedAt > patience(bytes))
+          yield { stage, task, other: first.executor };
       }
     }
   }

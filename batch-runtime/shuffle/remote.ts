@@ -377,7 +377,10 @@ class RemoteWriter implements ShuffleWriter {
         }
         streams.delete(one);
         one.stream.abort();
-        this.#service.log.warn({ location: location.id, incarnation: one.replica.incarnation, code: error.code }, 'a replica takes no more of an attempt');
+        this.#service.log.warn(
+          { location: location.id, incarnation: one.replica.incarnation, code: error.code },
+          'a replica takes no more of an attempt',
+        );
       }
     });
     await Promise.all(acts);

@@ -138,14 +138,14 @@ test('in a grid, a worker that is killed costs the maps of its group, for its ce
   });
   assert.deepEqual(rows, expected);
   // The other cells of those maps keep what their first attempt has written.
-  assert.deepEqual(
-    repaired.sort(),
-    lost.map((map) => `${map} in ${slice}`).sort(),
-  );
+  assert.deepEqual(repaired.sort(), lost.map((map) => `${map} in ${slice}`).sort());
   const mapStage = events.find(mapsDone)!;
   assert.ok(mapStage.type === 'stage');
   const again = typed(events, 'lost').filter(({ stage }) => stage === mapStage.stage);
-  assert.deepEqual([...new Set(again.flatMap((event) => event.maps))].sort((a, b) => a - b), lost);
+  assert.deepEqual(
+    [...new Set(again.flatMap((event) => event.maps))].sort((a, b) => a - b),
+    lost,
+  );
   const readers = typed(events, 'retry').length;
   assert.equal(report.tasksRerun, lost.length + readers);
 });

@@ -1,10 +1,10 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
-import { csv, float64, int32, job, schema, udf } from '#runtime/index.ts';
 import { optimize } from '#runtime/graph/rules/optimize.ts';
 import type { StageGraph } from '#runtime/graph/stage.ts';
 import { toStages } from '#runtime/graph/stages.ts';
+import { csv, float64, int32, job, schema, udf } from '#runtime/index.ts';
 import { buildGraph } from '#runtime/job.ts';
 import { plans, sourcesOf } from './jobs.ts';
 import { type Outputs, runPlan, runStages } from './reference.ts';

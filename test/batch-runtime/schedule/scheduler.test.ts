@@ -187,7 +187,12 @@ test('a stage that is not deterministic starts over with all that came of it; no
   scheduler.prepare(0, { tasks: 2, outputs: [3] });
   scheduler.prepare(1, { tasks: 1, outputs: [3] });
   for (let i = 0; i < 3; i++) scheduler.next('a', true, 0);
-  for (const [id, task] of [[0, 0], [0, 1], [1, 0]] as const) scheduler.succeeded(id, task, 0, 1);
+  for (const [id, task] of [
+    [0, 0],
+    [0, 1],
+    [1, 0],
+  ] as const)
+    scheduler.succeeded(id, task, 0, 1);
   scheduler.prepare(2, { tasks: 2, outputs: [5] });
   scheduler.prepare(4, { tasks: 1, outputs: [5] });
   scheduler.next('a', true, 1);
@@ -256,11 +261,16 @@ test('whatever fails, lingers and is lost, in any order: each task is done once,
         else {
           ends.set(`${id}.${task}`, (ends.get(`${id}.${task}`) ?? 0) + 1);
           const dropped = scheduler.succeeded(id, task, attempt, now);
-          running = running.filter(({ at: other }) => !dropped.some((each) => each.stage === other.stage && each.task === other.task && each.attempt === other.attempt));
+          running = running.filter(
+            ({ at: other }) => !dropped.some((each) => each.stage === other.stage && each.task === other.task && each.attempt === other.attempt),
+          );
         }
       }
       assert.ok(scheduler.done);
-      assert.equal([...ends.values()].reduce((sum, count) => sum + count, 0), 7 + lost);
+      assert.equal(
+        [...ends.values()].reduce((sum, count) => sum + count, 0),
+        7 + lost,
+      );
     }),
     { numRuns: 100, examples: [[[]]] },
   );
