@@ -14,6 +14,9 @@ import { fromJson, SluiceError } from '#manager/protocol/errors.ts';
 const bin = fileURLToPath(new URL('./cli/bin.js', import.meta.url));
 /** What a member gets to end by itself after SIGINT. */
 const patienceMs = 5_000;
+/** Before a member is started again: at first, and at most where it dies soon each time. */
+const [pauseLeastMs, pauseMostMs] = [500, 30_000];
+const longRunMs = 60_000;
 
 export interface EmbeddedOptions {
   readonly workers: number;
@@ -24,6 +27,8 @@ export interface EmbeddedOptions {
   readonly port: number;
   /** Configuration keys for every worker, over the defaults. */
   readonly worker?: Readonly<Record<string, unknown>>;
+  /** A member that dies is started again, over its folder; absent: it stays away. */
+  readonly restart?: boolean;
   /** A member has died that nobody stopped. */
   readonly died: (name: string, how: string) => void;
 }
@@ -32,17 +37,20 @@ export interface EmbeddedCluster {
   readonly url: string;
   readonly folder: string;
   readonly secret: string;
+  /** As they are now. */
   readonly pids: readonly { readonly name: string; readonly pid: number }[];
   /** Stops every member and removes what is temporary. `keepLogs`: their logs stay; answers the folder they are in. Again: the same answer. */
   close(keepLogs: boolean): Promise<string | null>;
 }
 
+/** One process of a member. */
 interface Member {
   readonly name: string;
   readonly child: ChildProcess;
   /** The first line the process says when it is ready, as JSON. */
   readonly ready: Promise<Readonly<Record<string, unknown>>>;
-  readonly gone: Promise<void>;
+  /** Settles with how it ended. */
+  readonly gone: Promise<string>;
 }
 
 interface Spawned {
@@ -52,23 +60,24 @@ interface Spawned {
   readonly children: readonly { readonly name: string; readonly child: ChildProcess }[];
 }
 
-/** Processes that load their program and wait on stdin to be told what they are. Their stderr goes to a log in `folder`. */
+/** A process that loads its program and waits on stdin to be told what it is. Its stderr goes to a log in `folder`. */
+function spawnMember(folder: string, name: string): ChildProcess {
+  const log = openSync(join(folder, 'logs', `${name}.log`), 'a');
+  const verb = name.replace(/-.*/, '');
+  // A worker keeps data in one fixed memory; what it makes besides dies young and needs no room of 48 MiB.
+  const node = verb === 'worker' ? ['--max-semi-space-size=2'] : [];
+  // A session of its own: Ctrl-C reaches the parent only, which then stops its members in order.
+  const child = spawn(process.execPath, [...node, bin, verb, '--config', '-'], { stdio: ['pipe', 'pipe', log], detached: true });
+  closeSync(log);
+  child.stdin?.on('error', () => {});
+  return child;
+}
+
 function spawnMembers(folder: string, workers: number, executors: number): Spawned {
-  const logs = join(folder, 'logs');
-  mkdirSync(logs, { recursive: true, mode: 0o700 });
-  const spawned = (name: string) => {
-    const log = openSync(join(logs, `${name}.log`), 'a');
-    const verb = name.replace(/-.*/, '');
-    // A worker keeps data in one fixed memory; what it makes besides dies young and needs no room of 48 MiB.
-    const node = verb === 'worker' ? ['--max-semi-space-size=2'] : [];
-    // A session of its own: Ctrl-C reaches the parent only, which then stops its members in order.
-    const child = spawn(process.execPath, [...node, bin, verb, '--config', '-'], { stdio: ['pipe', 'pipe', log], detached: true });
-    closeSync(log);
-    child.stdin?.on('error', () => {});
-    return { name, child };
-  };
+  mkdirSync(join(folder, 'logs'), { recursive: true, mode: 0o700 });
   const numbered = (verb: string, count: number): string[] => Array.from({ length: count }, (_, i) => `${verb}-${i + 1}`);
-  return { folder, workers, executors, children: ['manager', ...numbered('worker', workers), ...numbered('executor', executors)].map(spawned) };
+  const names = ['manager', ...numbered('worker', workers), ...numbered('executor', executors)];
+  return { folder, workers, executors, children: names.map((name) => ({ name, child: spawnMember(folder, name) })) };
 }
 
 const temporaryFolder = (): string => mkdtempSync(join(tmpdir(), 'sluice-'));
@@ -101,40 +110,33 @@ function takeWarmed({ workers, executors, dataDir }: EmbeddedOptions): Spawned |
 export async function startEmbedded(options: EmbeddedOptions): Promise<EmbeddedCluster> {
   const { folder, children } = takeWarmed(options) ?? spawnMembers(options.dataDir ?? temporaryFolder(), options.workers, options.executors);
   const logs = join(folder, 'logs');
+  const members = children.map(({ name, child }) => memberOf(name, child, join(logs, `${name}.log`)));
+  const restarts = new Set<NodeJS.Timeout>();
   let stopping = false;
 
-  const members = children.map(({ name, child }): Member => {
-    const { promise: ready, resolve, reject } = Promise.withResolvers<Readonly<Record<string, unknown>>>();
-    ready.catch(() => {});
-    createInterface({ input: child.stdout! }).once('line', (line) => {
-      const said = JSON.parse(line) as { error?: Parameters<typeof fromJson>[0] };
-      if (said.error === undefined) resolve(said as Readonly<Record<string, unknown>>);
-      else reject(fromJson(said.error));
-    });
-    const gone = new Promise<void>((settle) => {
-      const ended = (how: string): void => {
-        reject(new SluiceError('INTERNAL', { what: `${name} ended before it was ready (${how}); see ${join(logs, `${name}.log`)}` }));
-        if (!stopping) options.died(name, how);
-        settle();
-      };
-      child.once('error', (error) => {
-        reject(new SluiceError('INTERNAL', { what: `${name} cannot be started: ${error.message}` }));
-        settle();
-      });
-      child.once('exit', (code, signal) => ended(signal ?? `exit code ${code}`));
-      // One that was warmed may have ended already.
-      if (child.exitCode !== null || child.signalCode !== null) ended(child.signalCode ?? `exit code ${child.exitCode}`);
-    });
-    return { name, child, ready, gone };
-  });
-  const configure = (member: Member, config: object): void => {
+  /** What it is, told to a process; when that ends and nobody has stopped it, to the next one. */
+  const configure = (at: number, config: object, pauseMs = pauseLeastMs): void => {
+    const member = members[at]!;
+    const startedAt = performance.now();
     member.child.stdin?.write(`${JSON.stringify(config)}\n`);
+    void member.gone.then((how) => {
+      if (stopping) return;
+      options.died(member.name, how);
+      if (options.restart !== true) return;
+      const timer = setTimeout(() => {
+        restarts.delete(timer);
+        members[at] = memberOf(member.name, spawnMember(folder, member.name), join(logs, `${member.name}.log`));
+        configure(at, config, performance.now() - startedAt > longRunMs ? pauseLeastMs : Math.min(pauseMs * 2, pauseMostMs));
+      }, pauseMs);
+      restarts.add(timer);
+    });
   };
 
   let kept: Promise<string | null> | null = null;
   const close = (keepLogs: boolean): Promise<string | null> => {
     kept ??= (async () => {
       stopping = true;
+      for (const timer of restarts) clearTimeout(timer);
       // The manager last: it is there for the others' goodbye.
       await Promise.all(members.slice(1).map(stop));
       await Promise.all(members.slice(0, 1).map(stop));
@@ -151,21 +153,56 @@ export async function startEmbedded(options: EmbeddedOptions): Promise<EmbeddedC
   };
 
   try {
-    const of = (verb: string): Member[] => members.filter(({ name }) => name.startsWith(verb));
     const [manager, ...others] = members as [Member, ...Member[]];
-    configure(manager, { host: '127.0.0.1', port: options.port, dataDir: join(folder, 'manager') });
+    const own = { host: '127.0.0.1', dataDir: join(folder, 'manager') };
+    const address = { ...own, port: options.port };
+    configure(0, address);
     const { url, secretFile } = (await manager.ready) as { url: string; secretFile: string };
-    for (const worker of of('worker'))
-      configure(worker, { managerUrl: url, port: 0, secretFile, dataDirs: [join(folder, worker.name)], ...options.worker });
-    for (const executor of of('executor')) configure(executor, { managerUrl: url, secretFile });
+    // Whoever starts it again finds it where it was.
+    address.port = Number(new URL(url).port);
+    for (const [i, { name }] of others.entries()) {
+      const facts = { managerUrl: url, secretFile };
+      configure(i + 1, name.startsWith('worker') ? { ...facts, port: 0, dataDirs: [join(folder, name)], ...options.worker } : facts);
+    }
     await Promise.all(others.map(({ ready }) => ready));
-    const pids = members.map(({ name, child }) => ({ name, pid: child.pid ?? 0 }));
-    return { url, folder, secret: readFileSync(secretFile, 'utf8').trim(), pids, close };
+    return {
+      url,
+      folder,
+      secret: readFileSync(secretFile, 'utf8').trim(),
+      get pids() {
+        return members.map(({ name, child }) => ({ name, pid: child.pid ?? 0 }));
+      },
+      close,
+    };
   } catch (thrown) {
     const left = await close(true);
     if (left !== null && thrown instanceof Error) thrown.message += ` (logs: ${left})`;
     throw thrown;
   }
+}
+
+function memberOf(name: string, child: ChildProcess, log: string): Member {
+  const { promise: ready, resolve, reject } = Promise.withResolvers<Readonly<Record<string, unknown>>>();
+  ready.catch(() => {});
+  createInterface({ input: child.stdout! }).once('line', (line) => {
+    const said = JSON.parse(line) as { error?: Parameters<typeof fromJson>[0] };
+    if (said.error === undefined) resolve(said as Readonly<Record<string, unknown>>);
+    else reject(fromJson(said.error));
+  });
+  const gone = new Promise<string>((settle) => {
+    const ended = (how: string): void => {
+      reject(new SluiceError('INTERNAL', { what: `${name} ended before it was ready (${how}); see ${log}` }));
+      settle(how);
+    };
+    child.once('error', (error) => {
+      reject(new SluiceError('INTERNAL', { what: `${name} cannot be started: ${error.message}` }));
+      settle(error.message);
+    });
+    child.once('exit', (code, signal) => ended(signal ?? `exit code ${code}`));
+    // One that was warmed may have ended already.
+    if (child.exitCode !== null || child.signalCode !== null) ended(child.signalCode ?? `exit code ${child.exitCode}`);
+  });
+  return { name, child, ready, gone };
 }
 
 async function stop({ child, gone }: Member): Promise<void> {

@@ -9,6 +9,7 @@ import { readSecret } from '#manager/process/secret.ts';
 import { tokenSource } from '#manager/protocol/token.ts';
 import type { ExecutorConfig } from './config.ts';
 import { startExecutor } from './execute/executor.ts';
+import { createThreads } from './execute/threads.ts';
 
 export interface RunningExecutor {
   close(): Promise<void>;
@@ -25,7 +26,14 @@ export async function startExecutorProcess(config: ExecutorConfig, token: string
     clock: systemClock,
     random: systemRandom,
   });
-  const executor = await startExecutor({ manager, clock: systemClock, random: systemRandom, log, slots: config.slots });
+  const executor = await startExecutor({
+    manager,
+    server: createThreads(systemClock, log),
+    clock: systemClock,
+    random: systemRandom,
+    log,
+    slots: config.slots,
+  });
   let closed: Promise<void> | null = null;
   return {
     close() {

@@ -23,6 +23,8 @@ export interface RunOptions {
   readonly replicas?: number;
   /** What a finished task's output in a remote shuffle survives. Default received: it is made again when its worker dies soon after. */
   readonly level?: Level;
+  /** Goes on with this job of the cluster, whose coordinator has died. Module and params are those it was started with. */
+  readonly resume?: number;
   /** Partitions of each exchange; by default from the size of the input. */
   readonly partitions?: number;
   /** Shuffle memory of the memory driver. Default 512 MiB. */
@@ -47,7 +49,7 @@ export interface Run<R> extends AsyncDisposable {
   readonly logs: string | null;
 }
 
-/** @throws plan errors (FILE_MISSING, SCHEMA_DIFFERS, PARAMS_INVALID, ...) and OUTPUT_NOT_EMPTY, before anything is started */
+/** @throws plan errors (FILE_MISSING, SCHEMA_DIFFERS, PARAMS_INVALID, ...), OUTPUT_NOT_EMPTY and JOB_NOT_RESUMABLE, before anything is started */
 export async function run<P extends TProperties, R>(job: Job<P, R>, options: RunOptions = {}): Promise<Run<R>> {
   const { submit } = await import('./submit.ts');
   return submit(job, options);

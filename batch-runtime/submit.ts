@@ -11,20 +11,22 @@ import { silent } from '#manager/process/ports.ts';
 import { asSluiceError, SluiceError, toJson } from '#manager/protocol/errors.ts';
 import { mint128 } from '#manager/protocol/ids.ts';
 import { tokenSource } from '#manager/protocol/token.ts';
-import type { Batch } from './batch/batch.ts';
 import { rowsOf } from './batch/rows.ts';
 import { type EmbeddedCluster, startEmbedded } from './embedded.ts';
 import { adapters } from './execute/adapters.ts';
 import { graphOf } from './execute/job-module.ts';
 import { serveLease } from './execute/lease.ts';
-import type { Job } from './job.ts';
+import type { Graph } from './graph/plan.ts';
+import type { AnyJob, Job } from './job.ts';
 import type { Run, RunOptions } from './run.ts';
 import { Coordinator, type Ground } from './schedule/coordinator.ts';
 import type { JobReport } from './schedule/events.ts';
+import { type BegunEntry, noLog, openJobLog, readJobLog, type ShuffleWishes } from './schedule/job-log.ts';
+import { keepJob } from './schedule/keep.ts';
+import { readResult } from './schedule/result.ts';
 import { type CoordinatorServer, openCoordinatorServer } from './schedule/server.ts';
 import { openDriver } from './shuffle/drivers.ts';
 import { createMemoryShuffle } from './shuffle/memory.ts';
-import { readBatches } from './shuffle/reader.ts';
 import type { ShuffleDriver } from './shuffle/spi.ts';
 
 /** Where tasks run and shuffles are: made by one of two functions below, according to the driver. */
@@ -40,14 +42,17 @@ const quietMs = 1_000;
 
 /** @throws plan errors (FILE_MISSING, SCHEMA_DIFFERS, PARAMS_INVALID, ...) and OUTPUT_NOT_EMPTY, before anything is started */
 export async function submit<P extends TProperties, R>(job: Job<P, R>, options: RunOptions): Promise<Run<R>> {
-  const module = options.module ?? job.module;
-  const graph = graphOf(job, options.params ?? {}, module);
+  const begun = await begunOf(options);
+  const module = options.module ?? begun?.module ?? job.module;
+  const params = begun?.params ?? options.params ?? {};
+  const graph = begun === null ? graphOf(job, params, module) : sameGraph(job, begun, module, options.resume ?? 0);
   const coordinator = new Coordinator({
     graph,
     module,
-    params: options.params ?? {},
-    folder: process.cwd(),
-    staging: mint128(systemRandom),
+    params,
+    folder: begun?.folder ?? process.cwd(),
+    staging: begun?.staging ?? mint128(systemRandom),
+    shuffle: wishesOf(options),
     partitions: options.partitions ?? null,
     clock: systemClock,
     log: silent,
@@ -70,6 +75,7 @@ export async function submit<P extends TProperties, R>(job: Job<P, R>, options: 
         () => true,
         () => false,
       );
+      if (succeeded !== true) await coordinator.giveUp();
       coordinator.close();
       logs = (await world?.close(failed)) ?? null;
       // Now that no attempt of it can run any more; what was published is not staged.
@@ -78,8 +84,10 @@ export async function submit<P extends TProperties, R>(job: Job<P, R>, options: 
     return closing;
   };
   try {
-    await coordinator.plan();
-    await coordinator.prepare();
+    if (begun === null) {
+      await coordinator.plan();
+      await coordinator.prepare();
+    }
     if (options.signal?.aborted) throw new SluiceError('INTERRUPTED');
     world = options.shuffle === 'memory' ? openMemory(options, coordinator) : await openCluster(options, graph.plan.name, coordinator);
     if (options.signal?.aborted) throw new SluiceError('INTERRUPTED');
@@ -126,11 +134,11 @@ export async function submit<P extends TProperties, R>(job: Job<P, R>, options: 
     },
     async *batches() {
       await coordinator.finished;
-      yield* resultBatches(coordinator, driver);
+      yield* readResult(coordinator, driver);
     },
     async *rows() {
       await coordinator.finished;
-      for await (const batch of resultBatches(coordinator, driver)) yield* rowsOf(batch) as Iterable<R>;
+      for await (const batch of readResult(coordinator, driver)) yield* rowsOf(batch) as Iterable<R>;
     },
     done: () => report,
     close,
@@ -141,42 +149,44 @@ export async function submit<P extends TProperties, R>(job: Job<P, R>, options: 
   };
 }
 
-/** Bytes of a result partition kept back until it is known to be whole, so that a lost one can be made again unseen. */
-const holdBackBytes = 32 * 1024 * 1024;
-
-async function* resultBatches(coordinator: Coordinator, driver: ShuffleDriver): AsyncGenerator<Batch> {
-  let run: string | null = null;
-  let given = false;
-  for (let partition = 0; ; ) {
-    const { result } = coordinator;
-    if (result === null || partition === result.handle.partitions) return;
-    const { handle, edge } = result;
-    // A result that was made anew has other rows in its partitions.
-    if (run !== null && handle.id !== run) partition = 0;
-    run = handle.id;
-    const held: Batch[] = [];
-    let bytes = 0;
-    let begun = false;
-    try {
-      const range = { partitionFrom: partition, partitionTo: partition + 1, mapFrom: 0, mapTo: handle.maps, ordered: true };
-      for await (const batch of readBatches(driver.createReader(handle, range), edge.schema)) {
-        held.push(batch);
-        bytes += batch.columns.reduce((sum, { data }) => sum + data.byteLength, 0);
-        if (bytes < holdBackBytes) continue;
-        given = begun = true;
-        yield* held.splice(0);
-      }
-      given ||= held.length > 0;
-      yield* held;
-      partition++;
-    } catch (thrown) {
-      const error = asSluiceError(thrown);
-      if (error.remedy !== 'recompute' || begun) throw error;
-      await coordinator.mendResult(error);
-      if (given && coordinator.result?.handle.id !== run) throw error;
-    }
+/** What the log of the job says that is to go on; null for a new one. @throws USAGE, CLUSTER_UNREACHABLE, JOB_UNKNOWN, JOB_NOT_RESUMABLE */
+async function begunOf({ resume, cluster, token = '' }: RunOptions): Promise<BegunEntry | null> {
+  if (resume === undefined) return null;
+  if (cluster === undefined)
+    throw new SluiceError('USAGE', { what: 'only a job of a cluster can be resumed: an embedded run ends with its process' });
+  const manager = await connect(cluster, token);
+  try {
+    const [begun] = await readJobLog(manager, resume);
+    return begun;
+  } finally {
+    await manager.close();
   }
 }
+
+/** @throws JOB_NOT_RESUMABLE when the module is not as it was when the job was started */
+function sameGraph(job: AnyJob, { params, digest }: BegunEntry, module: string, id: number): Graph {
+  const differs = (what: string): SluiceError =>
+    new SluiceError('JOB_NOT_RESUMABLE', { job: id, what: `${module} builds another graph than when it was started${what}` });
+  let graph: Graph;
+  try {
+    graph = graphOf(job, params, module);
+  } catch (thrown) {
+    throw differs(` (${asSluiceError(thrown).message})`);
+  }
+  if (graph.digest !== digest) throw differs('');
+  return graph;
+}
+
+const wishesOf = ({ replicas, level }: RunOptions): ShuffleWishes => ({
+  ...(replicas === undefined ? {} : { replicas }),
+  ...(level === undefined ? {} : { level }),
+});
+
+/** The module of a job that is to go on, as its log has it. @throws as begunOf */
+export const moduleToResume = async (options: RunOptions): Promise<string> => (await begunOf(options))?.module ?? '';
+
+const connect = (urls: string, credential: string): Promise<ManagerClient> =>
+  connectManager({ urls: urls.split(','), token: tokenSource(credential, () => systemClock.wall()), clock: systemClock, random: systemRandom });
 
 /** One executor in this process, shuffles in its memory. */
 function openMemory(options: RunOptions, coordinator: Coordinator): World {
@@ -188,6 +198,7 @@ function openMemory(options: RunOptions, coordinator: Coordinator): World {
     driver,
     descriptor: null,
     slots: 1,
+    log: noLog,
     attach() {
       const lease = mint128(systemRandom);
       // The task's own close must not end the shuffles that the rows are read from.
@@ -235,12 +246,11 @@ async function openCluster(options: RunOptions, name: string, coordinator: Coord
   try {
     if (options.cluster === undefined) {
       const died = (member: string, how: string): void => coordinator.emit({ type: 'warning', text: `${member} has died (${how})` });
-      embedded = await startEmbedded({ workers: local ? 0 : (options.workers ?? 2), executors, dataDir: null, port: 0, died });
+      embedded = await startEmbedded({ workers: local ? 0 : (options.workers ?? 2), executors, dataDir: null, port: 0, restart: true, died });
     }
     const url = embedded?.url ?? options.cluster ?? '';
     const credential = embedded?.secret ?? options.token ?? '';
-    const clusterToken = tokenSource(credential, () => systemClock.wall());
-    manager = await connectManager({ urls: url.split(','), token: clusterToken, clock: systemClock, random: systemRandom });
+    manager = await connect(url, credential);
     const here = new URL(url.split(',')[0] ?? '').hostname;
     const loopback = here === 'localhost' || here.startsWith('127.') || here === '[::1]';
     server = await openCoordinatorServer(loopback ? '127.0.0.1' : '0.0.0.0', coordinator, () => token.value);
@@ -251,64 +261,51 @@ async function openCluster(options: RunOptions, name: string, coordinator: Coord
       status.executors.reduce((sum, one) => sum + one.slots, 0),
     );
     if (status.executors.length === 0) throw new SluiceError('NO_EXECUTORS');
-    const opened = await manager.openJob({ name, url: `http://${own}:${server.port}`, slots });
+    const door = { url: `http://${own}:${server.port}`, slots };
+    const opened =
+      options.resume === undefined
+        ? { epoch: 1, ...(await manager.openJob({ name, ...door })) }
+        : { job: options.resume, ...(await manager.resumeJob({ job: options.resume, ...door })) };
+    const { job, epoch } = opened;
     token.value = opened.token;
+    const stop = new AbortController();
+    let log = noLog;
+    // Nobody else writes to it any more.
+    const entries = options.resume === undefined ? null : await readJobLog(manager, job);
+    if (embedded === null) {
+      log = openJobLog({ manager, clock: systemClock, random: systemRandom, job, epoch, length: entries?.length ?? 0, signal: stop.signal });
+      coordinator.emit({ type: 'opened', id: job, epoch, done: entries?.filter(({ kind }) => kind === 'ended').length ?? 0 });
+      if (entries !== null) {
+        coordinator.restore(entries, epoch);
+        await coordinator.prepare();
+      }
+    }
     const descriptor = local
       ? { driver: 'local' as const, folder: resolvePath(embedded?.folder ?? '', 'shuffle') }
-      : { driver: 'remote' as const, managerUrls: url.split(','), job: opened.job, token: opened.token };
-    const { replicas, level } = options;
-    driver = openDriver({ ...descriptor, ...(replicas === undefined ? {} : { replicas }), ...(level === undefined ? {} : { level }) }, ports);
-    const stop = new AbortController();
+      : { driver: 'remote' as const, managerUrls: url.split(','), job, token: opened.token };
+    driver = openDriver({ ...descriptor, ...(entries === null ? wishesOf(options) : entries[0].shuffle) }, ports);
     const keeping = { promise: Promise.resolve() };
     const client = manager;
     return {
-      job: opened.job,
+      job,
       driver,
       descriptor,
       slots,
+      log,
       attach() {
-        keeping.promise = keep(client, opened.job, slots, coordinator, stop.signal);
+        keeping.promise = keepJob({ manager: client, clock: systemClock, job, epoch, slots, coordinator, signal: stop.signal });
       },
       async close(failed) {
         stop.abort();
         await keeping.promise;
-        await client.closeJob({ job: opened.job }).catch(() => {});
+        // Not that of a coordinator that has taken the job over.
+        await client.closeJob({ job, epoch }).catch(() => {});
         return undo(failed);
       },
     };
   } catch (thrown) {
     await undo(false);
     throw thrown;
-  }
-}
-
-/** How long a cluster may be without any executor before the job gives up. */
-const executorsPatienceMs = 5_000;
-
-/** Keeps the job's lease, and tells the coordinator which of its slots are gone. */
-async function keep(manager: ManagerClient, job: number, slots: number, coordinator: Coordinator, signal: AbortSignal): Promise<void> {
-  let after = 0;
-  let pauseMs = 50;
-  let aloneSince: number | null = null;
-  while (!signal.aborted) {
-    try {
-      const known = coordinator.leases();
-      const answer = await manager.keepJob({ job, after, slots, waitMs: 2_000 }, { signal });
-      after = answer.version;
-      pauseMs = 50;
-      coordinator.checkLeases(known, new Set(answer.leases.map(({ lease }) => lease)));
-      // Without a slot it may be another job's turn; without an executor it never will be ours.
-      const alone = answer.leases.length === 0 && (await manager.status({}, { signal })).executors.length === 0;
-      aloneSince = alone ? (aloneSince ?? systemClock.now()) : null;
-      if (aloneSince !== null && systemClock.now() - aloneSince > executorsPatienceMs) return coordinator.fail(new SluiceError('NO_EXECUTORS'));
-    } catch (thrown) {
-      if (signal.aborted) return;
-      const error = asSluiceError(thrown);
-      if (error.remedy === 'fail' && error.code !== 'CLUSTER_UNREACHABLE') return coordinator.fail(error);
-      // A manager that restarts is waited for: tasks go on without it.
-      pauseMs = Math.min(pauseMs * 2, 2_000);
-      await new Promise<void>((settle) => systemClock.after(pauseMs, settle));
-    }
   }
 }
 

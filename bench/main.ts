@@ -4,6 +4,7 @@
  */
 const programs: Readonly<Record<string, () => Promise<(args: readonly string[]) => Promise<number>>>> = {
   shuffle: async () => (await import('./shuffle.ts')).shuffleBench,
+  integrity: async () => (await import('./integrity.ts')).integrity,
   ledger: async () => (await import('./ledger.ts')).ledger,
   spark: async () => (await import('./spark.ts')).spark,
   flights: async () => (await import('./flights.ts')).flights,

@@ -9,7 +9,7 @@ import { styleText } from 'node:util';
 import { zstdCompressSync, zstdDecompressSync } from 'node:zlib';
 import { connectManager, type ManagerClient } from '#manager/client.ts';
 import { systemClock, systemRandom } from '#manager/process/clock.ts';
-import type { CommittedCell } from '#manager/protocol/control.ts';
+import { type CommittedCell, type Level, levels } from '#manager/protocol/control.ts';
 import { SluiceError } from '#manager/protocol/errors.ts';
 import { KiB, MiB, maxBlockBytes, shuffleFrom } from '#manager/protocol/ids.ts';
 import { type LayoutView, viewLayout } from '#manager/protocol/layout.ts';
@@ -31,6 +31,7 @@ const flagTable = {
   workers: { default: 1, sentence: 'workers of the embedded cluster' },
   writers: { default: 2, sentence: 'map tasks at once' },
   readers: { default: 2, sentence: 'reduce tasks at once' },
+  level: { default: 'received', sentence: 'when a writer is answered: received, written or durable' },
   codec: { default: 'none', sentence: 'none or zstd: writers compress payloads, readers decompress them' },
   json: { default: false, sentence: 'the JSON line only, no table' },
 } as const;
@@ -105,13 +106,14 @@ async function measure(flags: Flags<typeof flagTable>): Promise<Finding> {
   }
 }
 
-function check({ blockBytes: bytes, gigabytes, workers, writers, readers, codec }: Flags<typeof flagTable>): void {
+function check({ blockBytes: bytes, gigabytes, workers, writers, readers, codec, level }: Flags<typeof flagTable>): void {
   const usage = (what: string): SluiceError => new SluiceError('USAGE', { what });
   if (bytes !== 0 && !(Number.isInteger(bytes) && bytes >= 8 && bytes <= maxBlockBytes)) throw usage(`--block-bytes is 8 to ${maxBlockBytes}`);
   if (!(gigabytes > 0)) throw usage('--gigabytes is more than 0');
   for (const [flag, count] of Object.entries({ workers, writers, readers })) {
     if (!(Number.isInteger(count) && count >= 1 && count <= 64)) throw usage(`--${flag} is 1 to 64`);
   }
+  if (!levels.some((one) => one === level)) throw usage('--level is received, written or durable');
   if (codec !== 'none' && codec !== 'zstd') throw usage('--codec is none or zstd');
 }
 
@@ -293,8 +295,9 @@ let runs = 0;
 
 async function writeAll(stage: Stage, flags: Flags<typeof flagTable>, shape: Shape, size: number): Promise<{ view: LayoutView; digest: Digest }> {
   const { manager, job } = stage;
+  const level = flags.level as Level;
   const bytesHint = shape.maps * shape.blocksPerMap * size;
-  const spec = { maps: shape.maps, partitions, order: 0, level: 'received', deterministic: true, replicas: 1, bytesHint, schema: '' } as const;
+  const spec = { maps: shape.maps, partitions, order: 0, level, deterministic: true, replicas: 1, bytesHint, schema: '' } as const;
   const layout = await manager.openShuffle({ job, name: `run ${runs++}`, spec });
   const view = viewLayout(layout);
   const digest = new Digest();
@@ -309,6 +312,7 @@ async function writeAll(stage: Stage, flags: Flags<typeof flagTable>, shape: Sha
 /** One map task: blocks to partitions in turn, two buffers a location, then manifest and commit. */
 async function writeMap(stage: Stage, kernel: Kernel, view: LayoutView, map: number, blocks: number, size: number): Promise<Digest> {
   const { manager, client, text, zstd } = stage;
+  const { level } = view.layout.spec;
   const shuffle = shuffleFrom(view.layout.shuffle);
   const words = new Uint32Array(kernel.memory.buffer);
   const digest = new Digest();
@@ -319,7 +323,7 @@ async function writeMap(stage: Stage, kernel: Kernel, view: LayoutView, map: num
     const from = kernelReservedBytes + i * 2 * room;
     const sealer = new Sealer({ shuffle, map, attempt: 0, partitionFrom, partitionTo, kernel });
     sealer.begin(from, from + room);
-    const target = { shuffle, map, attempt: 0, section: 0, location: location.id, partitionFrom, partitionTo, level: 'received' } as const;
+    const target = { shuffle, map, attempt: 0, section: 0, location: location.id, partitionFrom, partitionTo, level } as const;
     return {
       location,
       sealer,

@@ -26,6 +26,13 @@ export const ManagerConfig = Type.Object(
       maximum: 600000,
       description: 'Silence after which a worker, an executor or a job counts as gone; a closed connection tells sooner.',
     }),
+    resumeMs: Type.Integer({
+      default: 600000,
+      minimum: 0,
+      maximum: 7 * 86_400_000,
+      description:
+        'How long a job outlives its coordinator, so that `sluice run --resume` can take it over; its shuffles stay so long, its slots go to others.',
+    }),
     workerWaitMs: Type.Integer({
       default: 5000,
       minimum: 0,

@@ -14,7 +14,11 @@ export interface JobEntry {
   readonly job: number;
   readonly name: string;
   /** The coordinator's, for executors; empty for jobs of other engines. */
-  readonly url: string;
+  url: string;
+  /** Which coordinator that is: 1 opened the job, each that takes it over is one more. */
+  epoch: number;
+  /** What coordinators have decided, as they wrote it down; a job without any cannot be taken over. */
+  readonly log: string[];
   /** Wall clock, for showing. */
   readonly openedAt: number;
   /** Wall clock; 0 = the job lives as long as it is kept. */
@@ -45,6 +49,9 @@ export type LedgerRecord =
   | { readonly kind: 'snapshot'; readonly ledger: LedgerJson }
   | { readonly kind: 'job'; readonly job: number; readonly name: string; readonly url: string; readonly openedAt: number; readonly expiresAt: number }
   | { readonly kind: 'closed'; readonly job: number }
+  /** Another coordinator at `url` has taken the job over; slots of the one before it are taken away. */
+  | { readonly kind: 'resumed'; readonly job: number; readonly epoch: number; readonly url: string }
+  | { readonly kind: 'logged'; readonly job: number; readonly entries: readonly string[] }
   /** Shuffles of these names have a lease of their own from now on, or no longer. */
   | { readonly kind: 'kept' | 'left'; readonly job: number; readonly names: string }
   | { readonly kind: 'leases'; readonly leases: readonly Lease[] }
@@ -103,6 +110,17 @@ export function apply(ledger: Ledger, record: LedgerRecord): void {
       ledger.leases = ledger.leases.filter((lease) => lease.job !== record.job);
       bury(ledger, `job:${record.job}`, (text) => !text.includes(':') && jobOf(shuffleFrom(text)) === record.job);
       break;
+    case 'resumed': {
+      const job = requireJob(ledger, record.job);
+      assert(record.epoch === job.epoch + 1, 'epochs are numbered one after the other');
+      job.epoch = record.epoch;
+      job.url = record.url;
+      ledger.leases = ledger.leases.filter((lease) => lease.job !== record.job);
+      break;
+    }
+    case 'logged':
+      requireJob(ledger, record.job).log.push(...record.entries);
+      break;
     case 'kept':
       requireJob(ledger, record.job).kept.add(record.names);
       break;
@@ -159,6 +177,8 @@ const createJob = (facts: { job: number; name: string; url: string; openedAt: nu
   job: facts.job,
   name: facts.name,
   url: facts.url,
+  epoch: 1,
+  log: [],
   openedAt: facts.openedAt,
   expiresAt: facts.expiresAt,
   kept: new Set(),
@@ -279,7 +299,9 @@ export interface LedgerJson {
     url: string;
     openedAt: number;
     expiresAt: number;
-    /** Absent in journals that are older than this. */
+    /** Absent in journals that are older than these. */
+    epoch?: number;
+    log?: string[];
     kept?: string[];
     lastRun: number;
     names: [string, number, number][];
@@ -305,6 +327,8 @@ export function snapshotOf(ledger: Ledger): LedgerJson {
       url: job.url,
       openedAt: job.openedAt,
       expiresAt: job.expiresAt,
+      epoch: job.epoch,
+      log: [...job.log],
       kept: [...job.kept],
       lastRun: job.lastRun,
       names: [...job.names].map(([name, { run, stageAttempt }]) => [name, run, stageAttempt]),
@@ -338,6 +362,8 @@ function restore(ledger: Ledger, json: LedgerJson): void {
   for (const facts of json.jobs) {
     const job = createJob(facts);
     job.lastRun = facts.lastRun;
+    job.epoch = facts.epoch ?? 1;
+    job.log.push(...(facts.log ?? []));
     for (const names of facts.kept ?? []) job.kept.add(names);
     for (const [name, run, stageAttempt] of facts.names) job.names.set(name, { run, stageAttempt });
     for (const saved of facts.runs) {

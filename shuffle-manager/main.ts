@@ -38,10 +38,7 @@ export async function startManager(config: ManagerConfig, release: string): Prom
   const secretFile = config.secretFile === '' ? join(config.dataDir, 'secret') : config.secretFile;
   const secret = makeSecret(secretFile, systemRandom);
   const disk = await openDisk(join(config.dataDir, 'journal'));
-  const manager = await Manager.open(
-    { clock: systemClock, random: systemRandom, disk, log },
-    { secret, release, leaseMs: config.leaseMs, workerWaitMs: config.workerWaitMs, jobQuotaBytes: config.jobQuotaBytes },
-  );
+  const manager = await Manager.open({ clock: systemClock, random: systemRandom, disk, log }, { ...config, secret, release });
   const server = await createServer(manager, { log, release, maxRequestBytes: config.maxRequestBytes });
   let url: string;
   try {

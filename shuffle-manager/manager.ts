@@ -46,6 +46,8 @@ export interface ManagerOptions {
   readonly release: string;
   /** Silence after which a worker, an executor or a job is gone. */
   readonly leaseMs: Millis;
+  /** How long a job with a log outlives its coordinator. */
+  readonly resumeMs: Millis;
   /** How long openShuffle waits for a first worker before it answers NO_WORKERS. */
   readonly workerWaitMs: Millis;
   /** What one job may store over all workers; 0 = no limit. */
@@ -77,6 +79,8 @@ const reportsToLose = 3;
 /** It is good for nothing once the job is closed, and an application may run for months. */
 const jobTokenMs = 365 * 24 * 3_600_000;
 const compactBytes = 16 * 1024 * 1024;
+/** Of a job's log in one answer. */
+const logPageBytes = 8 * 1024 * 1024;
 
 export class Manager {
   readonly #ports: ManagerPorts;
@@ -330,15 +334,27 @@ export class Manager {
   #expireJobs(): void {
     for (const [job, kept] of this.#jobs) {
       const entry = this.#ledger.jobs.get(job) as JobEntry;
-      const over = entry.expiresAt > 0 ? this.#ports.clock.wall() > entry.expiresAt : this.#isLeft(kept);
-      if (over) {
+      const isLeft = this.#isLeft(kept);
+      const isOver = entry.expiresAt > 0 ? this.#ports.clock.wall() > entry.expiresAt : isLeft && this.#resumableMs(entry, kept) <= 0;
+      if (isOver) {
         this.#ports.log.warn({ job, name: entry.name }, 'nobody keeps the job: released');
         this.counters.jobsExpired++;
         this.#closeJob(job);
         continue;
       }
+      // What waits for another coordinator keeps its data, and nobody's slots.
+      if (isLeft && kept.slots > 0) {
+        this.#ports.log.warn({ job, name: entry.name }, 'the coordinator is gone: its job can be resumed');
+        kept.slots = 0;
+        this.#shareSlots();
+      }
       for (const [names, keeper] of kept.names) if (this.#isLeft(keeper)) this.#leaveNames(entry, names);
     }
+  }
+
+  /** How long another coordinator may still take the job over. */
+  #resumableMs({ log }: JobEntry, { heardAt }: Attendance): Millis {
+    return log.length === 0 ? 0 : heardAt + this.#options.resumeMs - this.#ports.clock.now();
   }
 
   #isLeft({ polls, heardAt }: Attendance): boolean {
@@ -388,6 +404,47 @@ export class Manager {
     this.#jobs.set(job, { slots, polls: 0, heardAt: this.#ports.clock.now(), names: new Map() });
     this.#shareSlots();
     return job;
+  }
+
+  /** @throws FENCED when another coordinator has taken the job over; JOB_UNKNOWN */
+  #requireEpoch(job: number, epoch: number | undefined): JobEntry {
+    const entry = requireJob(this.#ledger, job);
+    if (epoch !== undefined && epoch !== entry.epoch) throw new SluiceError('FENCED', { what: `coordinator of job ${job}` });
+    return entry;
+  }
+
+  #logJob({ job, epoch, from, entries }: Request<'logJob'>): Answer<'logJob'> {
+    const { log } = this.#requireEpoch(job, epoch);
+    if (from > log.length) throw new SluiceError('REQUEST_INVALID', { what: `the log of job ${job} ends at ${log.length}, not at ${from}` });
+    const fresh = entries.slice(log.length - from);
+    if (fresh.length > 0) this.#decide({ kind: 'logged', job, entries: fresh });
+    return { length: log.length };
+  }
+
+  #readJobLog({ job, from }: Request<'readJobLog'>): Answer<'readJobLog'> {
+    const { log } = requireJob(this.#ledger, job);
+    const entries: string[] = [];
+    for (let bytes = 0; from + entries.length < log.length && bytes < logPageBytes; ) {
+      const entry = log[from + entries.length] as string;
+      entries.push(entry);
+      bytes += entry.length;
+    }
+    return { length: log.length, entries };
+  }
+
+  #resumeJob({ job, url, slots }: Request<'resumeJob'>): Answer<'resumeJob'> {
+    const entry = requireJob(this.#ledger, job);
+    if (entry.log.length === 0) throw new SluiceError('JOB_NOT_RESUMABLE', { job, what: 'it is of another engine, or had not begun; run it again' });
+    const epoch = entry.epoch + 1;
+    this.#decide({ kind: 'resumed', job, epoch, url });
+    const kept = this.#jobs.get(job) as Kept;
+    kept.slots = slots;
+    kept.heardAt = this.#ports.clock.now();
+    this.#order();
+    this.#wake('leases');
+    this.#shareSlots();
+    const token = this.#jobToken(job, this.#ports.clock.wall() + jobTokenMs);
+    return { epoch, name: entry.name, token, term: this.term, leaseMs: this.#options.leaseMs };
   }
 
   #closeJob(job: number): void {
@@ -694,8 +751,8 @@ export class Manager {
   }
 
   async #keepJob(request: Request<'keepJob'>, caller: Caller): Promise<Answer<'keepJob'>> {
-    const { job, after } = request;
-    const entry = requireJob(this.#ledger, job);
+    const { job, after, epoch } = request;
+    const entry = this.#requireEpoch(job, epoch);
     const kept = this.#jobs.get(job) as Kept;
     const held: Attendance[] = [kept];
     if (request.names !== undefined) {
@@ -708,7 +765,7 @@ export class Manager {
     this.#shareSlots();
     for (const one of held) one.polls++;
     const answer = (): Answer<'keepJob'> => {
-      requireJob(this.#ledger, job);
+      this.#requireEpoch(job, epoch);
       return {
         version: this.#ordersVersion,
         term: this.term,
@@ -718,7 +775,7 @@ export class Manager {
           .map(({ lease, executor, incarnation, slots }) => ({ lease, executor, incarnation, slots })),
       };
     };
-    const isNews = () => this.#ordersVersion > after || !this.#ledger.jobs.has(job);
+    const isNews = () => this.#ordersVersion > after || !this.#ledger.jobs.has(job) || (epoch !== undefined && entry.epoch !== epoch);
     try {
       return await this.#poll(['leases', 'orders'], request.waitMs, caller, () => (isNews() ? answer() : undefined), answer);
     } finally {
@@ -778,10 +835,17 @@ export class Manager {
         url: job.url,
         ageMs: Math.max(0, this.#ports.clock.wall() - job.openedAt),
         expiresAt: job.expiresAt,
+        resumableUntil: this.#resumableUntil(job),
         storedBytes: stored.get(job.job) ?? 0,
         quotaBytes: this.#options.jobQuotaBytes,
       })),
     };
+  }
+
+  #resumableUntil(entry: JobEntry): number {
+    const kept = this.#jobs.get(entry.job) as Kept;
+    const leftMs = this.#resumableMs(entry, kept);
+    return kept.polls === 0 && kept.slots === 0 && leftMs > 0 ? this.#ports.clock.wall() + leftMs : 0;
   }
 
   #makeHandlers(): Handlers {
@@ -810,11 +874,16 @@ export class Manager {
         return { job, token, term: this.term, leaseMs: this.#options.leaseMs };
       },
       keepJob: (request, caller) => this.#keepJob(request, caller),
-      closeJob: ({ job }) => {
-        if (this.#ledger.jobs.has(job)) this.#closeJob(job);
-        else if (job < 1 || job > this.#ledger.lastJob) throw new SluiceError('JOB_UNKNOWN', { job });
+      closeJob: ({ job, epoch }) => {
+        if (this.#ledger.jobs.has(job)) {
+          this.#requireEpoch(job, epoch);
+          this.#closeJob(job);
+        } else if (job < 1 || job > this.#ledger.lastJob) throw new SluiceError('JOB_UNKNOWN', { job });
         return {};
       },
+      logJob: (request) => this.#logJob(request),
+      readJobLog: (request) => this.#readJobLog(request),
+      resumeJob: (request) => this.#resumeJob(request),
       openShuffle: ({ job, name, spec }, caller) => this.#resolve(job, name, 0, spec, caller),
       resolveShuffle: ({ job, name, stageAttempt, spec }, caller) => this.#resolve(job, name, stageAttempt, spec, caller),
       commit: (request) => this.#commit(request),

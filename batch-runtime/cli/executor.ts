@@ -1,6 +1,6 @@
 /** `sluice executor`: one executor, the way production starts it. */
 import { ExecutorConfig, executorPrefix } from '../config.ts';
-import { warmThread } from '../execute/executor.ts';
+import { warmThread } from '../execute/threads.ts';
 import { startExecutorProcess } from '../main.ts';
 import { runProcess } from './process.ts';
 import type { Verb } from './verb.ts';

@@ -9,7 +9,7 @@ import type { AnyJob, Job } from '../job.ts';
 import type { Run, RunOptions } from '../run.ts';
 import type { JobEvent } from '../schedule/events.ts';
 import { planJob } from '../schedule/planning.ts';
-import { submit } from '../submit.ts';
+import { moduleToResume, submit } from '../submit.ts';
 import { createProgress } from './progress.ts';
 import { csvLine, digits, size, table } from './table.ts';
 
@@ -24,7 +24,7 @@ export async function explainJob({ module = '', params = {} }: RunOptions): Prom
 
 /** @returns the exit code. @throws what the job failed with */
 export async function launch(options: RunOptions, json: boolean): Promise<number> {
-  const job = await loadJob(options.module ?? '');
+  const job = await loadJob(options.module ?? (await moduleToResume(options)));
   return json ? runForPrograms(job, options) : runForPeople(job, options);
 }
 

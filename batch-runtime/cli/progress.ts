@@ -68,6 +68,7 @@ export function createProgress(screen: NodeJS.WriteStream): ProgressView {
     take(event) {
       if (event.type === 'plan')
         for (const { stage, operators } of event.stages) names.set(stage, operators.map((one) => one.split(' ')[0]).join(' → '));
+      else if (event.type === 'opened') note(event.epoch === 1 ? `job ${event.id}` : `job ${event.id} goes on: ${event.done} tasks are done`);
       else if (event.type === 'stage' && event.state === 'done')
         ends.set(event.stage, { ms: event.ms, rows: event.rows, bytes: event.bytesShuffled, tasks: event.tasks });
       else if (event.type === 'progress') draw(event);

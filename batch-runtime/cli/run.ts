@@ -28,6 +28,7 @@ Runs the job that is the default export of JOB.ts (or .js). Without --cluster it
   --level LEVEL     what a finished task's output survives: received (default), written (kill -9) or durable (power loss)
   --cluster URL     run on a cluster, such as one of \`sluice up\`
   --token-file F    its token or secret; else SLUICE_TOKEN, else what \`sluice up\` left for this user
+  --resume JOB      go on with a job of that cluster whose process has died; \`sluice jobs\` tells which. JOB.ts and params are known then
   --json            events as NDJSON on stdout, and nothing else
   --explain         print the plan, do not run
 
@@ -46,10 +47,15 @@ Example: sluice run examples/flight-delays.ts --param out=result
       cluster: { type: 'string' },
       'token-file': { type: 'string' },
       json: { type: 'boolean', default: false },
+      resume: { type: 'string' },
       explain: { type: 'boolean', default: false },
     });
     const [path, ...others] = positionals;
-    if (path === undefined || others.length > 0) throw usage('sluice run takes one job module: sluice run JOB.ts');
+    const resume = count('resume', values.resume, 1);
+    if ((path === undefined && resume === undefined) || others.length > 0) throw usage('sluice run takes one job module: sluice run JOB.ts');
+    if (resume !== undefined && values.cluster === undefined) throw usage('--resume needs --cluster: an embedded cluster ends with its job');
+    if (resume !== undefined && (values.param !== undefined || values.explain))
+      throw usage('--param and --explain do not go with --resume: the job goes on as it was started');
     const shuffle = values.shuffle as NonNullable<RunOptions['shuffle']>;
     if (!['memory', 'local', 'remote'].includes(shuffle)) throw usage(`--shuffle is memory, local or remote, not '${shuffle}'`);
     const executors = count('executors', values.executors, 1);
@@ -66,16 +72,17 @@ Example: sluice run examples/flight-delays.ts --param out=result
       throw usage('--shuffle memory has one executor, in this process: leave --executors out');
     if (values.cluster !== undefined && (executors ?? workers) !== undefined)
       throw usage('--executors and --workers are for an embedded cluster: leave them out with --cluster');
-    const module = resolve(path);
-    if (!existsSync(module)) throw new SluiceError('JOB_MODULE_INVALID', { path: module, what: 'there is no such file' });
+    const module = path === undefined ? null : resolve(path);
+    if (module !== null && !existsSync(module)) throw new SluiceError('JOB_MODULE_INVALID', { path: module, what: 'there is no such file' });
     const cluster =
       values.cluster === undefined ? {} : (({ url, token }) => ({ cluster: url, token }))(credentialFor(values.cluster, values['token-file']));
     const options: RunOptions = {
       params: readParams(values.param ?? []),
       shuffle,
-      module: pathToFileURL(module).href,
       signal: interruption(),
       ...cluster,
+      ...(module === null ? {} : { module: pathToFileURL(module).href }),
+      ...(resume === undefined ? {} : { resume }),
       ...(executors === undefined ? {} : { executors }),
       ...(workers === undefined ? {} : { workers }),
       ...(replicas === undefined ? {} : { replicas }),

@@ -7,9 +7,9 @@ import { readArgs, type Verb } from './verb.ts';
 type Job = Answer<'status'>['jobs'][number];
 
 /** The columns of a job, here and in `sluice jobs`. */
-export const jobColumns = ['job', 'name', 'of', 'shuffles', 'slots', 'stored', 'quota', 'age'] as const;
+export const jobColumns = ['job', 'name', 'of', 'shuffles', 'slots', 'stored', 'quota', 'age', 'state'] as const;
 
-export const jobRow = ({ job, name, url, expiresAt, shuffles, slots, storedBytes, quotaBytes, ageMs }: Job): readonly string[] => [
+export const jobRow = ({ job, name, url, expiresAt, shuffles, slots, storedBytes, quotaBytes, ageMs, resumableUntil }: Job): readonly string[] => [
   String(job),
   name,
   url !== '' ? 'sluice' : expiresAt > 0 ? 'a token' : 'an engine',
@@ -18,6 +18,7 @@ export const jobRow = ({ job, name, url, expiresAt, shuffles, slots, storedBytes
   size(storedBytes),
   quotaBytes === 0 ? 'none' : size(quotaBytes),
   `${Math.round(ageMs / 1000)} s`,
+  resumableUntil > 0 ? `waits for --resume until ${new Date(resumableUntil).toISOString()}` : 'open',
 ];
 
 export const verb: Verb = {

@@ -29,10 +29,10 @@ Example: sluice up --workers 2 --executors 2
     const executors = count('executors', values.executors, 0) ?? availableParallelism();
     const signal = interruption();
     const died = (name: string, how: string): void => {
-      process.stderr.write(`${name} has died (${how}); it is not restarted\n`);
+      process.stderr.write(`${name} has died (${how}); it is started again\n`);
     };
     const dataDir = values.data === undefined ? null : resolve(values.data);
-    const cluster = await startEmbedded({ workers, executors, dataDir, port: count('port', values.port, 0) ?? 0, died });
+    const cluster = await startEmbedded({ workers, executors, dataDir, port: count('port', values.port, 0) ?? 0, restart: true, died });
     try {
       leaveCredential({ url: cluster.url, secret: cluster.secret });
       process.stdout.write(`${cluster.url}\n`);

@@ -60,8 +60,12 @@ export interface SinkWriter {
 export interface Sink {
   /** True: rows must all come to one task in order (a single file). */
   single(sink: SinkSpec): boolean;
-  /** Before the first task: refuses a non-empty output (OUTPUT_NOT_EMPTY) and makes the staging folder beside it. Changes nothing else. */
-  prepare(sink: SinkSpec, job: string): Promise<void>;
+  /**
+   * Before the first task: refuses a non-empty output (OUTPUT_NOT_EMPTY) and makes the staging folder beside it. Changes nothing else.
+   * @param earlier  names that coordinators before this one staged under, oldest first: what they staged is taken over, by rename, so
+   *                 that they can do no more with it
+   */
+  prepare(sink: SinkSpec, job: string, earlier?: readonly string[]): Promise<void>;
   createWriter(sink: SinkSpec, schema: Schema, task: TaskFolder): Promise<SinkWriter>;
   /** Makes exactly these files the output by rename, replacing an older one only now. Again: does nothing. */
   publish(sink: SinkSpec, job: string, written: readonly Written[]): Promise<void>;

@@ -23,7 +23,7 @@ export const rejectsSpec = (path: string): SinkSpec => ({ connector: 'rejects', 
 
 export const rejectsSink: Sink = {
   single: () => true,
-  prepare: (sink, job) => prepareOutput(outputOf(pathOf(sink)), job),
+  prepare: (sink, job, earlier) => prepareOutput(outputOf(pathOf(sink)), job, earlier),
   createWriter() {
     throw new SluiceError('PLAN_UNSUPPORTED', { what: 'rejects are not a sink of their own: give a csv source `rejects: path`' });
   },

@@ -27,7 +27,7 @@ const outputOf = (sink: SinkSpec): Output => ({
 
 export const csvSink: Sink = {
   single: isFile,
-  prepare: (sink, job) => prepareOutput(outputOf(sink), job),
+  prepare: (sink, job, earlier) => prepareOutput(outputOf(sink), job, earlier),
   createWriter: (sink, schema, task) => openWriter(outputOf(sink), schema, task),
   publish: (sink, job, written) => publishOutput(outputOf(sink), job, written),
   discard: (sink, job) => discardOutput(outputOf(sink), job),

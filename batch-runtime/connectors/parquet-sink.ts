@@ -32,7 +32,7 @@ const partitionOf = (sink: SinkSpec): readonly string[] => (sink['partitionBy'] 
 
 export const parquetSink: Sink = {
   single: () => false,
-  prepare: (sink, job) => prepareOutput(outputOf(sink), job),
+  prepare: (sink, job, earlier) => prepareOutput(outputOf(sink), job, earlier),
   createWriter: (sink, schema, task) => openWriter(outputOf(sink), partitionOf(sink), schema, task),
   publish: (sink, job, written) => publishOutput(outputOf(sink), job, written),
   discard: (sink, job) => discardOutput(outputOf(sink), job),

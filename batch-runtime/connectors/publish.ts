@@ -62,10 +62,13 @@ function placeOf(output: Output): string {
 /**
  * Refuses an output that is not empty, heals and removes what dead jobs of the same output left, makes the staging
  * folder. Again for the same job: does nothing.
+ * @param earlier  other names of the same job, oldest first: what was staged under the last of them that is there is taken over by one
+ *                 rename. If there is none, the output was published, or is lost, which publishing finds out.
  * @throws OUTPUT_NOT_EMPTY, OUTPUT_FAILED, NO_SPACE
  */
-export async function prepareOutput(output: Output, job: string): Promise<void> {
+export async function prepareOutput(output: Output, job: string, earlier: readonly string[] = []): Promise<void> {
   await guarded(output.path, async () => {
+    if (earlier.length > 0) return takeOver(placeOf(output), job, earlier);
     // Healing may bring back what a link points to, so the place is looked up again after it.
     await sweep(placeOf(output));
     const place = placeOf(output);
@@ -76,9 +79,27 @@ export async function prepareOutput(output: Output, job: string): Promise<void> 
     const made = (await mkdir(parent, { recursive: true })) ?? (await inheritedMade(parent, job));
     const staging = stagingOf(place, job);
     await mkdir(staging, { recursive: true });
-    const owner: Owner = { host: hostname(), process: process.pid, start: startOf(process.pid), made };
-    await writeFile(join(staging, 'owner.json'), JSON.stringify(owner));
+    await writeOwner(staging, made);
   });
+}
+
+async function takeOver(place: string, job: string, earlier: readonly string[]): Promise<void> {
+  const staging = stagingOf(place, job);
+  for (const older of earlier.toReversed()) {
+    const folder = stagingOf(place, older);
+    const owner = readOwner(folder);
+    // A folder without an owner was made by a task that did not know yet.
+    if (owner === null || existsSync(staging)) await rm(folder, { recursive: true, force: true });
+    else {
+      await rename(folder, staging);
+      await writeOwner(staging, owner.made);
+    }
+  }
+}
+
+async function writeOwner(staging: string, made: string | null): Promise<void> {
+  const owner: Owner = { host: hostname(), process: process.pid, start: startOf(process.pid), made };
+  await writeFile(join(staging, 'owner.json'), JSON.stringify(owner));
 }
 
 /**

@@ -1,6 +1,6 @@
 /**
  * The thread in which an executor serves one lease: a module registry of its own, so that a job's module is always read
- * afresh, and a heap of its own, so that a function that loops or leaks ends with its lease. Started by executor.ts, which
+ * afresh, and a heap of its own, so that a function that loops or leaks ends with its lease. Started by threads.ts, which
  * sends the lease when there is one; until then it has loaded the engine and waits.
  */
 import { parentPort } from 'node:worker_threads';
@@ -9,14 +9,8 @@ import { asSluiceError, toJson } from '#manager/protocol/errors.ts';
 import { createCoordinatorLink } from '../schedule/link.ts';
 import { type DriverDescriptor, openDriver } from '../shuffle/drivers.ts';
 import { adapters } from './adapters.ts';
+import type { LeaseOrder } from './executor.ts';
 import { serveLease } from './lease.ts';
-
-export interface LeaseOrder {
-  readonly lease: string;
-  readonly url: string;
-  readonly token: string;
-  readonly slots: number;
-}
 
 parentPort?.once('message', async (order: LeaseOrder) => {
   const abort = new AbortController();

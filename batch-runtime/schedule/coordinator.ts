@@ -19,6 +19,7 @@ import type { ShuffleDriver, ShuffleHandle } from '../shuffle/spi.ts';
 import { Blocklist } from './blocklist.ts';
 import type { EventBody, JobEvent, JobReport } from './events.ts';
 import { Exchanges } from './exchanges.ts';
+import { type BegunEntry, type JobLog, type LogEntry, noLog, type ShuffleWishes, standing } from './job-log.ts';
 import { Leases } from './leases.ts';
 import type { Assignment, CoordinatorLink, Ended, JobDescription, Outcome, Progress } from './messages.ts';
 import { Outcomes } from './outcomes.ts';
@@ -28,6 +29,10 @@ import { type Dropped, Scheduler } from './scheduler.ts';
 /** Input bytes that one partition of an exchange is meant to hold. */
 const partitionBytes = 32 * MiB;
 const partitionsMax = 1_024;
+/** Attempts of coordinators that follow one another are told apart by their numbers. */
+const attemptsPerEpoch = 2 ** 16;
+/** What the manager gets to hear that a job is given up. */
+const giveUpMs: Millis = 2_000;
 
 export interface CoordinatorOptions {
   readonly graph: Graph;
@@ -36,6 +41,8 @@ export interface CoordinatorOptions {
   readonly folder: string;
   /** Names what this job stages beside its outputs; no other job on any cluster has it. */
   readonly staging: string;
+  /** For whoever goes on with the job. */
+  readonly shuffle?: ShuffleWishes;
   /** Partitions of hash and range exchanges; null: by the size of the input. */
   readonly partitions: number | null;
   /** A right side of a join up to this size goes to every task whole; by default 10 MB. */
@@ -53,6 +60,8 @@ export interface Ground {
   readonly descriptor: unknown;
   /** Slots hoped for: sets how many tasks read a shuffle. */
   readonly slots: number;
+  /** Where decisions are written down for a coordinator that goes on. */
+  readonly log: JobLog;
 }
 
 /** One job from plan to published output. */
@@ -70,6 +79,11 @@ export class Coordinator implements CoordinatorLink {
   readonly #ground = Promise.withResolvers<Ground>();
   #exchanges: Exchanges | null = null;
   #inputBytes = 0;
+  #log: JobLog = noLog;
+  /** What the coordinators before this one have written down; empty for a new job. */
+  #earlier: readonly LogEntry[] = [];
+  #epoch = 1;
+  #givenUp: Promise<boolean> | null = null;
   #over = false;
   /** Turns of work that must not interleave: mending and preparing stages. */
   #turn: Promise<void> = Promise.resolve();
@@ -120,29 +134,137 @@ export class Coordinator implements CoordinatorLink {
   async plan(): Promise<void> {
     const { plan, stages: graph, splits, bytes } = await planJob(this.#options.graph, this.#options.folder, this.#options.broadcastBytes);
     this.#splits = splits;
+    this.#inputBytes = bytes;
+    assert.equal(plan.name, this.#options.graph.plan.name);
+    this.#lay(graph);
+  }
+
+  #lay(graph: StageGraph): void {
     this.#stages = graph;
     const whole = new Set(graph.edges.flatMap(({ from, deterministic }) => (deterministic ? [] : [from])));
-    this.#scheduler = new Scheduler(graph.stages, whole);
-    this.#inputBytes = bytes;
-    const stages = this.#stages.stages.map(({ id, operators, after }) => ({
+    this.#scheduler = new Scheduler(graph.stages, { whole, firstAttempt: (this.#epoch - 1) * attemptsPerEpoch });
+    const stages = graph.stages.map(({ id, operators, after }) => ({
       stage: id,
       operators: operators.map(({ kind, uid }) => `${kind} ${uid}`),
       after,
     }));
-    this.emit({ type: 'plan', name: plan.name, stages });
+    this.emit({ type: 'plan', name: this.#options.graph.plan.name, stages });
   }
 
-  /** Makes room for what the sinks will stage. @throws OUTPUT_NOT_EMPTY, OUTPUT_FAILED, NO_SPACE */
+  /** In place of `plan`: goes on with what coordinators before this one have decided. @param epoch  2 for the first that goes on */
+  restore(entries: readonly [BegunEntry, ...LogEntry[]], epoch: number): void {
+    const [begun] = entries;
+    this.#splits = new Map(begun.splits);
+    this.#earlier = entries;
+    this.#epoch = epoch;
+    this.#lay(begun.stages);
+  }
+
+  /** Makes room for what the sinks will stage, or takes over what has been staged. @throws OUTPUT_NOT_EMPTY, OUTPUT_FAILED, NO_SPACE */
   async prepare(): Promise<void> {
-    await this.#eachSink((sink) => sinkOf(sink).prepare(sink, this.#options.staging));
+    const earlier = Array.from({ length: this.#epoch - 1 }, (_, before) => this.#stagingOf(before + 1));
+    await this.#eachSink((sink) => sinkOf(sink).prepare(sink, this.#staging, earlier));
   }
 
   /** Lets tasks go. Errors end the job through `finished`. */
   start(ground: Ground): void {
-    const partitions = this.#options.partitions ?? Math.max(ground.slots * 2, Math.min(partitionsMax, Math.ceil(this.#inputBytes / partitionBytes)));
-    this.#exchanges = new Exchanges({ stages: this.stages, splits: this.#splits, driver: ground.driver, partitions, slots: ground.slots });
+    const begun = this.#earlier[0]?.kind === 'job' ? this.#earlier[0] : this.#begin(ground);
+    const { stages, splits, slots, partitions } = begun;
+    this.#log = ground.log;
+    this.#exchanges = new Exchanges({ stages, splits: new Map(splits), driver: ground.driver, partitions, slots });
     this.#ground.resolve(ground);
-    this.#inTurn(() => this.#advance());
+    this.#inTurn(async () => {
+      if (this.#epoch === 1) await this.#log.write(begun);
+      else await this.#goOn();
+      await this.#advance();
+    });
+  }
+
+  #begin({ slots }: Ground): BegunEntry {
+    const { module, params, graph, folder, staging, shuffle = {} } = this.#options;
+    const partitions = this.#options.partitions ?? Math.max(slots * 2, Math.min(partitionsMax, Math.ceil(this.#inputBytes / partitionBytes)));
+    return {
+      kind: 'job',
+      module,
+      params,
+      digest: graph.digest,
+      folder,
+      staging,
+      shuffle,
+      slots,
+      partitions,
+      stages: this.stages,
+      splits: [...this.#splits],
+    };
+  }
+
+  /** Stages and tasks are where they were left; what was lost meanwhile runs again, what was committed and not told does not. */
+  async #goOn(): Promise<void> {
+    for (const entry of this.#earlier) {
+      if (entry.kind !== 'over') continue;
+      for (const { id, from } of this.stages.edges) if (entry.stages.includes(from)) this.#open.forget(id);
+    }
+    const entries = standing(this.#earlier);
+    const vacant = new Map<number, ReadonlySet<number>>();
+    for (const entry of entries) {
+      if (entry.kind !== 'stage') continue;
+      for (const { edge, handle, bounds } of entry.edges) {
+        this.#open.restore(edge, handle, bounds);
+        vacant.set(edge, new Set(await this.#open.vacant(edge)));
+      }
+    }
+    // At once from here on: nobody is given a task that is done.
+    for (const entry of entries) {
+      if (entry.kind === 'stage') this.#prepare(this.#stage(entry.stage), entry.tasks);
+      else if (entry.kind === 'ended') {
+        this.#accept(entry.stage, entry.task, entry.outcome);
+        this.#planned.restore(entry.stage, entry.task);
+      }
+    }
+    // Readers first: what no stage reads any more may be gone.
+    for (const stage of this.stages.stages.toReversed()) {
+      if (this.#planned.isPrepared(stage.id)) await this.#compare(stage, vacant);
+    }
+  }
+
+  /** Compares what a stage's tasks are said to have made with what the ledger has of it. */
+  async #compare(stage: Stage, vacant: ReadonlyMap<number, ReadonlySet<number>>): Promise<void> {
+    const stores = storesOf(stage);
+    const isSilent =
+      stage.operators.every(({ kind }) => kind !== 'sink' && kind !== 'sample') && stores.every(({ edge }) => edge !== this.stages.result);
+    for (let task = 0; task < this.#tasksOf(stage.id); task++) {
+      const lost = stores.filter(({ edge }) => vacant.get(edge)?.has(task));
+      const missed = this.#outcomes.has(stage.id, task) ? lost.filter(({ edge }) => this.#isWanted(edge)) : [];
+      if (missed.length > 0) {
+        const handle = this.#open.handle(missed[0]!.edge)!;
+        const error = new SluiceError('MISSING', { shuffle: handle.id, maps: [task], what: 'lost while no coordinator was there' });
+        if (!this.#planned.isDeterministic(stage.id)) return this.#startOver(stage.id, error);
+        this.#planned.vacate(
+          stage.id,
+          [task],
+          missed.map(({ index }) => index),
+          error.message,
+        );
+      } else if (isSilent && stores.length > 0 && lost.length === 0) this.#planned.restore(stage.id, task);
+    }
+    if (this.#planned.isComplete(stage.id)) this.#stageDone(stage.id);
+  }
+
+  /** Whether somebody has yet to read the shuffle of that edge. */
+  #isWanted(edge: number): boolean {
+    if (edge === this.stages.result) return true;
+    const readers = this.stages.stages.filter(({ operators }) => operators.some((operator) => operator.kind === 'fetch' && operator.edge === edge));
+    return readers.some(({ id }) => !this.#planned.isComplete(id));
+  }
+
+  get #staging(): string {
+    return this.#stagingOf(this.#epoch);
+  }
+
+  /** Each coordinator stages under a name of its own, so that one that has been overtaken and does not know it harms nothing. */
+  #stagingOf(epoch: number): string {
+    const { staging } = this.#options;
+    return epoch === 1 ? staging : `${staging}.${epoch}`;
   }
 
   /** Ends the job before its time: attempts are cancelled, `finished` rejects with `error`. */
@@ -154,15 +276,36 @@ export class Coordinator implements CoordinatorLink {
     this.#leases.close();
   }
 
-  /** Makes what the sinks wrote the outputs, all or (on an error before the first rename) none. */
+  /**
+   * Makes what the sinks wrote the outputs, all or (on an error before the first rename) none. One that goes on does it again.
+   * @throws FENCED when another coordinator goes on: what is staged is his
+   */
   async publish(): Promise<JobReport> {
-    await this.#eachSink((sink, written) => sinkOf(sink).publish(sink, this.#options.staging, written));
+    await this.#log.write({ kind: 'publishing' });
+    await this.#eachSink((sink, written) => sinkOf(sink).publish(sink, this.#staging, written));
     return this.summary();
+  }
+
+  /** Says that nobody is to go on with the job. False: somebody does. */
+  giveUp(): Promise<boolean> {
+    this.#givenUp ??= new Promise((resolve) => {
+      // A manager that is not there lets nobody go on either.
+      const timer = this.#options.clock.after(giveUpMs, () => resolve(true));
+      this.#log.write({ kind: 'given up' }).then(
+        () => resolve(true),
+        (thrown: unknown) => resolve(asSluiceError(thrown).code !== 'FENCED'),
+      );
+      void this.#givenUp?.then(() => timer.cancel());
+    });
+    return this.#givenUp;
   }
 
   /** Removes what sinks have staged; older outputs are untouched. Errors are logged: the job has failed already. */
   async discard(): Promise<void> {
-    await this.#eachSink((sink) => sinkOf(sink).discard(sink, this.#options.staging)).catch((error: unknown) =>
+    // One that could not go on leaves the job to the next.
+    if (this.#epoch > 1 && this.#exchanges === null) return;
+    if (!(await this.giveUp())) return;
+    await this.#eachSink((sink) => sinkOf(sink).discard(sink, this.#staging)).catch((error: unknown) =>
       this.#options.log.warn({ error: asSluiceError(error).message }, 'staged output is left behind'),
     );
   }
@@ -209,8 +352,18 @@ export class Coordinator implements CoordinatorLink {
   async join({ lease }: { lease: string }): Promise<JobDescription> {
     const { job, descriptor } = await this.#ground.promise;
     this.#leases.join(lease);
-    const { module, params, graph, folder, staging } = this.#options;
-    return { job, staging, module, params: { ...params }, digest: graph.digest, folder, plan: graph.plan, stages: this.stages, driver: descriptor };
+    const { module, params, graph, folder } = this.#options;
+    return {
+      job,
+      staging: this.#staging,
+      module,
+      params: { ...params },
+      digest: graph.digest,
+      folder,
+      plan: graph.plan,
+      stages: this.stages,
+      driver: descriptor,
+    };
   }
 
   poll(request: { lease: string; slots: number; waitMs: Millis }, signal?: AbortSignal) {
@@ -218,6 +371,13 @@ export class Coordinator implements CoordinatorLink {
   }
 
   async report({ lease, ended, progress }: { lease: string; ended: readonly Ended[]; progress: readonly Progress[] }) {
+    // What was decided on is kept first: a coordinator that goes on knows at least what this one did.
+    await Promise.all(
+      ended.map(
+        ({ stage, task, attempt, outcome }) =>
+          outcome && this.#planned.executorOf(stage, task, attempt) !== null && this.#log.write({ kind: 'ended', stage, task, outcome }),
+      ),
+    );
     this.#leases.report(lease, ended, progress);
     for (const one of ended) this.#inTurn(() => this.#ended(one));
     this.#leases.wakeAll();
@@ -306,15 +466,20 @@ export class Coordinator implements CoordinatorLink {
   async #advance(): Promise<void> {
     for (const stage of this.#planned.ready()) {
       const tasks = this.#open.taskCount(stage);
-      const stores = stage.operators.filter((operator) => operator.kind === 'store');
+      const stores = storesOf(stage);
       for (const { edge } of stores) {
         await this.#open.open(edge, tasks, ({ sampledBy, keys }, partitions) => makeBounds(this.#samplesOf(sampledBy), partitions, keys));
       }
-      const outputs = stage.operators.flatMap((operator, index) => (operator.kind === 'store' || operator.kind === 'sink' ? [index] : []));
-      this.#planned.prepare(stage.id, { tasks, outputs, bytes: this.#open.bytesOf(stage, tasks) });
+      const edges = stores.map(({ edge }) => ({ edge, handle: this.#open.handle(edge)!, bounds: this.#open.bounds(edge) }));
+      await this.#log.write({ kind: 'stage', stage: stage.id, tasks, edges });
+      this.#prepare(stage, tasks);
       if (tasks === 0) return this.#advance();
     }
     if (this.#planned.done) this.#finished.resolve();
+  }
+
+  #prepare(stage: Stage, tasks: number): void {
+    this.#planned.prepare(stage.id, { tasks, outputs: outputsOf(stage), bytes: this.#open.bytesOf(stage, tasks) });
   }
 
   #samplesOf(stage: number): Samples[] {
@@ -333,14 +498,18 @@ export class Coordinator implements CoordinatorLink {
   }
 
   async #succeeded(stage: number, task: number, attempt: number, outcome: Outcome): Promise<void> {
+    this.#accept(stage, task, outcome);
+    this.#drop(this.#planned.succeeded(stage, task, attempt, this.#options.clock.now()));
+    if (this.#planned.isComplete(stage)) this.#stageDone(stage);
+    await this.#advance();
+  }
+
+  #accept(stage: number, task: number, outcome: Outcome): void {
     this.#outcomes.accept(stage, task, outcome);
     for (const [index, bytes] of Object.entries(outcome.partitionBytes)) {
       const operator = this.#stage(stage).operators[Number(index)];
       if (operator?.kind === 'store') this.#open.count(operator.edge, bytes);
     }
-    this.#drop(this.#planned.succeeded(stage, task, attempt, this.#options.clock.now()));
-    if (this.#planned.isComplete(stage)) this.#stageDone(stage);
-    await this.#advance();
   }
 
   async #failed({ stage, task, attempt, executor }: Dropped, error: SluiceError): Promise<void> {
@@ -380,6 +549,7 @@ export class Coordinator implements CoordinatorLink {
     const { stages, dropped } = this.#planned.startOver(stage, because);
     this.#drop(dropped);
     this.emit({ type: 'lost', what: because.message, stage, maps });
+    await this.#log.write({ kind: 'over', stages });
     for (const id of stages) {
       this.#outcomes.forget(id);
       this.#stageStart.delete(id);
@@ -430,3 +600,8 @@ export class Coordinator implements CoordinatorLink {
     }
   }
 }
+
+/** Operators whose output a task commits or stages. */
+const outputsOf = ({ operators }: Stage): number[] => operators.flatMap(({ kind }, index) => (kind === 'store' || kind === 'sink' ? [index] : []));
+const storesOf = ({ operators }: Stage): { index: number; edge: number }[] =>
+  operators.flatMap((operator, index) => (operator.kind === 'store' ? [{ index, edge: operator.edge }] : []));

@@ -30,6 +30,8 @@ type Body =
       readonly name: string;
       readonly stages: readonly { readonly stage: number; readonly operators: readonly string[]; readonly after: readonly number[] }[];
     }
+  /** It is known to the cluster: `sluice run --resume` takes `id`. Of a job that goes on, `done` tasks are not run again. */
+  | { readonly type: 'opened'; readonly id: number; readonly epoch: number; readonly done: number }
   | {
       readonly type: 'stage';
       readonly stage: number;

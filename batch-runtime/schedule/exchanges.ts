@@ -50,6 +50,17 @@ export class Exchanges {
     return null;
   }
 
+  /** Knows the shuffle of an edge that another coordinator has opened. */
+  restore(id: EdgeId, handle: ShuffleHandle, bounds: RangeBounds | null): void {
+    this.#handles.set(id, handle);
+    this.#bytes.set(id, new Float64Array(handle.partitions));
+    if (bounds !== null) this.#bounds.set(id, bounds);
+  }
+
+  bounds(id: EdgeId): RangeBounds | null {
+    return this.#bounds.get(id) ?? null;
+  }
+
   vacant(id: EdgeId): Promise<readonly number[]> {
     return this.#options.driver.vacant(this.#open(id));
   }
@@ -74,11 +85,16 @@ export class Exchanges {
   async close(id: EdgeId): Promise<void> {
     const handle = this.#handles.get(id);
     if (handle === undefined) return;
+    this.forget(id);
+    // What cannot be released now ends with the job.
+    await this.#options.driver.release(handle).catch(() => {});
+  }
+
+  /** The run of an edge is over, or was before this coordinator. */
+  forget(id: EdgeId): void {
     this.#handles.delete(id);
     this.#bounds.delete(id);
     this.#closed.set(id, (this.#closed.get(id) ?? 0) + 1);
-    // What cannot be released now ends with the job.
-    await this.#options.driver.release(handle).catch(() => {});
   }
 
   /** A map of the edge has ended, having written so much to each partition. */

@@ -55,7 +55,9 @@ export class Leases {
     return { rows, bytes };
   }
 
+  /** An executor begins with a lease; one that it had begun with before is over, and what ran there with it. */
   join(id: string): void {
+    this.lose(id, 'it has begun anew');
     this.#lease(id);
   }
 
@@ -65,11 +67,13 @@ export class Leases {
     const lease = this.#lease(id);
     const deadline = clock.now() + waitMs;
     for (;;) {
-      const assignments = this.#over ? [] : this.#options.assign(id, slots - lease.running.size);
+      // Whoever hung up, or was given up meanwhile, gets nothing: it would run nowhere.
+      const isGone = signal?.aborted === true || this.#leases.get(id) !== lease;
+      const assignments = this.#over || isGone ? [] : this.#options.assign(id, slots - lease.running.size);
       for (const assignment of assignments) lease.running.set(key(assignment), assignment);
       const cancel = lease.cancel.splice(0);
       const left = deadline - clock.now();
-      if (this.#over || assignments.length > 0 || cancel.length > 0 || left <= 0 || signal?.aborted) {
+      if (this.#over || assignments.length > 0 || cancel.length > 0 || left <= 0 || isGone) {
         lease.heardAt = clock.now();
         return { assignments, cancel, done: this.#over };
       }

@@ -25,6 +25,10 @@ export class Outcomes {
     this.bytes += outcome.bytesShuffled;
   }
 
+  has(stage: StageId, task: number): boolean {
+    return this.#stages.get(stage)?.has(task) ?? false;
+  }
+
   /** The stage starts over: what its tasks brought home counts no more. */
   forget(stage: StageId): void {
     this.#stages.delete(stage);

@@ -84,8 +84,16 @@ const isDone = ({ outputs }: Task): boolean => outputs.length === 0;
 const isWaiting = (task: Task): boolean => !isDone(task) && task.running.length === 0;
 const sorted = (outputs: Iterable<number>): number[] => [...new Set(outputs)].sort((a, b) => a - b);
 
+export interface SchedulerOptions {
+  /** Stages that are not deterministic. */
+  readonly whole?: ReadonlySet<StageId>;
+  /** The number of a task's first attempt: those below it are of coordinators before this one. */
+  readonly firstAttempt?: number;
+}
+
 export class Scheduler {
   readonly #stages: readonly Stage[];
+  readonly #firstAttempt: number;
   /** Stages that are never run in part: their rows differ from attempt to attempt. */
   readonly #whole: ReadonlySet<StageId>;
   readonly #prepared = new Map<StageId, Prepared>();
@@ -94,10 +102,10 @@ export class Scheduler {
   #started = 0;
   #again = 0;
 
-  /** @param whole  stages that are not deterministic */
-  constructor(stages: readonly Stage[], whole: ReadonlySet<StageId> = new Set()) {
+  constructor(stages: readonly Stage[], { whole = new Set(), firstAttempt = 0 }: SchedulerOptions = {}) {
     this.#stages = stages;
     this.#whole = whole;
+    this.#firstAttempt = firstAttempt;
   }
 
   /** Tells how many tasks a stage has; it can start once that is known and the stages before it are complete. */
@@ -107,13 +115,22 @@ export class Scheduler {
     const fresh = (_: unknown, task: number): Task => ({
       outputs,
       running: [],
-      attempts: before[task] ?? 0,
+      attempts: before[task] ?? this.#firstAttempt,
       failures: 0,
       recomputes: 0,
       avoid: null,
       bytes: bytes[task] ?? 0,
     });
     this.#prepared.set(stage, { tasks: Array.from({ length: tasks }, fresh), finished: [] });
+  }
+
+  /** The task has ended before this scheduler was there. */
+  restore(stage: StageId, task: number): void {
+    this.#task(stage, task).outputs = [];
+  }
+
+  isPrepared(stage: StageId): boolean {
+    return this.#prepared.has(stage);
   }
 
   isComplete(stage: StageId): boolean {
@@ -195,7 +212,7 @@ export class Scheduler {
     if (found.failures >= failuresMax || found.recomputes > recomputesMax) {
       throw new SluiceError(
         'TASK_FAILED',
-        { task: `${stage}.${task}`, attempts: found.attempts, what: `${error.code}: ${error.message}` },
+        { task: `${stage}.${task}`, attempts: found.attempts - this.#firstAttempt, what: `${error.code}: ${error.message}` },
         { cause: error },
       );
     }
@@ -215,7 +232,7 @@ export class Scheduler {
       if (isDone(task)) {
         if (++task.recomputes > recomputesMax) {
           const what = `its output was lost again and again: ${lost}`;
-          throw new SluiceError('TASK_FAILED', { task: `${stage}.${index}`, attempts: task.attempts, what });
+          throw new SluiceError('TASK_FAILED', { task: `${stage}.${index}`, attempts: task.attempts - this.#firstAttempt, what });
         }
         task.avoid = null;
         again++;
@@ -238,11 +255,15 @@ export class Scheduler {
       const startOvers = (this.#before.get(id)?.startOvers ?? 0) + (id === stage ? 1 : 0);
       if (startOvers > startOversMax) {
         const what = `stage ${id} started over ${startOversMax} times, last for ${because.code}: ${because.message}`;
-        throw new SluiceError('TASK_FAILED', { task: `${id}.0`, attempts: tasks[0]?.attempts ?? 0, what }, { cause: because });
+        throw new SluiceError(
+          'TASK_FAILED',
+          { task: `${id}.0`, attempts: (tasks[0]?.attempts ?? this.#firstAttempt) - this.#firstAttempt, what },
+          { cause: because },
+        );
       }
       const before = this.#before.get(id)?.attempts ?? [];
       this.#before.set(id, {
-        attempts: Array.from({ length: Math.max(tasks.length, before.length) }, (_, i) => tasks[i]?.attempts ?? before[i] ?? 0),
+        attempts: Array.from({ length: Math.max(tasks.length, before.length) }, (_, i) => tasks[i]?.attempts ?? before[i] ?? this.#firstAttempt),
         startOvers,
       });
       for (const [task, { running }] of tasks.entries())
@@ -280,7 +301,7 @@ export class Scheduler {
     const { outputs } = task;
     task.running.push({ attempt, executor, startedAt: now, outputs });
     this.#started++;
-    if (attempt > 0) this.#again++;
+    if (attempt > this.#firstAttempt) this.#again++;
     return { stage, task: index, attempt, outputs, isSecond: task.running.length > 1 };
   }
 

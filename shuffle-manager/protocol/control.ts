@@ -25,6 +25,8 @@ const closed = { additionalProperties: false };
 const version = Type.Integer({ minimum: 0 });
 /** The engine's; never falls in the life of a shuffle's name. An engine that gives one shuffle to several stages counts them in too. */
 const stageAttempt = Type.Integer({ minimum: 0, maximum: Number.MAX_SAFE_INTEGER });
+/** Which coordinator of a job speaks: 1 opened it, each that takes it over is one more. One that has been overtaken gets FENCED. */
+const epoch = Type.Integer({ minimum: 1, maximum: 0xffff });
 /** What the names of one application's shuffles begin with. */
 const names = Type.String({ minLength: 1, maxLength: 200 });
 /** A token that outlives this does not fit its form. */
@@ -142,6 +144,8 @@ export const calls = {
           quotaBytes: Type.Integer({ minimum: 0 }),
           /** Wall clock; 0 = the job lives as long as it is kept. */
           expiresAt: Type.Number(),
+          /** Its coordinator is gone, and another may take it over (`resumeJob`) until then, wall clock; 0 = no. */
+          resumableUntil: Type.Number(),
         }),
       ),
     }),
@@ -241,6 +245,7 @@ export const calls = {
         after: version,
         slots: Type.Optional(u32),
         names: Type.Optional(names),
+        epoch: Type.Optional(epoch),
         waitMs: Type.Integer({ minimum: 0, maximum: 60000 }),
       },
       closed,
@@ -252,8 +257,35 @@ export const calls = {
       leases: Type.Array(Type.Object({ lease: hex128, executor: hex128, incarnation: hex128, slots: u32 })),
     }),
   ),
-  /** Ends the job, whosever it is: slots are freed, its shuffles released, its token is of no more use. Again: same answer. */
-  closeJob: call('/v0/jobs/close', 'job', Type.Object({ job: u32 }, closed), Type.Object({})),
+  /**
+   * Ends the job, whosever it is: slots are freed, its shuffles released, its token is of no more use. Again: same answer.
+   * @throws FENCED with the epoch of a coordinator that has been overtaken
+   */
+  closeJob: call('/v0/jobs/close', 'job', Type.Object({ job: u32, epoch: Type.Optional(epoch) }, closed), Type.Object({})),
+  /**
+   * Adds to the log of the job what its coordinator has decided: entries `from`, `from + 1` .., text that only coordinators understand.
+   * A job that has a log outlives its coordinator for a while. Again: same answer. @throws FENCED
+   */
+  logJob: call(
+    '/v0/jobs/log',
+    'job',
+    Type.Object({ job: u32, epoch, from: version, entries: Type.Array(Type.String()) }, closed),
+    Type.Object({ length: version }),
+  ),
+  /** The log from entry `from` on, about 8 MiB at a time. */
+  readJobLog: call(
+    '/v0/jobs/entries',
+    'job',
+    Type.Object({ job: u32, from: version }, closed),
+    Type.Object({ length: version, entries: Type.Array(Type.String()) }),
+  ),
+  /** A coordinator at `url` takes over a job with a log: the one before it is fenced, and its slots are given anew. Again: one epoch more. @throws JOB_UNKNOWN, JOB_NOT_RESUMABLE */
+  resumeJob: call(
+    '/v0/jobs/resume',
+    'cluster',
+    Type.Object({ job: u32, url: Type.String(), slots: u32 }, closed),
+    Type.Object({ epoch, name: Type.String(), token: Type.String(), term: u32, leaseMs: Type.Integer() }),
+  ),
 
   /** A new run, journalled, with its first locations; `name` makes it idempotent within the job: the same name and spec give the same shuffle. @throws QUOTA_EXCEEDED for a new run of a job that stores more than it may */
   openShuffle: call('/v0/shuffles/open', 'job', Type.Object({ job: u32, name: Type.String(), spec: ShuffleSpec }, closed), Layout),

@@ -58,6 +58,7 @@ export const errors = {
   WORKER_UNKNOWN: row('fail', 404, 0, 'There is no worker {worker} in this cluster: `sluice status` shows who is there'),
   WORKER_REFUSED: row('fail', 403, 0, 'The manager refused this process: {what}'),
   JOB_UNKNOWN: row('fail', 404, 0, 'Job {job} is unknown to this cluster: it was closed or cancelled, or its lease has expired'),
+  JOB_NOT_RESUMABLE: row('fail', 409, 0, 'Job {job} cannot be resumed: {what}'),
   JOURNAL_CORRUPT: row(
     'fail',
     500,

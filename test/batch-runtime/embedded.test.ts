@@ -74,3 +74,39 @@ test('with a data folder, data and logs stay', { timeout: 60_000 }, async () => 
     rmSync(folder, { recursive: true });
   }
 });
+
+test('a member that dies is started again: the manager where it was and as the same cluster, a worker over its folder', {
+  timeout: 120_000,
+}, async () => {
+  const deaths: string[] = [];
+  const cluster = await startEmbedded({ workers: 1, executors: 1, dataDir: null, port: 0, restart: true, died: (name) => deaths.push(name) });
+  const client = await connectManager({
+    urls: [cluster.url],
+    token: tokenSource(cluster.secret, Date.now),
+    clock: systemClock,
+    random: systemRandom,
+  });
+  /** The members' processes, when all are registered and none of them is one of `old`. */
+  const registered = async (old: readonly number[]): Promise<{ cluster: string; term: number; workers: string[] }> => {
+    for (;;) {
+      const status = await client.status({}).catch(() => null);
+      const live = status?.workers.filter(({ state }) => state === 'live') ?? [];
+      const pids = [...live, ...(status?.executors ?? [])].map(({ pid }) => pid);
+      if (status !== null && pids.length === 2 && !pids.some((pid) => old.includes(pid)))
+        return { cluster: status.cluster, term: status.term, workers: live.map(({ worker }) => worker) };
+      await new Promise((resolve) => setTimeout(resolve, 50));
+    }
+  };
+  try {
+    const before = await registered([]);
+    const old = cluster.pids.map(({ pid }) => pid);
+    for (const pid of old) process.kill(pid, 'SIGKILL');
+    const after = await registered(old);
+    assert.deepEqual(deaths.toSorted(), ['executor-1', 'manager', 'worker-1']);
+    assert.deepEqual(after, { ...before, term: before.term + 1 });
+  } finally {
+    await client.close();
+    await cluster.close(false);
+  }
+  for (const { pid } of cluster.pids) assert.equal(isAlive(pid), false);
+});

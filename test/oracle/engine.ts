@@ -25,6 +25,7 @@ import { explain } from '#runtime/graph/explain.ts';
 import type { StageGraph } from '#runtime/graph/stage.ts';
 import { buildGraph } from '#runtime/job.ts';
 import { Coordinator } from '#runtime/schedule/coordinator.ts';
+import { type JobLog, noLog } from '#runtime/schedule/job-log.ts';
 import { planJob } from '#runtime/schedule/planning.ts';
 import { type DriverDescriptor, openDriver } from '#runtime/shuffle/drivers.ts';
 import { createMemoryShuffle } from '#runtime/shuffle/memory.ts';
@@ -70,6 +71,7 @@ export async function planOf(one: Case, prepared: Prepared): Promise<{ stages: S
 
 /** What a job runs on. */
 interface Ground {
+  readonly log: JobLog;
   readonly job: number;
   readonly driver: ShuffleDriver;
   readonly descriptor: unknown;
@@ -102,6 +104,7 @@ export async function openEngine(): Promise<Engine> {
       job: opened?.job ?? jobs,
       driver: shuffle,
       descriptor,
+      log: noLog,
       async close() {
         await shuffle.close();
         await opened?.close();

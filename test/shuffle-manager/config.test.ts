@@ -11,6 +11,7 @@ test('the defaults are a manager on loopback that logs what matters', () => {
     dataDir: 'sluice-data/manager',
     secretFile: '',
     leaseMs: 10_000,
+    resumeMs: 600000,
     workerWaitMs: 5000,
     jobQuotaBytes: 0,
     maxRequestBytes: 64 * 1024 * 1024,

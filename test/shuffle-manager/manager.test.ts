@@ -72,7 +72,7 @@ test('hello says who this is; status who is there', async () => {
   );
   assert.deepEqual(status.executors, [{ executor: hex(9), incarnation: hex(109), host: 'h', pid: 9, slots: 2, used: 1 }]);
   assert.deepEqual(status.jobs, [
-    { job, name: 'j', shuffles: 1, slots: 1, url: 'http://c', ageMs: 500, expiresAt: 0, storedBytes: 0, quotaBytes: 0 },
+    { job, name: 'j', shuffles: 1, slots: 1, url: 'http://c', ageMs: 500, expiresAt: 0, resumableUntil: 0, storedBytes: 0, quotaBytes: 0 },
   ]);
   assert.equal(status.uptimeMs, 500);
 });
@@ -745,4 +745,84 @@ test('replicas are on different hosts, and a lost one takes nothing from the oth
   const other = layout.locations[0]!.replicas[1]!.incarnation;
   await calls.lost({ shuffle, location: 0, incarnation: other, maps: [1], because: 'missing' });
   assert.deepEqual(await vacantMaps(calls, shuffle), [1]);
+});
+
+const logged = (calls: ManagerCalls, job: number, entries: readonly string[], { epoch = 1, from = 0 } = {}) =>
+  calls.logJob({ job, epoch, from, entries: [...entries] });
+
+test('the log of a job keeps what its coordinator decides, once however often it is sent, and over a restart', async () => {
+  const { calls, manager, disk } = await openWorld();
+  const { job } = await calls.openJob({ name: 'j', url: 'http://a', slots: 1 });
+  assert.deepEqual(await logged(calls, job, ['a', 'b']), { length: 2 });
+  assert.deepEqual(await logged(calls, job, ['a', 'b']), { length: 2 });
+  assert.deepEqual(await logged(calls, job, ['b', 'c'], { from: 1 }), { length: 3 });
+  await assert.rejects(logged(calls, job, ['z'], { from: 9 }), { code: 'REQUEST_INVALID' });
+  await manager.close();
+  const after = await openWorld(disk);
+  assert.deepEqual(await after.calls.readJobLog({ job, from: 1 }), { length: 3, entries: ['b', 'c'] });
+  const large = 'x'.repeat(5 * 1024 * 1024);
+  await logged(after.calls, job, [large, large, large], { from: 3 });
+  assert.deepEqual((await after.calls.readJobLog({ job, from: 3 })).entries.length, 2);
+  await assert.rejects(after.calls.readJobLog({ job: 7, from: 0 }), { code: 'JOB_UNKNOWN' });
+});
+
+test('a coordinator that takes a job over gets its slots by new leases; the one before it is fenced wherever it speaks', async () => {
+  const { calls, manager, disk } = await openWorld();
+  await addExecutor(calls, 9);
+  const { job } = await calls.openJob({ name: 'j', url: 'http://a', slots: 2 });
+  await assert.rejects(calls.resumeJob({ job, url: 'http://b', slots: 2 }), { code: 'JOB_NOT_RESUMABLE' });
+  await logged(calls, job, ['a']);
+  const before = await calls.keepJob({ job, epoch: 1, after: 0, slots: 2, waitMs: 0 });
+  const poll = calls.keepJob({ job, epoch: 1, after: before.version, slots: 2, waitMs: 30_000 });
+  poll.catch(() => {});
+  await settle();
+  const taken = await calls.resumeJob({ job, url: 'http://b', slots: 2 });
+  assert.deepEqual([taken.epoch, taken.name], [2, 'j']);
+  await assert.rejects(poll, { code: 'FENCED', message: /newer coordinator of job 1/ });
+  await assert.rejects(logged(calls, job, ['zombie'], { from: 1 }), { code: 'FENCED' });
+  await assert.rejects(calls.closeJob({ job, epoch: 1 }), { code: 'FENCED' });
+  const now = await calls.keepJob({ job, epoch: 2, after: 0, slots: 2, waitMs: 0 });
+  assert.equal(now.leases.length, 1);
+  assert.notEqual(now.leases[0]!.lease, before.leases[0]!.lease);
+  const { leases } = await calls.orders({ id: hex(9), incarnation: hex(109), after: 0, load: {}, leaving: false, waitMs: 0 });
+  assert.deepEqual(
+    leases.map(({ url, lease }) => [url, lease]),
+    [['http://b', now.leases[0]!.lease]],
+  );
+  await manager.close();
+  const after = await openWorld(disk);
+  await assert.rejects(logged(after.calls, job, ['zombie'], { from: 1 }), { code: 'FENCED' });
+  assert.deepEqual(await logged(after.calls, job, ['b'], { epoch: 2, from: 1 }), { length: 2 });
+  assert.deepEqual(await after.calls.closeJob({ job, epoch: 2 }), {});
+});
+
+test('a job with a log outlives its coordinator for a while: its shuffles stay, its slots go to others', async () => {
+  const { calls, clock } = await openWorld(undefined, { leaseMs: 1000, resumeMs: 60_000 });
+  await addWorker(calls, 1);
+  const alive = async (): Promise<void> => {
+    for (let i = 0; i < 4; i++) {
+      await orders(calls, 1);
+      await orders(calls, 9);
+      await clock.advance(500);
+    }
+  };
+  await addExecutor(calls, 9, 1);
+  const [kept, dropped] = [
+    await calls.openJob({ name: 'a', url: 'http://a', slots: 1 }),
+    await calls.openJob({ name: 'b', url: 'http://b', slots: 1 }),
+  ];
+  await logged(calls, kept.job, ['a']);
+  const { shuffle } = await calls.openShuffle({ job: kept.job, name: 'x', spec: specOf() });
+  await alive();
+  const [one, ...others] = (await calls.status({})).jobs;
+  assert.deepEqual([one?.job, one?.slots, others.length], [kept.job, 0, 0], 'the one without a log is gone');
+  assert.ok(one!.resumableUntil > clock.wall());
+  assert.equal((await layoutNow(calls, shuffle)).shuffle, shuffle);
+  await assert.rejects(calls.resumeJob({ job: dropped.job, url: 'http://c', slots: 1 }), { code: 'JOB_UNKNOWN' });
+  await calls.resumeJob({ job: kept.job, url: 'http://c', slots: 1 });
+  const [again] = (await calls.status({})).jobs;
+  assert.deepEqual([again?.slots, again?.url, again?.resumableUntil], [1, 'http://c', 0]);
+  for (let i = 0; i < 40; i++) await alive();
+  assert.deepEqual((await calls.status({})).jobs, []);
+  await assert.rejects(layoutNow(calls, shuffle), { code: 'SHUFFLE_RELEASED' });
 });

@@ -60,6 +60,9 @@ const requests = (job: number, shuffle: string): Readonly<Record<CallName, objec
   commit: { shuffle, map: 0, attempt: 0, cells: [{ location: 0, incarnations: [hex(101)], manifestHash: '1' }] },
   lost: { shuffle, location: 0, incarnation: hex(101), maps: [], because: 'missing' },
   release: { shuffle },
+  logJob: { job, epoch: 1, from: 0, entries: ['{}'] },
+  readJobLog: { job, from: 0 },
+  resumeJob: { job, url: 'http://c', slots: 0 },
   closeJob: { job },
 });
 

@@ -148,6 +148,7 @@ export async function openWorld(disk = new MemoryDisk(), options: Partial<Manage
     secret: 'a secret of the tests',
     release: 'test',
     leaseMs: 10_000,
+    resumeMs: 60_000,
     workerWaitMs: 0,
     jobQuotaBytes: 0,
     ...options,

@@ -98,7 +98,7 @@ export class Cluster {
     const process = new SimulatedProcess(this.simulation, 'manager');
     this.#managerProcess = process;
     const { clock, random, log } = process;
-    const options = { secret, release: 'simulated', leaseMs: this.scenario.leaseMs, workerWaitMs: 5000, jobQuotaBytes: 0 };
+    const options = { secret, release: 'simulated', leaseMs: this.scenario.leaseMs, resumeMs: 60_000, workerWaitMs: 5000, jobQuotaBytes: 0 };
     Manager.open({ clock, random, log, disk: this.#journal.view(process) }, options).then(
       (manager) => {
         this.manager = manager;

@@ -25,6 +25,7 @@ export const faultKinds = {
   managerKill: 'the manager was killed with calls under way or a journal, and started again',
   managerPower: 'as managerKill, and what was not synced was lost',
   executorKill: 'an executor was killed with tasks under way',
+  coordinatorKill: 'a coordinator was killed, and another one went on',
   full: 'a write found no space',
   sync: 'a sync failed',
   rot: 'a bit of a segment changed, and was read',

@@ -25,10 +25,10 @@ export interface Outcome {
 }
 
 /** Long after the last fault, in simulated time; and events, in case time does not pass. */
-const patienceMs = 240_000;
+export const patienceMs = 240_000;
 const eventsAtMost = 400_000;
 /** Swept, flushed, given back. */
-const sweepMs = 120_000;
+export const sweepMs = 120_000;
 
 export async function play(seed: number, permitted: readonly FaultKind[] = allFaults, say?: (line: string) => void): Promise<Outcome> {
   return await playScenario(scenarioOf(seed, permitted), say);
@@ -102,7 +102,7 @@ export async function playScenario(scenario: Scenario, say?: (line: string) => v
   }
 }
 
-const stackOf = (thrown: unknown): string => (thrown instanceof Error ? (thrown.stack ?? thrown.message) : String(thrown));
+export const stackOf = (thrown: unknown): string => (thrown instanceof Error ? (thrown.stack ?? thrown.message) : String(thrown));
 
 /** Until it is answered: there is a manager sooner or later. */
 async function insist<T>(caller: SimulatedProcess, call: () => Promise<T>): Promise<T> {

@@ -67,6 +67,7 @@ const usual: { readonly [K in FaultKind]: Rate } = {
   managerKill: { chance: 0.03, most: 2 },
   managerPower: { chance: 0.03, most: 2 },
   executorKill: { chance: 0.01, most: 2 },
+  coordinatorKill: { chance: 0.03, most: 3 },
   full: { chance: 0.03, most: 3 },
   sync: { chance: 0.05, most: 1 },
   rot: { chance: 0.05, most: 3 },

@@ -38,7 +38,7 @@ test('a cluster until Ctrl-C: the URL first, found by clients of the same user, 
   const status = spawn(process.execPath, [bin, 'status', '--cluster', url], { env: environment, stdio: ['ignore', 'pipe', 'inherit'] });
   await linesOf(status, 'stdout')(/executor .* 0 of 1 slots/);
   process.kill(executor, 'SIGKILL');
-  assert.match(await stderr(/died/), /executor-1 has died \(SIGKILL\); it is not restarted/);
+  assert.match(await stderr(/died/), /executor-1 has died \(SIGKILL\); it is started again/);
   up.kill('SIGINT');
   assert.deepEqual(await once(up, 'exit'), [0, null]);
   assert.equal(existsSync(credential), false);

@@ -235,3 +235,41 @@ test('an output of many folders needs few open files', () => {
   assert.equal(status, 0, stderr);
   assert.equal(readdirSync(join(at, 'out')).length, 600);
 });
+
+test('a coordinator that takes a job over finds what was staged; the one before it can do no more with it', async () => {
+  for (const output of [folderAt(join(place(), 'out')), fileAt(join(place(), 'out.csv'))]) {
+    await prepareOutput(output, 'job');
+    const first = await stage(output, 'job', 0, { 'part.csv': 'first' });
+    // Two more coordinators; the second one died at once, and a task of the first begins late.
+    await prepareOutput(output, 'job.2', ['job']);
+    await prepareOutput(output, 'job.3', ['job', 'job.2']);
+    await stage(output, 'job', 1, { 'part.csv': 'late' });
+    await discardOutput(output, 'job.2');
+    assert.equal(existsSync(output.path), false);
+    await assert.rejects(publishOutput(output, 'job.2', [first]), { code: 'OUTPUT_FAILED' });
+    await prepareOutput(output, 'job.4', ['job', 'job.2', 'job.3']);
+    await publishOutput(output, 'job.4', [first]);
+    await publishOutput(output, 'job.4', [first]);
+    assert.equal(readFileSync(output.kind === 'file' ? output.path : join(output.path, 'part.csv'), 'utf8'), 'first');
+    assert.deepEqual(readdirSync(dirname(output.path)), [output.path.slice(dirname(output.path).length + 1)]);
+    // It was published, and died before it said so.
+    await prepareOutput(output, 'job.5', ['job', 'job.2', 'job.3', 'job.4']);
+    await publishOutput(output, 'job.5', [first]);
+  }
+});
+
+test('a swap that was cut in the middle is ended by the coordinator that takes over', async () => {
+  const output = folderAt(join(place(), 'out'), true);
+  mkdirSync(output.path);
+  writeFileSync(join(output.path, 'part.csv'), 'older');
+  await prepareOutput(output, 'job');
+  const written = await stage(output, 'job', 0, { 'part.csv': 'newer' });
+  const staging = stagingFolder(output, 'job');
+  mkdirSync(join(staging, 'fresh'));
+  renameSync(join(staging, '0-0/part.csv'), join(staging, 'fresh/part.csv'));
+  renameSync(output.path, join(staging, 'older'));
+  await prepareOutput(output, 'job.2', ['job']);
+  await publishOutput(output, 'job.2', [written]);
+  assert.equal(readFileSync(join(output.path, 'part.csv'), 'utf8'), 'newer');
+  assert.deepEqual(readdirSync(dirname(output.path)), ['out']);
+});

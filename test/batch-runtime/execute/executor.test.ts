@@ -9,8 +9,10 @@ import type { ManagerCalls, Orders } from '#manager/protocol/control.ts';
 import { SluiceError } from '#manager/protocol/errors.ts';
 import { startExecutor } from '#runtime/execute/executor.ts';
 import { loadJob } from '#runtime/execute/job-module.ts';
+import { createThreads } from '#runtime/execute/threads.ts';
 import { buildGraph } from '#runtime/job.ts';
 import { Coordinator } from '#runtime/schedule/coordinator.ts';
+import { noLog } from '#runtime/schedule/job-log.ts';
 import { openCoordinatorServer } from '#runtime/schedule/server.ts';
 import { createLocalShuffle } from '#runtime/shuffle/local.ts';
 import { fixture, lease } from '../schedule/job-world.ts';
@@ -71,7 +73,7 @@ async function coordinatorOf(name: string, params: Readonly<Record<string, unkno
   await coordinator.plan();
   await coordinator.prepare();
   const driver = createLocalShuffle(descriptor);
-  coordinator.start({ job: 1, driver, descriptor, slots: 1 });
+  coordinator.start({ job: 1, driver, descriptor, slots: 1, log: noLog });
   const server = await openCoordinatorServer('127.0.0.1', coordinator, () => 'secret');
   const order = { lease: lease(1), job: 1, url: `http://127.0.0.1:${server.port}`, token: 'secret', slots: 1 };
   return {
@@ -89,7 +91,14 @@ test('an executor registers, serves what it is given, also after a function has 
   timeout: 60_000,
 }, async () => {
   const manager = managerOf();
-  const executor = await startExecutor({ manager: manager.calls, clock: systemClock, random: systemRandom, log: silent, slots: 1 });
+  const executor = await startExecutor({
+    manager: manager.calls,
+    server: createThreads(systemClock, silent),
+    clock: systemClock,
+    random: systemRandom,
+    log: silent,
+    slots: 1,
+  });
   assert.equal(manager.registered.length, 1);
   const words = await coordinatorOf('words', {});
   manager.give([words.order]);
@@ -115,5 +124,8 @@ test('a manager that refuses an executor ends it', async () => {
     throw new SluiceError('WORKER_REFUSED', { what: 'a test' });
   };
   const manager = { ...managerOf().calls, registerExecutor: refuse } as unknown as ManagerCalls;
-  await assert.rejects(startExecutor({ manager, clock: systemClock, random: systemRandom, log: silent, slots: 1 }), { code: 'WORKER_REFUSED' });
+  await assert.rejects(
+    startExecutor({ manager, server: createThreads(systemClock, silent), clock: systemClock, random: systemRandom, log: silent, slots: 1 }),
+    { code: 'WORKER_REFUSED' },
+  );
 });

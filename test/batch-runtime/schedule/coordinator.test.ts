@@ -3,6 +3,7 @@ import { test } from 'node:test';
 import { SluiceError, toJson } from '#manager/protocol/errors.ts';
 import { rowsOf } from '#runtime/batch/rows.ts';
 import type { JobEvent } from '#runtime/schedule/events.ts';
+import type { JobLog, LogEntry } from '#runtime/schedule/job-log.ts';
 import type { Assignment, Outcome } from '#runtime/schedule/messages.ts';
 import { createMemoryShuffle } from '#runtime/shuffle/memory.ts';
 import { readBatches } from '#runtime/shuffle/reader.ts';
@@ -369,4 +370,89 @@ test('a result that is not deterministic and lost is made anew, whole, and is an
   assert.equal(typed(world.events, 'lost').length, 1);
   coordinator.close();
   await serving;
+/** A log in this process: what a coordinator has written, whoever reads it. */
+function keptLog(): JobLog & { readonly entries: LogEntry[]; fence(): void } {
+  const entries: LogEntry[] = [];
+  let isFenced = false;
+  return {
+    entries,
+    fence: () => {
+      isFenced = true;
+    },
+    write: async (entry) => {
+      if (isFenced) throw new SluiceError('FENCED', { what: 'coordinator of job 1' });
+      entries.push(JSON.parse(JSON.stringify(entry)) as LogEntry);
+    },
+  };
+}
+/** A driver that stays when the coordinator goes. */
+const lasting = () => createMemoryShuffle({ budgetBytes: 64 * 1024 * 1024 });
+
+test('a coordinator goes on where another one ended, after every entry of its log: right rows, and no task that is done runs again', async () => {
+  const whole = keptLog();
+  const driver = lasting();
+  const first = await words({ log: whole, driver });
+  const served = first.serve(lease(1));
+  await first.coordinator.finished;
+  const expected = await rowsIn(first);
+  const report = await first.coordinator.publish();
+  first.coordinator.close();
+  await served;
+  const kinds = whole.entries.map(({ kind }) => kind);
+  assert.deepEqual([kinds[0], kinds.at(-1)], ['job', 'publishing']);
+  for (let length = 1; length <= whole.entries.length; length++) {
+    const entries = whole.entries.slice(0, length);
+    // Shuffles as they were then: those of later stages are not open yet, so a fresh driver would not know the earlier ones.
+    const log = keptLog();
+    const next = await words({ log, driver, earlier: { entries, epoch: 2 }, slots: 7 });
+    const serving = next.serve(lease(2));
+    await next.coordinator.finished;
+    assert.deepEqual(await rowsIn(next), expected, `after ${length} entries`);
+    const again = await next.coordinator.publish();
+    assert.deepEqual([again.rows, again.resultHash, again.tasks], [report.rows, report.resultHash, report.tasks], `after ${length} entries`);
+    next.coordinator.close();
+    await serving;
+    const done = new Set(entries.flatMap((entry) => (entry.kind === 'ended' ? [`${entry.stage}.${entry.task}`] : [])));
+    for (const entry of log.entries) if (entry.kind === 'ended') assert.ok(!done.has(`${entry.stage}.${entry.task}`), 'it was done');
+  }
+});
+
+test('what a coordinator was told and could not write down is in the ledger: committed maps do not run again', async () => {
+  const log = keptLog();
+  const driver = lasting();
+  const first = await words({ log, driver });
+  const served = first.serve(lease(1));
+  await first.coordinator.finished;
+  first.coordinator.close();
+  await served;
+  // Nothing but the stages: as if it had died before it heard of any end.
+  const entries = log.entries.filter(({ kind }) => kind === 'job' || kind === 'stage');
+  const next = await words({ log: keptLog(), driver, earlier: { entries, epoch: 2 } });
+  const ran = new Set<number>();
+  for (;;) {
+    const { assignments, done } = await next.coordinator.poll({ lease: lease(3), slots: 1, waitMs: 200 });
+    if (done || assignments.length === 0) break;
+    for (const { stage } of assignments) ran.add(stage);
+    break;
+  }
+  const sampled = new Set(
+    next.coordinator.stages.stages.filter(({ operators }) => operators.some(({ kind }) => kind === 'sample')).map(({ id }) => id),
+  );
+  const result = next.coordinator.stages.edges.find(({ id }) => id === next.coordinator.stages.result)?.from;
+  for (const stage of ran) assert.ok(sampled.has(stage) || stage === result, `stage ${stage} runs again`);
+  next.coordinator.fail(new SluiceError('INTERRUPTED'));
+});
+
+test('a coordinator that has been overtaken publishes nothing, removes nothing and ends', async () => {
+  const log = keptLog();
+  const world = await words({ log });
+  const served = world.serve(lease(1));
+  await world.coordinator.finished;
+  log.fence();
+  await assert.rejects(world.coordinator.publish(), { code: 'FENCED' });
+  assert.equal(await world.coordinator.giveUp(), false);
+  world.coordinator.close();
+  await served;
+  const late = await words({ log });
+  await assert.rejects(late.coordinator.finished, { code: 'FENCED' });
 });

@@ -5,6 +5,7 @@ import type { EventBody, JobEvent } from '#runtime/schedule/events.ts';
 /** The names of --json, as the README has them: a missing or a new one does not compile. */
 const types: Readonly<Record<JobEvent['type'], true>> = {
   plan: true,
+  opened: true,
   stage: true,
   progress: true,
   retry: true,
@@ -16,8 +17,8 @@ const types: Readonly<Record<JobEvent['type'], true>> = {
   done: true,
 };
 
-test('there are ten types of events, and each is JSON', () => {
-  assert.equal(Object.keys(types).length, 10);
+test('there are eleven types of events, and each is JSON', () => {
+  assert.equal(Object.keys(types).length, 11);
   const done: EventBody = { type: 'done', rows: 1, bytesShuffled: 2, tasks: 3, tasksRerun: 0, resultHash: '1-0-0', ms: 4 };
   const event: JobEvent = { at: 0, job: 'a', ...done };
   assert.deepEqual(JSON.parse(JSON.stringify(event)), event);

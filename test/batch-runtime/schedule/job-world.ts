@@ -6,6 +6,7 @@ import { serveLease } from '#runtime/execute/lease.ts';
 import { type AnyJob, buildGraph } from '#runtime/job.ts';
 import { Coordinator } from '#runtime/schedule/coordinator.ts';
 import type { JobEvent } from '#runtime/schedule/events.ts';
+import { type BegunEntry, type JobLog, type LogEntry, noLog } from '#runtime/schedule/job-log.ts';
 import type { CoordinatorLink } from '#runtime/schedule/messages.ts';
 import { createMemoryShuffle } from '#runtime/shuffle/memory.ts';
 import type { ShuffleDriver } from '#runtime/shuffle/spi.ts';
@@ -28,6 +29,9 @@ export async function jobWorld(given: {
   readonly driver?: ShuffleDriver;
   readonly slots?: number;
   readonly job?: AnyJob;
+  readonly log?: JobLog;
+  /** Entries of the coordinators before this one, and its epoch. */
+  readonly earlier?: { readonly entries: readonly LogEntry[]; readonly epoch: number };
 }): Promise<JobWorld> {
   const { url, params = {}, clock = systemClock, slots = 2, driver = createMemoryShuffle({ budgetBytes: 64 * 1024 * 1024 }) } = given;
   const events: JobEvent[] = [];
@@ -43,9 +47,10 @@ export async function jobWorld(given: {
     log: silent,
     emit: (event) => events.push(event),
   });
-  await coordinator.plan();
+  if (given.earlier === undefined) await coordinator.plan();
+  else coordinator.restore(given.earlier.entries as [BegunEntry, ...LogEntry[]], given.earlier.epoch);
   await coordinator.prepare();
-  coordinator.start({ job: 1, driver, descriptor: null, slots });
+  coordinator.start({ job: 1, driver, descriptor: null, slots, log: given.log ?? noLog });
   const shared: ShuffleDriver = {
     name: driver.name,
     open: (request) => driver.open(request),

@@ -7,7 +7,7 @@ import { Scheduler, type Start } from '#runtime/schedule/scheduler.ts';
 
 const stage = (id: number, after: readonly number[]): Stage => ({ id, parallelism: { kind: 'single' }, operators: [], after });
 const two = (first: number, second: number, whole: readonly number[] = []): Scheduler => {
-  const scheduler = new Scheduler([stage(0, []), stage(1, [0])], new Set(whole));
+  const scheduler = new Scheduler([stage(0, []), stage(1, [0])], { whole: new Set(whole) });
   scheduler.prepare(0, { tasks: first, outputs: [3] });
   scheduler.prepare(1, { tasks: second, outputs: [5] });
   return scheduler;
@@ -146,7 +146,7 @@ test('the end of an attempt that has failed does not count', () => {
 
 /** Four tasks on a, of which three end after a second. */
 function oneLeft(whole: readonly number[] = [], bytes: readonly number[] = []): Scheduler {
-  const scheduler = new Scheduler([stage(0, [])], new Set(whole));
+  const scheduler = new Scheduler([stage(0, [])], { whole: new Set(whole) });
   scheduler.prepare(0, { tasks: 4, outputs: [3], bytes });
   for (let i = 0; i < 4; i++) scheduler.next('a', true, 0);
   for (let i = 0; i < 3; i++) scheduler.succeeded(0, i, 0, 1_500);
@@ -183,7 +183,7 @@ test('a large share is no straggler, and what is not deterministic runs once at 
 });
 
 test('a stage that is not deterministic starts over with all that came of it; no attempt number is used twice', () => {
-  const scheduler = new Scheduler([stage(0, []), stage(1, []), stage(2, [0]), stage(3, [2]), stage(4, [1])], new Set([0]));
+  const scheduler = new Scheduler([stage(0, []), stage(1, []), stage(2, [0]), stage(3, [2]), stage(4, [1])], { whole: new Set([0]) });
   scheduler.prepare(0, { tasks: 2, outputs: [3] });
   scheduler.prepare(1, { tasks: 1, outputs: [3] });
   for (let i = 0; i < 3; i++) scheduler.next('a', true, 0);
@@ -212,7 +212,7 @@ test('a stage that is not deterministic starts over with all that came of it; no
 });
 
 test('a stage starts over a few times, then the job ends and names what was lost', () => {
-  const scheduler = new Scheduler([stage(0, [])], new Set([0]));
+  const scheduler = new Scheduler([stage(0, [])], { whole: new Set([0]) });
   const again = (): void => {
     for (let i = 0; i < 10; i++) {
       scheduler.prepare(0, { tasks: 1, outputs: [3] });

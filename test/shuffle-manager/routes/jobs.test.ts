@@ -10,7 +10,7 @@ test('the routes of jobs are these calls, each with a sentence, and no other cal
     assert.match(summary, /^[A-Z]/);
     added.push(name);
   });
-  assert.deepEqual(added, ['openJob', 'keepJob', 'closeJob']);
+  assert.deepEqual(added, ['openJob', 'keepJob', 'closeJob', 'logJob', 'readJobLog', 'resumeJob']);
   const there = Object.entries(calls).filter(([, call]) => call.path.startsWith('/v0/jobs/'));
   assert.deepEqual(added.toSorted(), there.map(([name]) => name).toSorted());
 });

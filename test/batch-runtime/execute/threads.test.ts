@@ -1,0 +1,31 @@
+import assert from 'node:assert/strict';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { test } from 'node:test';
+import { systemClock } from '#manager/process/clock.ts';
+import { silent } from '#manager/process/ports.ts';
+import { createThreads, warmThread } from '#runtime/execute/threads.ts';
+import { lease } from '../schedule/job-world.ts';
+
+const orderOf = (n: number, url: string) => ({ lease: lease(n), job: 1, url, token: 'a token', slots: 1 });
+
+test('a lease whose coordinator is gone breaks off; one that is stopped ends, though its coordinator never answers', {
+  timeout: 60_000,
+}, async () => {
+  warmThread();
+  const threads = createThreads(systemClock, silent);
+  const said: string[] = [];
+  const talking = createThreads(systemClock, { ...silent, warn: (_, text) => said.push(text) });
+  assert.equal(await talking.begin(orderOf(1, 'http://127.0.0.1:1')).ended, false);
+  assert.match(said[0] ?? '', /coordinator at http:\/\/127.0.0.1:1/);
+  const asked = Promise.withResolvers<void>();
+  const mute = createServer(() => asked.resolve()).listen(0, '127.0.0.1');
+  await new Promise((resolve) => mute.once('listening', resolve));
+  const serving = threads.begin(orderOf(2, `http://127.0.0.1:${(mute.address() as AddressInfo).port}`));
+  await asked.promise;
+  await serving.stop();
+  assert.equal(await serving.ended, true);
+  mute.closeAllConnections();
+  mute.close();
+  await Promise.all([threads.close(), talking.close()]);
+});
