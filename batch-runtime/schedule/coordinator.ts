@@ -371,17 +371,21 @@ export class Coordinator implements CoordinatorLink {
   }
 
   async report({ lease, ended, progress }: { lease: string; ended: readonly Ended[]; progress: readonly Progress[] }) {
-    // What was decided on is kept first: a coordinator that goes on knows at least what this one did.
-    await Promise.all(
-      ended.map(
-        ({ stage, task, attempt, outcome }) =>
-          outcome && this.#planned.executorOf(stage, task, attempt) !== null && this.#log.write({ kind: 'ended', stage, task, outcome }),
-      ),
-    );
+    try {
+      // What was decided on is kept first: a coordinator that goes on knows at least what this one did.
+      await Promise.all(ended.map((one) => this.#keep(one)));
+    } catch (thrown) {
+      this.fail(asSluiceError(thrown));
+      return {};
+    }
     this.#leases.report(lease, ended, progress);
     for (const one of ended) this.#inTurn(() => this.#ended(one));
     this.#leases.wakeAll();
     return {};
+  }
+
+  async #keep({ stage, task, attempt, outcome }: Ended): Promise<void> {
+    if (outcome !== null && this.#planned.executorOf(stage, task, attempt) !== null) await this.#log.write({ kind: 'ended', stage, task, outcome });
   }
 
   /** An executor is gone: what ran there runs again elsewhere. */

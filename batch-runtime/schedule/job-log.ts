@@ -6,7 +6,7 @@
 import type { Clock, Millis, Random } from '#manager/process/ports.ts';
 import { retry } from '#manager/process/retry.ts';
 import type { Level, ManagerCalls } from '#manager/protocol/control.ts';
-import { SluiceError } from '#manager/protocol/errors.ts';
+import { type ErrorCode, SluiceError } from '#manager/protocol/errors.ts';
 import type { Split } from '../connectors/connector.ts';
 import type { StageGraph, StageId } from '../graph/stage.ts';
 import type { ShuffleHandle } from '../shuffle/spi.ts';
@@ -73,6 +73,8 @@ export interface JobLogOptions {
   readonly signal: AbortSignal;
 }
 
+/** Of a manager that may be well again: it is started anew, or goes on in another file. */
+const outages: ReadonlySet<ErrorCode> = new Set(['CLUSTER_UNREACHABLE', 'DISK_FAILED']);
 /** How long the manager may be away; tasks run on meanwhile, and their ends wait. */
 const patienceMs: Millis = 600_000;
 
@@ -87,7 +89,7 @@ export function openJobLog({ manager, clock, random, job, epoch, length, signal 
     waiting = [];
     next = null;
     // Whoever waits for an answer of it has nothing else to do.
-    const again = (error: SluiceError): boolean => error.remedy === 'retry' || error.code === 'CLUSTER_UNREACHABLE';
+    const again = (error: SluiceError): boolean => error.remedy === 'retry' || outages.has(error.code);
     await retry({ clock, random, patienceMs, signal, again }, () => manager.logJob({ job, epoch, from: kept, entries }));
     kept += entries.length;
   };

@@ -456,3 +456,13 @@ test('a coordinator that has been overtaken publishes nothing, removes nothing a
   const late = await words({ log });
   await assert.rejects(late.coordinator.finished, { code: 'FENCED' });
 });
+
+test('a coordinator whose log is taken away while tasks run ends the job, and does not blame its executors', async () => {
+  const log = keptLog();
+  const world = await words({ log });
+  const first = await take(world, lease(1));
+  log.fence();
+  const outcome: Outcome = { rowsRead: 1, rowsWritten: 0, bytesShuffled: 0, written: {}, digests: {}, samples: {}, partitionBytes: {} };
+  assert.deepEqual(await world.coordinator.report({ lease: lease(1), progress: [], ended: [ended(first, null, outcome)] }), {});
+  await assert.rejects(world.coordinator.finished, { code: 'FENCED' });
+});
