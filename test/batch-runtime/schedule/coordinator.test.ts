@@ -370,6 +370,8 @@ test('a result that is not deterministic and lost is made anew, whole, and is an
   assert.equal(typed(world.events, 'lost').length, 1);
   coordinator.close();
   await serving;
+});
+
 /** A log in this process: what a coordinator has written, whoever reads it. */
 function keptLog(): JobLog & { readonly entries: LogEntry[]; fence(): void } {
   const entries: LogEntry[] = [];
@@ -465,4 +467,40 @@ test('a coordinator whose log is taken away while tasks run ends the job, and do
   const outcome: Outcome = { rowsRead: 1, rowsWritten: 0, bytesShuffled: 0, written: {}, digests: {}, samples: {}, partitionBytes: {} };
   assert.deepEqual(await world.coordinator.report({ lease: lease(1), progress: [], ended: [ended(first, null, outcome)] }), {});
   await assert.rejects(world.coordinator.finished, { code: 'FENCED' });
+});
+
+test('a coordinator goes on with a stage that has started over, and with one whose run was lost while nobody was there', async () => {
+  const log = keptLog();
+  const driver = lasting();
+  // What a coordinator that dies has not released yet is still there for the next.
+  Object.assign(driver, { release: async () => {} });
+  const first = await jobWorld({ url: fixture('drawn'), log, driver });
+  const serving = first.serve(lease(1));
+  await first.coordinator.finished;
+  const delays = (rows: readonly unknown[]) => rows.map((row) => (row as { delay: number }).delay);
+  const expected = delays(await rowsIn(first));
+  const old = first.coordinator.result!.handle;
+  await first.coordinator.mendResult(new SluiceError('MISSING', { shuffle: old.id, maps: [0], what: 'a test' }));
+  const anew = first.coordinator.result!.handle;
+  first.coordinator.close();
+  await serving;
+  assert.ok(log.entries.some(({ kind }) => kind === 'over'));
+  const goOn = async (entries: readonly LogEntry[]): Promise<string> => {
+    const next = await jobWorld({ url: fixture('drawn'), log: keptLog(), driver, earlier: { entries, epoch: 2 } });
+    const served = next.serve(lease(2));
+    await next.coordinator.finished;
+    assert.deepEqual(delays(await rowsIn(next)), expected);
+    next.coordinator.close();
+    await served;
+    return next.coordinator.result!.handle.id;
+  };
+  assert.equal(await goOn(log.entries), anew.id);
+  // It died when it had said that the stage starts over, and maps of the new run had committed that it never heard of.
+  const over = log.entries.findIndex(({ kind }) => kind === 'over');
+  const another = await goOn(log.entries.slice(0, over + 1));
+  assert.ok(another !== anew.id && another !== old.id, 'rows of two attempts are never mixed');
+  const vacant = driver.vacant.bind(driver);
+  Object.assign(driver, { vacant: async (handle: typeof anew) => (handle.id === anew.id ? [0] : vacant(handle)) });
+  const last = await goOn(log.entries);
+  assert.ok(last !== anew.id && last !== old.id, 'what was lost in part is made anew');
 });
