@@ -543,8 +543,9 @@ export class Coordinator implements CoordinatorLink {
     if (!edge.deterministic) return this.#startOver(edge.from, error);
     const vacant = await this.#open.vacant(edge.id);
     const store = this.#stage(edge.from).operators.findIndex((operator) => operator.kind === 'store' && operator.edge === edge.id);
-    this.#planned.vacate(edge.from, vacant, [store], error.message);
-    this.emit({ type: 'lost', what: error.message, stage: edge.from, maps: vacant });
+    // Others who could not read it either have said so before.
+    if (this.#planned.vacate(edge.from, vacant, [store], error.message) > 0)
+      this.emit({ type: 'lost', what: error.message, stage: edge.from, maps: vacant });
   }
 
   /** The stage runs anew with all that came of its old run. */
