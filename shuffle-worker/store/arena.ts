@@ -127,17 +127,25 @@ export class Arena {
 
 const smallestSlot = 7;
 
-/** Records of 128 B and more, rounded up to a power of two. A size that was freed serves its own size again. */
+/**
+ * Records of 128 B and more, rounded up to a power of two, each at a multiple of its size: what is free is halved for a smaller one, and
+ * two halves that are free are one again. So no size that was ever asked for is in the way of another. Cost: O(sizes).
+ */
 export class Slots {
-  readonly #end: number;
-  #at: number;
-  readonly #free: number[][] = [];
+  readonly #address: number;
+  /** By the power of two: where what is free begins, from #address on. */
+  readonly #free: Set<number>[] = Array.from({ length: 32 }, () => new Set());
   #used = 0;
 
   /** `address` is a multiple of 8. */
   constructor(address: number, bytes: number) {
-    this.#at = address;
-    this.#end = address + bytes;
+    this.#address = address;
+    for (let at = 0; at + 2 ** smallestSlot <= bytes; ) {
+      let size = 31 - Math.clz32(bytes - at);
+      while (at % 2 ** size !== 0) size--;
+      this.#free[size]!.add(at);
+      at += 2 ** size;
+    }
   }
 
   get usedBytes(): number {
@@ -147,20 +155,27 @@ export class Slots {
   /** The address of at least `bytes` bytes, not cleared; -1 when there is no room. */
   allocate(bytes: number): number {
     const size = sizeClass(bytes);
-    const again = this.#free[size]?.pop();
-    if (again === undefined && this.#at + 2 ** size > this.#end) return -1;
+    let from = size;
+    while (from < this.#free.length && this.#free[from]!.size === 0) from++;
+    const free = this.#free[from];
+    if (!free) return -1;
+    const at = free.values().next().value!;
+    free.delete(at);
+    while (from > size) this.#free[--from]!.add(at + 2 ** from);
     this.#used += 2 ** size;
-    if (again !== undefined) return again;
-    const at = this.#at;
-    this.#at += 2 ** size;
-    return at;
+    return this.#address + at;
   }
 
   free(address: number, bytes: number): void {
-    const size = sizeClass(bytes);
+    let size = sizeClass(bytes);
+    let at = address - this.#address;
     this.#used -= 2 ** size;
-    this.#free[size] ??= [];
-    this.#free[size].push(address);
+    // The other half, when it is free as well.
+    while (this.#free[size]!.delete(at ^ (2 ** size))) {
+      at = Math.min(at, at ^ (2 ** size));
+      size++;
+    }
+    this.#free[size]!.add(at);
   }
 }
 

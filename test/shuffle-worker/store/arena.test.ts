@@ -80,15 +80,38 @@ test('what was used before is used again before anything else is touched', () =>
   assert.ok(highest <= 12 * chunkBytes, `${highest / chunkBytes} chunks were touched`);
 });
 
-test('small records are used again by their own size, and end where they were told', () => {
+test('small records are used again, and end where they were told', () => {
   const slots = new Slots(4096, 1024);
   const one = slots.allocate(100);
   const two = slots.allocate(200);
-  assert.deepEqual([one, two, slots.usedBytes], [4096, 4096 + 128, 384]);
+  assert.deepEqual([one, two, slots.usedBytes], [4096, 4096 + 256, 384]);
   slots.free(one, 100);
   assert.equal(slots.allocate(128), one);
   assert.equal(slots.allocate(1024), -1);
   const rest = [slots.allocate(512), slots.allocate(1)];
-  assert.deepEqual(rest, [4480, 4992]);
+  assert.deepEqual(rest, [4608, 4224]);
   assert.equal(slots.allocate(1), -1);
+});
+
+test('what large records have left serves small ones, and the other way round', () => {
+  const bytes = 3 * 64 * KiB;
+  const slots = new Slots(4096, bytes);
+  const fill = (length: number): number[] => {
+    const held: number[] = [];
+    for (let address = slots.allocate(length); address >= 0; address = slots.allocate(length)) held.push(address);
+    return held;
+  };
+  for (const [length, wanted] of [
+    [64 * KiB, 3],
+    [128, bytes / 128],
+    [32 * KiB, 6],
+    [64 * KiB, 3],
+  ] as const) {
+    const held = fill(length);
+    assert.equal(new Set(held).size, wanted, `records of ${length}`);
+    assert.ok(held.every((address) => address >= 4096 && address + length <= 4096 + bytes));
+    assert.equal(slots.usedBytes, bytes);
+    for (const address of held) slots.free(address, length);
+    assert.equal(slots.usedBytes, 0);
+  }
 });
