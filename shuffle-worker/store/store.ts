@@ -164,9 +164,13 @@ export class Store {
     const partitions = target.partitionTo - target.partitionFrom;
     const slotBytes = accountBytes + 8 + 4 * partitions;
     const working = data.shelves.filter((shelf) => !shelf.directory.failed);
-    if (working.length === 0) throw new SluiceError('NO_SPACE', { what: 'no data folder of this worker works' });
-    const account = memory.slots.allocate(slotBytes);
-    if (account < 0) throw new SluiceError('NO_SPACE', { what: 'too many streams are open on this worker' });
+    const account = working.length === 0 ? -1 : memory.slots.allocate(slotBytes);
+    if (account < 0) {
+      this.#forgetEmpty(data);
+      throw new SluiceError('NO_SPACE', {
+        what: working.length === 0 ? 'no data folder of this worker works' : 'too many streams are open on this worker',
+      });
+    }
     const { shuffle, map, attempt, section, location, partitionFrom, partitionTo } = target;
     const winners = account + accountBytes;
     const counts = winners + 8;
@@ -306,7 +310,9 @@ export class Store {
     this.#freeAccount(stream);
     stream.data.streams.delete(streamKey(stream.target));
     stream.data.cells.remove(location, map, attempt, section);
-    for (const batch of stream.shelf.batches) if (batch !== this.#current) batch.drop(map, attempt, location);
+    // Where no block is, there is none of this stream, and an entry would stay for good.
+    for (const batch of stream.shelf.batches) if (batch !== this.#current && batch.blocks > 0) batch.drop(map, attempt, location);
+    this.#forgetEmpty(stream.data);
   }
 
   /** Drops all of a shuffle, or of the shuffles of a job. Again: does nothing. */
@@ -368,6 +374,16 @@ export class Store {
       this.#shuffles.set(shuffle, data);
     }
     return data;
+  }
+
+  /** Keeps nothing of a shuffle of which nothing is left: writers may name as many as there are numbers. */
+  #forgetEmpty(data: ShuffleData): void {
+    const { shuffle, shelves, cells, streams } = data;
+    if (streams.size > 0 || cells.count > 0) return;
+    if (shelves.some(({ regions, batches }) => regions.length > 0 || batches.some(({ blocks }) => blocks > 0))) return;
+    // A batch that was begun for a block that was not taken has its room in the index.
+    for (const { batches } of shelves) for (const batch of batches.splice(0)) batch.free(this.options.memory);
+    if (this.#shuffles.get(shuffle) === data) this.#shuffles.delete(shuffle);
   }
 
   /** The batch that takes more blocks; a new one when the last is large enough for a region. */
@@ -526,6 +542,7 @@ export class Store {
     } finally {
       this.#current = null;
       if (data.released || !shelf.batches.includes(batch)) batch.free(memory);
+      this.#forgetEmpty(data);
       this.options.freed();
     }
   }

@@ -326,6 +326,28 @@ test('a stream that was left is dropped after a minute, a finished one only forg
   await kept.store.close();
 });
 
+test('of shuffles that nobody has written anything of nothing is kept', async () => {
+  const kept = await openKept();
+  const bad = sealStream(targetOf({ shuffle, map: 0 }), some).blocks[0]!.slice();
+  bad[3]! ^= 1;
+  for (let run = 10; run < 14; run++) {
+    kept.store.abort(kept.store.open(targetOf({ shuffle: shuffleOf(run), map: 0 })));
+    const stream = kept.store.open(targetOf({ shuffle: shuffleOf(run + 10), map: 0 }));
+    assert.throws(() => write(kept, stream, bad), { code: 'CORRUPT_BLOCK' });
+    stream.orphanedAt = kept.clock.now();
+    const written = kept.store.open(targetOf({ shuffle: shuffleOf(run + 20), map: 0 }));
+    write(kept, written, sealStream(written.target, some).all);
+    kept.store.abort(written);
+  }
+  put(kept, targetOf({ shuffle, map: 0 }), some);
+  await kept.clock.advance(70_000);
+  assert.deepEqual([...kept.store.shuffles.keys()], [shuffle]);
+  // A stream that cannot be opened leaves nothing either.
+  assert.throws(() => kept.store.open(targetOf({ shuffle: shuffleOf(50), map: 0, partitionTo: 2 ** 20 })), { code: 'NO_SPACE' });
+  assert.deepEqual([...kept.store.shuffles.keys()], [shuffle]);
+  assert.ok(isEmpty(kept));
+});
+
 test('ordinals count per shuffle from 0, over restarts', async () => {
   const kept = await openKept();
   const other = shuffleOf(2);
