@@ -221,7 +221,7 @@ export class Session implements ChannelHandlers {
         this.#reads.get(id)?.stop();
         return;
       case 'error':
-        if (id === 0) throw errorOfMessage(message);
+        if (id === 0) throw errorOfClient(message);
         this.#writes.get(id)?.leave();
         this.#reads.get(id)?.stop();
         return;
@@ -293,4 +293,10 @@ export class Session implements ChannelHandlers {
     if (this.#serving.isReleased(shuffle)) throw new SluiceError('SHUFFLE_RELEASED', { shuffle: shuffleText(shuffle) });
     if (this.streams >= maxStreams) throw new SluiceError('NO_SPACE', { what: `a connection has at most ${maxStreams} streams` });
   }
+}
+
+/** What a client ends its connection with. A number that is none is its mistake, and none of this worker's. */
+function errorOfClient(message: MessageOf<'error'>): SluiceError {
+  const error = errorOfMessage(message);
+  return error.code === 'INTERNAL' ? new SluiceError('CORRUPT_FRAME', { what: `an error of number ${message.code}: ${message.text}` }) : error;
 }

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import type { Log } from '#manager/process/ports.ts';
 import { errors } from '#manager/protocol/errors.ts';
 import { KiB, MiB } from '#manager/protocol/ids.ts';
 import { blocksFrameHeader, encodeMessage, type Message } from '#worker/protocol/frames.ts';
@@ -79,6 +80,20 @@ test('what a client must not send ends the connection with CORRUPT_FRAME', async
   assert.equal(codeOf(peer.last('error', 0).code), 'CORRUPT_FRAME');
   assert.equal(world.worker.gauges().sessions, 0);
   assert.equal(world.worker.gauges().grantedBytes, 0);
+  await world.close();
+});
+
+test('an error that a client ends its connection with is the client’s, whatever number it has: nothing of the worker’s went wrong', async () => {
+  const said: string[] = [];
+  const log: Log = { info() {}, warn() {}, error: (facts, text) => void said.push(`${JSON.stringify(facts)} ${text}`) };
+  const world = await openWorkerWorld({}, log);
+  for (const code of [3, 0, 77, 2 ** 32 - 1]) {
+    const peer = world.connect();
+    peer.tell({ type: 'error', stream: 0, code, retryAfterMs: 0, maps: [], text: 'it was I' });
+    assert.equal(codeOf(peer.last('error', 0).code), 'CORRUPT_FRAME', `number ${code}`);
+    assert.equal(peer.isClosed, true);
+  }
+  assert.deepEqual(said, []);
   await world.close();
 });
 
