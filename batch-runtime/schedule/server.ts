@@ -15,14 +15,22 @@ export interface CoordinatorServer {
 
 const digest = (text: string): Buffer => createHash('sha256').update(text).digest();
 
+/** A body that does not parse, is too long or does not fit its schema. */
+function isRefusedByFastify(thrown: unknown): boolean {
+  const { statusCode = 500 } = thrown as { statusCode?: number };
+  return !(thrown instanceof SluiceError) && statusCode >= 400 && statusCode < 500;
+}
+
 /** @param token  the job's, known only after the manager has been told this server's URL; '' lets nobody in */
 export async function openCoordinatorServer(host: string, coordinator: Coordinator, token: () => string): Promise<CoordinatorServer> {
   const app = fastify({ bodyLimit: 256 * 1024 * 1024, forceCloseConnections: true });
   app.setErrorHandler((thrown, _request, reply) => {
-    const invalid = (thrown as { validation?: unknown }).validation !== undefined;
-    const error = invalid ? new SluiceError('REQUEST_INVALID', { what: (thrown as Error).message }) : asSluiceError(thrown);
+    const error = isRefusedByFastify(thrown) ? new SluiceError('REQUEST_INVALID', { what: (thrown as Error).message }) : asSluiceError(thrown);
     reply.code(errors[error.code].status).send(toJson(error));
   });
+  app.setNotFoundHandler((request, reply) =>
+    reply.code(404).send(toJson(new SluiceError('REQUEST_INVALID', { what: `there is no ${request.method} ${request.url}` }))),
+  );
   app.addHook('onRequest', async (request) => {
     const given = request.headers.authorization ?? '';
     if (token() === '' || !timingSafeEqual(digest(given), digest(`Bearer ${token()}`)))

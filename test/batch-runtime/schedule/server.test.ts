@@ -27,6 +27,25 @@ test('calls go through with the token of the job and are refused without', async
   }
 });
 
+test('what is no request of ours is refused by name, and is no failure of the coordinator', async () => {
+  const { coordinator } = await jobWorld({ url: fixture('words') });
+  const server = await openCoordinatorServer('127.0.0.1', coordinator, () => 'right');
+  const post = async (path: string, type: string, body: string) => {
+    const headers = { authorization: 'Bearer right', 'content-type': type, connection: 'close' };
+    const answer = await fetch(`http://127.0.0.1:${server.port}${path}`, { method: 'POST', headers, body });
+    return [answer.status, ((await answer.json()) as { code: string }).code];
+  };
+  try {
+    assert.deepEqual(await post('/v0/tasks/join', 'application/json', '{"lease":'), [400, 'REQUEST_INVALID']);
+    assert.deepEqual(await post('/v0/tasks/join', 'application/json', '{"__proto__":{}}'), [400, 'REQUEST_INVALID']);
+    assert.deepEqual(await post('/v0/tasks/join', 'application/xml', '<lease/>'), [400, 'REQUEST_INVALID']);
+    assert.deepEqual(await post('/v0/tasks/../secret', 'application/json', '{}'), [404, 'REQUEST_INVALID']);
+  } finally {
+    coordinator.close();
+    await server.close();
+  }
+});
+
 test('an executor whose connection closes while it waits is lost at once, and its task runs elsewhere', async () => {
   const { coordinator, serve } = await jobWorld({ url: fixture('words') });
   const server = await openCoordinatorServer('127.0.0.1', coordinator, () => 'right');
