@@ -142,6 +142,8 @@ test('the end of an attempt that has failed does not count', () => {
   scheduler.next('b', true, 0);
   assert.equal(scheduler.executorOf(0, 0, 0), null);
   assert.equal(scheduler.executorOf(0, 0, 1), 'b');
+  // What an executor says of a task that is none, or of a stage that has not begun, is of no account.
+  assert.deepEqual([scheduler.executorOf(0, 99, 0), scheduler.executorOf(1, 0, 0), scheduler.executorOf(77, 0, 0)], [null, null, null]);
 });
 
 /** Four tasks on a, of which three end after a second. */
