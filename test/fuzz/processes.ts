@@ -4,6 +4,7 @@
  */
 import { readFile } from 'node:fs/promises';
 import { connect, type Socket } from 'node:net';
+import { setImmediate } from 'node:timers/promises';
 import { connectManager, type ManagerClient } from '#manager/client.ts';
 import { systemClock, systemRandom } from '#manager/process/clock.ts';
 import { type CallName, calls } from '#manager/protocol/control.ts';
@@ -25,6 +26,10 @@ import { below, happens, type Tally } from './tally.ts';
 const connectionsAtOnce = 16;
 /** Frames of one connection, unless it is cut off before. */
 const framesAtMost = 200;
+/** Sent before answers are looked at. */
+const framesAhead = 8;
+/** What the other side gets to hang up. */
+const hangUpMs = 5000;
 /** Connections that are left open in the middle of a frame, until the end. */
 const halfOpenAtMost = 200;
 /** Of each process: an arena of the usual size is touched, and no more than half as much again. */
@@ -135,6 +140,7 @@ async function attack(
     const { way, pieces } = spoil(random, frame);
     last = name;
     tally.sent(way);
+    if (said % framesAhead === 0) await setImmediate();
     for (const piece of pieces) {
       if (isClosed) break;
       await Promise.race([new Promise((resolve) => socket.write(piece, resolve)), closed]);
@@ -144,8 +150,11 @@ async function attack(
       return said + 1;
     }
   }
-  socket.destroy();
+  // What was said is looked at to its end; then the worker hangs up as well.
+  socket.end();
+  const timer = setTimeout(() => socket.destroy(), hangUpMs);
   await closed;
+  clearTimeout(timer);
   return Math.max(1, said);
 }
 
