@@ -19,6 +19,9 @@ export interface JobReport {
   readonly tasks: number;
   /** Attempts that did a task's work another time. */
   readonly tasksRerun: number;
+  /** From assignment to end, over all attempts; and over those that did a task's work another time. */
+  readonly tasksMs: number;
+  readonly tasksRerunMs: number;
   /** Multiset hash of what the job returned and of what each sink wrote. */
   readonly resultHash: string;
   readonly ms: number;

@@ -1,0 +1,140 @@
+/**
+ * One run of a job on the cluster, whatever happens to the process that coordinates it: `sluice run` in a process of its own, and again
+ * when that was killed. Says what came of it and what it cost.
+ */
+import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { appendFileSync } from 'node:fs';
+import { createInterface } from 'node:readline';
+import { text } from 'node:stream/consumers';
+import type { ErrorJson } from '#manager/protocol/errors.ts';
+import type { JobEvent, JobReport } from '#runtime/schedule/events.ts';
+import { bin, type Cluster } from './cluster.ts';
+import type { ChaosJob } from './jobs.ts';
+
+export interface Ended {
+  readonly report: JobReport | null;
+  readonly error: ErrorJson | null;
+  /** All that processes of it have said on stderr. */
+  readonly said: string;
+  /** Times its coordinator was killed. */
+  readonly resumed: number;
+  readonly tasksMs: number;
+  /** Of them, what was done another time. */
+  readonly rerunMs: number;
+  readonly tasksRerun: number;
+}
+
+export class JobRun {
+  readonly #job: ChaosJob;
+  readonly #cluster: Cluster;
+  readonly #out: string;
+  readonly #log: string;
+  readonly #environment: NodeJS.ProcessEnv;
+  #child: ChildProcess | null = null;
+  #killed = false;
+  #begun = false;
+  #given = false;
+
+  /** @param log  file for its events */
+  constructor(job: ChaosJob, cluster: Cluster, out: string, log: string, environment: NodeJS.ProcessEnv) {
+    this.#job = job;
+    this.#cluster = cluster;
+    this.#out = out;
+    this.#log = log;
+    this.#environment = environment;
+  }
+
+  /** Its process, while tasks run. */
+  get coordinator(): ChildProcess | null {
+    return this.#begun ? this.#child : null;
+  }
+
+  /** SIGKILL to its process, which is then resumed. */
+  kill(): void {
+    this.#killed = true;
+    this.#begun = false;
+    this.#child?.kill('SIGKILL');
+  }
+
+  /** Ends it for good. */
+  giveUp(): void {
+    this.#given = true;
+    this.#child?.kill('SIGKILL');
+  }
+
+  async end(): Promise<Ended> {
+    let said = '';
+    let lostMs = 0;
+    let tasks = 0;
+    for (let resumed = 0; ; resumed++) {
+      this.#killed = false;
+      const process = await this.#process(resumed === 0 ? this.#first() : this.#resume());
+      said += process.said;
+      if (this.#killed && process.report === null && !this.#given) {
+        lostMs += process.tasksMs;
+        tasks += process.tasksDone;
+        continue;
+      }
+      const { report, error } = process;
+      const own = report ?? { tasksMs: process.tasksMs, tasksRerunMs: 0, tasksRerun: 0 };
+      return {
+        report,
+        error,
+        said,
+        resumed,
+        tasksMs: lostMs + own.tasksMs,
+        rerunMs: lostMs + own.tasksRerunMs,
+        tasksRerun: tasks + own.tasksRerun,
+      };
+    }
+  }
+
+  #first(): readonly string[] {
+    const params = { ...this.#job.params, out: this.#out };
+    return ['run', this.#job.module, ...Object.entries(params).flatMap(([name, value]) => ['--param', `${name}=${value}`])];
+  }
+
+  /** How a job goes on whose coordinator is gone: from the beginning, over what the one before may have published. */
+  #resume(): readonly string[] {
+    return [...this.#first(), '--param', 'overwrite=true'];
+  }
+
+  async #process(args: readonly string[]) {
+    const where = ['--cluster', this.#cluster.url, '--token-file', this.#cluster.secretFile, '--json'];
+    const child = spawn(process.execPath, [bin, ...args, ...where], { env: this.#environment, stdio: ['ignore', 'pipe', 'pipe'], detached: true });
+    this.#child = child;
+    const exit = once(child, 'exit');
+    const stderr = text(child.stderr!);
+    let report: JobReport | null = null;
+    let error: ErrorJson | null = null;
+    let [tasksMs, tasksDone, running, at] = [0, 0, 0, 0];
+    for await (const line of createInterface({ input: child.stdout! })) {
+      appendFileSync(this.#log, `${line}\n`);
+      const event = parse(line);
+      if (event?.type === 'stage') this.#begun = true;
+      else if (event?.type === 'done') report = event;
+      else if (event?.type === 'error') error = event.error;
+      else if (event?.type === 'progress') {
+        tasksMs += running * (event.at - at);
+        running = event.stages.reduce((sum, stage) => sum + stage.running, 0);
+        tasksDone = event.stages.reduce((sum, stage) => sum + stage.done, 0);
+        at = event.at;
+      }
+    }
+    const [code, signal] = (await exit) as [number | null, string | null];
+    this.#child = null;
+    this.#begun = false;
+    const said = `${this.#job.name} to ${this.#out}: ${signal ?? `exit code ${code}`}\n${await stderr}`;
+    return { report: code === 0 || signal !== null ? report : null, error, said, tasksMs, tasksDone };
+  }
+}
+
+/** A killed process may leave a part of a line. */
+function parse(line: string): JobEvent | null {
+  try {
+    return JSON.parse(line) as JobEvent;
+  } catch {
+    return null;
+  }
+}
