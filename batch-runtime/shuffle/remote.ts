@@ -44,8 +44,9 @@ const bufferBytes = MiB;
 const largeBytes = blockBytes(maxBlockBytes);
 /** A layout older than this is asked for again; one that does not serve is asked for again at once. */
 const layoutMaxAgeMs = 2000;
-/** How long the manager may be out of reach. */
+/** How long the manager may be out of reach: it may be starting anew. */
 const patienceMs = 20_000;
+const mayPass = (error: SluiceError): boolean => error.remedy === 'retry' || error.code === 'CLUSTER_UNREACHABLE';
 /** The manager believes the third report of a live worker, a second apart. */
 const reportGapMs = 1100;
 const reportsAtMost = 5;
@@ -60,7 +61,7 @@ export function createRemoteShuffle(options: RemoteShuffleOptions): ShuffleDrive
   const { manager, transport, clock, random, token, job } = options;
   const service: Service = {
     ...options,
-    retry: { clock, random, patienceMs },
+    retry: { clock, random, patienceMs, again: mayPass },
     client: createWorkerClient({
       transport,
       clock,
@@ -69,7 +70,7 @@ export function createRemoteShuffle(options: RemoteShuffleOptions): ShuffleDrive
       name: options.name ?? 'sluice',
       ...(options.silenceMs === undefined ? {} : { silenceMs: options.silenceMs }),
     }),
-    layouts: new Layouts(manager, { clock, random, patienceMs }),
+    layouts: new Layouts(manager, { clock, random, patienceMs, again: mayPass }),
     kernels: new KernelPool(),
   };
   return {

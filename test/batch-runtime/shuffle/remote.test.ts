@@ -1,7 +1,13 @@
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
+import { connectManager } from '#manager/client.ts';
+import { systemClock, systemRandom } from '#manager/process/clock.ts';
+import { silent } from '#manager/process/ports.ts';
+import { SluiceError } from '#manager/protocol/errors.ts';
 import { KiB, MiB } from '#manager/protocol/ids.ts';
+import { createRemoteShuffle } from '#runtime/shuffle/remote.ts';
 import type { ShuffleDriver, ShuffleHandle } from '#runtime/shuffle/spi.ts';
+import { createTransport } from '#worker/transport.ts';
 import { type Cluster, flush, type JobWorld, type Member, openJob, startCluster } from '../../contract/cluster.ts';
 import { all, attempt, failsWith, multiset, payload, readAll, request, seenOf, type Written } from '../../contract/shuffle.ts';
 
@@ -52,6 +58,32 @@ test('a token of one job does not reach another one’s shuffles', async () => {
   await assert.rejects(readAll(other.driver(), handle), failsWith('UNAUTHORIZED'));
   await assert.rejects(attempt(other.driver(), handle, 0, 1, blocksOf(0, 2)), failsWith('UNAUTHORIZED'));
   await other.close();
+});
+
+test('a manager that is away for a while is waited for, whatever is asked of it', async () => {
+  const calls = await connectManager({ urls: [cluster.manager.url], token: () => world.token, clock: systemClock, random: systemRandom });
+  const left = { openShuffle: 2, layout: 2, commit: 2, release: 2 };
+  const away =
+    (name: keyof typeof left) =>
+    async (...asked: [never]) => {
+      if (left[name]-- > 0) throw new SluiceError('CLUSTER_UNREACHABLE', { url: cluster.manager.url, sent: true });
+      return calls[name](...asked);
+    };
+  const names = Object.keys(left) as (keyof typeof left)[];
+  const manager = Object.assign({ ...calls }, Object.fromEntries(names.map((name) => [name, away(name)])));
+  const ports = { clock: systemClock, random: systemRandom, log: silent };
+  const driver = createRemoteShuffle({ ...ports, manager, transport: createTransport(), job: world.job, token: world.token });
+  const handle = await driver.open(request('away', 2, 3));
+  await writeAll(driver, handle);
+  await driver.vacant(handle);
+  assert.deepEqual(multiset(await readAll(driver, handle)), expected(2, 3));
+  await driver.release(handle);
+  assert.ok(
+    Object.values(left).every((one) => one < 0),
+    'each was away, and then asked again',
+  );
+  await driver.close();
+  await calls.close();
 });
 
 test('a layout from before a repair is asked for again', async () => {
