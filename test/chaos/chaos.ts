@@ -45,8 +45,9 @@ export interface Verdict {
   /** Did not end. */
   readonly stuck: number;
   readonly leaked: { readonly shuffles: number; readonly files: number; readonly processes: number };
-  /** Coordinators that were killed, and members that ended though nobody had killed them. */
+  /** Coordinators that were killed; starts the cluster was not there for; members that ended though nobody had killed them. */
   readonly resumed: number;
+  readonly refused: number;
   readonly endedThemselves: number;
   readonly tasksSeconds: number;
   readonly rerunSeconds: number;
@@ -107,7 +108,7 @@ export async function chaos(options: ChaosOptions): Promise<Verdict> {
     const dice = new Dice(seed, 3);
     const storm = new Storm(cluster, network, faultsOf(seed, kills, possible, pauseMs), () => running, log);
     const count = { right: 0, wrong: 0, failed: 0, broken: 0, stuck: 0 };
-    const cost = { tasksMs: 0, rerunMs: 0, resumed: 0 };
+    const cost = { tasksMs: 0, rerunMs: 0, resumed: 0, refused: 0 };
     let raging = true;
     running = null;
     const over = new AbortController();
@@ -136,6 +137,7 @@ export async function chaos(options: ChaosOptions): Promise<Verdict> {
       cost.tasksMs += ended.tasksMs;
       cost.rerunMs += ended.rerunMs;
       cost.resumed += ended.resumed;
+      cost.refused += ended.refused;
       log(`run ${runs}: ${judgement}\n${ended.said}`);
       const error = ended.error === null ? '' : `, ${ended.error.code}: ${ended.error.message}`;
       const left =
@@ -161,6 +163,7 @@ export async function chaos(options: ChaosOptions): Promise<Verdict> {
       ...count,
       leaked: { shuffles: shuffles.length, files: files.length, processes: processes.length },
       resumed: cost.resumed,
+      refused: cost.refused,
       endedThemselves,
       tasksSeconds: Math.round(cost.tasksMs / 1000),
       rerunSeconds: Math.round(cost.rerunMs / 1000),

@@ -7,6 +7,7 @@ import { once } from 'node:events';
 import { appendFileSync } from 'node:fs';
 import { createInterface } from 'node:readline';
 import { text } from 'node:stream/consumers';
+import { setTimeout as sleep } from 'node:timers/promises';
 import type { ErrorJson } from '#manager/protocol/errors.ts';
 import type { JobEvent, JobReport } from '#runtime/schedule/events.ts';
 import { bin, type Cluster } from './cluster.ts';
@@ -19,11 +20,17 @@ export interface Ended {
   readonly said: string;
   /** Times its coordinator was killed. */
   readonly resumed: number;
+  /** Times it was not even begun, because the cluster was not there. */
+  readonly refused: number;
   readonly tasksMs: number;
   /** Of them, what was done another time. */
   readonly rerunMs: number;
   readonly tasksRerun: number;
 }
+
+/** What a user is told at the start while the manager is down, or has not heard of its members again. */
+const refusals: ReadonlySet<string> = new Set(['CLUSTER_UNREACHABLE', 'NO_EXECUTORS', 'NO_WORKERS']);
+const againMs = 500;
 
 export class JobRun {
   readonly #job: ChaosJob;
@@ -33,7 +40,8 @@ export class JobRun {
   readonly #environment: NodeJS.ProcessEnv;
   #child: ChildProcess | null = null;
   #killed = false;
-  #begun = false;
+  /** When its first stage began; null before and after. */
+  #begunAt: number | null = null;
   #given = false;
 
   /** @param log  file for its events */
@@ -47,13 +55,18 @@ export class JobRun {
 
   /** Its process, while tasks run. */
   get coordinator(): ChildProcess | null {
-    return this.#begun ? this.#child : null;
+    return this.#begunAt === null ? null : this.#child;
+  }
+
+  /** How long its tasks have been running. */
+  get runsForMs(): number {
+    return this.#begunAt === null ? 0 : performance.now() - this.#begunAt;
   }
 
   /** SIGKILL to its process, which is then resumed. */
   kill(): void {
     this.#killed = true;
-    this.#begun = false;
+    this.#begunAt = null;
     this.#child?.kill('SIGKILL');
   }
 
@@ -67,13 +80,20 @@ export class JobRun {
     let said = '';
     let lostMs = 0;
     let tasks = 0;
-    for (let resumed = 0; ; resumed++) {
+    let [resumed, refused] = [0, 0];
+    for (;;) {
       this.#killed = false;
       const process = await this.#process(resumed === 0 ? this.#first() : this.#resume());
       said += process.said;
       if (this.#killed && process.report === null && !this.#given) {
+        resumed++;
         lostMs += process.tasksMs;
         tasks += process.tasksDone;
+        continue;
+      }
+      if (!process.began && refusals.has(process.error?.code ?? '') && !this.#given) {
+        refused++;
+        await sleep(againMs);
         continue;
       }
       const { report, error } = process;
@@ -83,6 +103,7 @@ export class JobRun {
         error,
         said,
         resumed,
+        refused,
         tasksMs: lostMs + own.tasksMs,
         rerunMs: lostMs + own.tasksRerunMs,
         tasksRerun: tasks + own.tasksRerun,
@@ -109,11 +130,15 @@ export class JobRun {
     let report: JobReport | null = null;
     let error: ErrorJson | null = null;
     let [tasksMs, tasksDone, running, at] = [0, 0, 0, 0];
+    let began = false;
     for await (const line of createInterface({ input: child.stdout! })) {
       appendFileSync(this.#log, `${line}\n`);
       const event = parse(line);
-      if (event?.type === 'stage') this.#begun = true;
-      else if (event?.type === 'done') report = event;
+      if (event?.type === 'stage') {
+        began = true;
+        this.#begunAt ??= performance.now();
+      }
+      if (event?.type === 'done') report = event;
       else if (event?.type === 'error') error = event.error;
       else if (event?.type === 'progress') {
         tasksMs += running * (event.at - at);
@@ -124,9 +149,9 @@ export class JobRun {
     }
     const [code, signal] = (await exit) as [number | null, string | null];
     this.#child = null;
-    this.#begun = false;
+    this.#begunAt = null;
     const said = `${this.#job.name} to ${this.#out}: ${signal ?? `exit code ${code}`}\n${await stderr}`;
-    return { report: code === 0 || signal !== null ? report : null, error, said, tasksMs, tasksDone };
+    return { report: code === 0 || signal !== null ? report : null, error, said, began, tasksMs, tasksDone };
   }
 }
 

@@ -48,12 +48,15 @@ const table: readonly Row[] = [
   { kind: 'cutFrom', target: 'manager', weight: 1, fromMs: 1_000, toMs: shortMs },
 ];
 
+/** Longer than a short job takes: a fault that finds its job at an end waits for the next one. */
+const coordinatorPauseMs = 4_000;
+
 export interface Fault {
   readonly kind: FaultKind;
   readonly target: Target;
   /** Which of its kind, modulo how many there are. */
   readonly index: number;
-  /** Since the one before. */
+  /** Since the one before; at a coordinator, since its tasks began. */
   readonly pauseMs: number;
   readonly forMs: number;
 }
@@ -64,7 +67,13 @@ export function faultsOf(seed: number, count: number, possible: readonly FaultKi
   const lots = table.filter(({ kind }) => possible.includes(kind)).flatMap((row) => Array.from({ length: row.weight }, () => row));
   return Array.from({ length: count }, () => {
     const { kind, target, fromMs, toMs } = dice.pick(lots);
-    return { kind, target, index: dice.below(60), pauseMs: dice.between(0, 2 * pauseMs), forMs: dice.between(fromMs, toMs) };
+    return {
+      kind,
+      target,
+      index: dice.below(60),
+      pauseMs: dice.between(0, target === 'coordinator' ? coordinatorPauseMs : 2 * pauseMs),
+      forMs: dice.between(fromMs, toMs),
+    };
   });
 }
 

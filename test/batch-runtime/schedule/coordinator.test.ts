@@ -109,6 +109,25 @@ test('four failures of one task are enough', async () => {
   await assert.rejects(world.coordinator.finished, { code: 'TASK_FAILED', message: /4 times, last: NO_SPACE: .*a disk/ });
 });
 
+test('what attempts took is added up, and what those took that did work another time', async () => {
+  const clock = new ManualClock();
+  const world = await words({ clock });
+  const turn = () => new Promise(setImmediate);
+  const first = await take(world, lease(1));
+  await clock.advance(300);
+  world.coordinator.lostLease(lease(1), 'its connection closed');
+  await turn();
+  const again = await take(world, lease(2));
+  assert.deepEqual([again.stage, again.task, again.attempt], [first.stage, first.task, 1]);
+  await clock.advance(200);
+  const end = ended(again, new SluiceError('NO_SPACE', { what: 'a disk' }));
+  // Told twice, it counts once.
+  for (let i = 0; i < 2; i++) await world.coordinator.report({ lease: lease(2), progress: [], ended: [end] });
+  await turn();
+  const { tasksMs, tasksRerunMs } = world.coordinator.summary();
+  assert.deepEqual({ tasksMs, tasksRerunMs }, { tasksMs: 500, tasksRerunMs: 200 });
+});
+
 test('what ran on a lost executor runs again on another one, and counts as run again', async () => {
   const world = await words();
   const gone = await take(world, lease(1));

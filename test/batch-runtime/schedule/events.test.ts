@@ -19,7 +19,17 @@ const types: Readonly<Record<JobEvent['type'], true>> = {
 
 test('there are eleven types of events, and each is JSON', () => {
   assert.equal(Object.keys(types).length, 11);
-  const done: EventBody = { type: 'done', rows: 1, bytesShuffled: 2, tasks: 3, tasksRerun: 0, resultHash: '1-0-0', ms: 4 };
+  const done: EventBody = {
+    type: 'done',
+    rows: 1,
+    bytesShuffled: 2,
+    tasks: 3,
+    tasksRerun: 0,
+    tasksMs: 3,
+    tasksRerunMs: 0,
+    resultHash: '1-0-0',
+    ms: 4,
+  };
   const event: JobEvent = { at: 0, job: 'a', ...done };
   assert.deepEqual(JSON.parse(JSON.stringify(event)), event);
 });
