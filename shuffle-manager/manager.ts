@@ -108,6 +108,10 @@ export class Manager {
   #tokens: TokenChecker | null = null;
   #fatal: SluiceError | null = null;
   #tick: Timer | null = null;
+  /** How long this process has stood still, all in all: a stopped one, a machine that slept. */
+  #stillMs: Millis = 0;
+  /** The time in which others could be heard; their silence is measured by it. */
+  readonly #hearing = { now: (): Millis => this.#ports.clock.now() - this.#stillMs };
   #closed = false;
   readonly #handlers: Handlers = this.#makeHandlers();
   readonly counters = { commits: 0, superseded: 0, cellsVacated: 0, reports: 0, runs: 0, replaced: 0, jobsExpired: 0 };
@@ -116,8 +120,8 @@ export class Manager {
     this.#ports = ports;
     this.#options = options;
     this.#ledger = emptyLedger(mint128(ports.random));
-    this.#workers = new Members(ports.clock, options.leaseMs);
-    this.#executors = new Members(ports.clock, options.leaseMs);
+    this.#workers = new Members(this.#hearing, options.leaseMs);
+    this.#executors = new Members(this.#hearing, options.leaseMs);
     this.#startedAt = ports.clock.now();
   }
 
@@ -306,7 +310,12 @@ export class Manager {
   // Time: leases that run out, and a look for a later manager.
 
   #scheduleTick(): void {
-    this.#tick = this.#ports.clock.after(Math.max(50, this.#options.leaseMs / 10), () => {
+    const everyMs = Math.max(50, this.#options.leaseMs / 10);
+    const due = this.#ports.clock.now() + everyMs;
+    this.#tick = this.#ports.clock.after(everyMs, () => {
+      // What others have said meanwhile waits in their sockets.
+      const lateMs = this.#ports.clock.now() - due;
+      if (lateMs > everyMs) this.#stillMs += lateMs;
       void this.#onTick().finally(() => {
         if (!this.#closed) this.#scheduleTick();
       });
@@ -358,7 +367,7 @@ export class Manager {
   }
 
   #isLeft({ polls, heardAt }: Attendance): boolean {
-    return polls === 0 && this.#ports.clock.now() - heardAt > this.#options.leaseMs;
+    return polls === 0 && this.#hearing.now() - heardAt > this.#options.leaseMs;
   }
 
   #leaveNames(entry: JobEntry, names: string): void {
@@ -389,7 +398,7 @@ export class Manager {
 
   /** What the ledger has read of a job, and was not known of, was heard of just now. */
   #keep(job: number): void {
-    const heardAt = this.#ports.clock.now();
+    const heardAt = this.#hearing.now();
     // After a restart a job wishes what it had until it says otherwise.
     const slots = this.#ledger.leases.filter((lease) => lease.job === job).reduce((sum, lease) => sum + lease.slots, 0);
     // The same entry as before: polls that wait count themselves out of it.
@@ -401,7 +410,7 @@ export class Manager {
   #openJob(name: string, url: string, slots: number, expiresAt: number): number {
     const job = this.#ledger.lastJob + 1;
     this.#decide({ kind: 'job', job, name, url, openedAt: this.#ports.clock.wall(), expiresAt });
-    this.#jobs.set(job, { slots, polls: 0, heardAt: this.#ports.clock.now(), names: new Map() });
+    this.#jobs.set(job, { slots, polls: 0, heardAt: this.#hearing.now(), names: new Map() });
     this.#shareSlots();
     return job;
   }
@@ -781,7 +790,7 @@ export class Manager {
     } finally {
       for (const one of held) {
         one.polls--;
-        one.heardAt = this.#ports.clock.now();
+        one.heardAt = this.#hearing.now();
       }
     }
   }

@@ -48,11 +48,11 @@ interface Entry {
 const rememberedLeases = 360;
 
 export class Members {
-  readonly #clock: Clock;
+  readonly #clock: Pick<Clock, 'now'>;
   readonly #leaseMs: Millis;
   readonly #entries = new Map<string, Entry>();
 
-  constructor(clock: Clock, leaseMs: Millis) {
+  constructor(clock: Pick<Clock, 'now'>, leaseMs: Millis) {
     this.#clock = clock;
     this.#leaseMs = leaseMs;
   }

@@ -456,6 +456,22 @@ test('a job nobody keeps is released after its lease; polls keep it, also severa
   await assert.rejects(layoutNow(calls, shuffle), { code: 'SHUFFLE_RELEASED' });
 });
 
+test('a manager that stood still does not take its own silence for that of others', async () => {
+  const { calls, clock } = await openShuffle();
+  await addExecutor(calls, 5);
+  const there = async () => {
+    const { jobs, workers, executors } = await calls.status({});
+    return [jobs.length, workers.filter(({ state }) => state === 'live').length, executors.length];
+  };
+  await clock.advance(7000);
+  clock.stall(60_000);
+  await clock.advance(1000);
+  assert.deepEqual(await there(), [1, 1, 1]);
+  // They have been silent for eight seconds while it was there to hear.
+  await clock.advance(4000);
+  assert.deepEqual(await there(), [0, 0, 0]);
+});
+
 test('the token of a job that is kept outlives an application that runs for most of a year', async () => {
   const { clock, token } = await openShuffle();
   const expires = Number(token.split('.')[3]) * 1000;

@@ -27,6 +27,10 @@ export class ManualClock implements Clock {
       },
     };
   }
+  /** Time passes, and nothing that is due runs: as for a process that stands still. */
+  stall(ms: Millis): void {
+    this.#now += ms;
+  }
   /** Moves on by `ms`, running what is due in its order. */
   async advance(ms: Millis): Promise<void> {
     await settle();
