@@ -477,6 +477,11 @@ export class Manager {
     if (!isSame) this.#order();
   }
 
+  /** Of a job with a coordinator: the same at any time, since by it the coordinator knows its executors, whenever they come. */
+  #tokenOf(job: number): string {
+    return this.#jobToken(job, requireJob(this.#ledger, job).openedAt + jobTokenMs);
+  }
+
   #jobToken(job: number, expiresAt: number): string {
     return mintToken({ secret: this.#options.secret, cluster: this.cluster }, { scope: 'job', job }, expiresAt);
   }
@@ -507,14 +512,13 @@ export class Manager {
   }
 
   #ordersFor(id: string, incarnation: string, after: number): Orders {
-    const expiresAt = this.#ports.clock.wall() + jobTokenMs;
     return {
       version: this.#ordersVersion,
       term: this.term,
       released: this.#ledger.released.filter((text) => (this.#releasedAt.get(text) ?? 0) > after || after < this.term * 2 ** 32),
       leases: this.#ledger.leases
         .filter((lease) => lease.executor === id && lease.incarnation === incarnation)
-        .map(({ lease, job, slots }) => ({ lease, job, slots, url: requireJob(this.#ledger, job).url, token: this.#jobToken(job, expiresAt) })),
+        .map(({ lease, job, slots }) => ({ lease, job, slots, url: requireJob(this.#ledger, job).url, token: this.#tokenOf(job) })),
       drain: (this.#workers.stateOf(id, incarnation) ?? this.#executors.stateOf(id, incarnation)) === 'draining',
       overQuota: this.#overQuota,
     };
@@ -879,8 +883,7 @@ export class Manager {
       orders: (request, caller) => this.#orders(request, caller),
       openJob: ({ name, url, slots }) => {
         const job = this.#openJob(name, url, slots, 0);
-        const token = this.#jobToken(job, this.#ports.clock.wall() + jobTokenMs);
-        return { job, token, term: this.term, leaseMs: this.#options.leaseMs };
+        return { job, token: this.#tokenOf(job), term: this.term, leaseMs: this.#options.leaseMs };
       },
       keepJob: (request, caller) => this.#keepJob(request, caller),
       closeJob: ({ job, epoch }) => {

@@ -472,6 +472,21 @@ test('a manager that stood still does not take its own silence for that of other
   assert.deepEqual(await there(), [0, 0, 0]);
 });
 
+test('an executor gets the token that its coordinator has, however much later it comes, and after a restart too', async () => {
+  const { calls, clock, disk } = await openWorld();
+  const { job, token } = await calls.openJob({ name: 'a', url: 'http://a', slots: 4 });
+  const told = async (at: ManagerCalls, executor: number) => {
+    await addExecutor(at, executor, 1);
+    await at.keepJob({ job, after: 0, slots: 4, waitMs: 0 });
+    return (await orders(at, executor)).leases.map((lease) => lease.token);
+  };
+  await clock.advance(5_000);
+  assert.deepEqual(await told(calls, 5), [token]);
+  await clock.advance(3_000);
+  const restarted = await openWorld(disk, {}, clock);
+  assert.deepEqual(await told(restarted.calls, 6), [token]);
+});
+
 test('the token of a job that is kept outlives an application that runs for most of a year', async () => {
   const { clock, token } = await openShuffle();
   const expires = Number(token.split('.')[3]) * 1000;
