@@ -121,7 +121,7 @@ interface Surroundings {
   readonly folder: string;
   readonly logs: string;
   readonly environment: NodeJS.ProcessEnv;
-  readonly network: Network;
+  readonly network: Pick<Network, 'host' | 'serve'>;
 }
 
 export interface Cluster {
