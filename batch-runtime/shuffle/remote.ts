@@ -44,8 +44,8 @@ const bufferBytes = MiB;
 const largeBytes = blockBytes(maxBlockBytes);
 /** A layout older than this is asked for again; one that does not serve is asked for again at once. */
 const layoutMaxAgeMs = 2000;
-/** How long the manager may be out of reach: it may be starting anew. */
-const patienceMs = 20_000;
+/** How long the manager may be out of reach: it may be starting anew, on another host or a busy one. */
+const patienceMs = 120_000;
 const mayPass = (error: SluiceError): boolean => error.remedy === 'retry' || error.code === 'CLUSTER_UNREACHABLE';
 /** The manager believes the third report of a live worker, a second apart. */
 const reportGapMs = 1100;

@@ -102,10 +102,12 @@ test('the same seed chooses the same faults, and only what the machine can do', 
   assert.ok(faultsOf(1, 200, ['kill', 'stop'], 1_000).every(({ kind }) => kind === 'kill' || kind === 'stop'));
 });
 
-test('fewer faults than a task has attempts explain no failure, and none explains another error', () => {
-  assert.equal(mayFail('TASK_FAILED', 3), false);
-  assert.equal(mayFail('TASK_FAILED', 4), true);
-  assert.equal(mayFail('INTERNAL', 100), false);
+test('a failure is explained by too many faults or a manager that was away for long, and by nothing else', () => {
+  assert.equal(mayFail('TASK_FAILED', { faults: 3, managerAwayMs: 0 }), false);
+  assert.equal(mayFail('TASK_FAILED', { faults: 4, managerAwayMs: 0 }), true);
+  assert.equal(mayFail('CLUSTER_UNREACHABLE', { faults: 100, managerAwayMs: 100_000 }), false);
+  assert.equal(mayFail('CLUSTER_UNREACHABLE', { faults: 1, managerAwayMs: 121_000 }), true);
+  assert.equal(mayFail('INTERNAL', { faults: 100, managerAwayMs: 500_000 }), false);
 });
 
 test('a proxy that is cut holds back one way and not the other, and gives it back afterwards', async () => {

@@ -9,7 +9,7 @@ import { Dice } from '../oracle/dice.ts';
 import { type Cluster, startCluster } from './cluster.ts';
 import { type Ended, JobRun } from './coordinator.ts';
 import { mountedKinds, unmountDisks } from './disks.ts';
-import { type FaultKind, faultKinds, faultsOf, mayFail } from './faults.ts';
+import { type FaultKind, faultKinds, faultsOf, type Met, mayFail } from './faults.ts';
 import { type ChaosJob, fiveStages, flights } from './jobs.ts';
 import { leakedFiles, leakedProcesses, leakedShuffles } from './leaks.ts';
 import { firewall, proxies } from './network.ts';
@@ -119,6 +119,7 @@ export async function chaos(options: ChaosOptions): Promise<Verdict> {
       const job = dice.pick(jobs);
       const { run, out } = begin(job);
       const before = storm.count;
+      storm.takeManagerAwayMs();
       const beganAt = performance.now();
       running = run;
       let stuck = false;
@@ -132,7 +133,7 @@ export async function chaos(options: ChaosOptions): Promise<Verdict> {
       if (signal.aborted) break;
       if (options.plant && runs === 1) plantAt(out);
       const faults = storm.count - before;
-      const judgement: Judgement = stuck ? 'stuck' : await judge(job, ended, out, known.get(job)!, faults);
+      const judgement: Judgement = stuck ? 'stuck' : await judge(job, ended, out, known.get(job)!, { faults, managerAwayMs: storm.takeManagerAwayMs() });
       count[judgement]++;
       cost.tasksMs += ended.tasksMs;
       cost.rerunMs += ended.rerunMs;
@@ -179,9 +180,9 @@ export async function chaos(options: ChaosOptions): Promise<Verdict> {
   }
 }
 
-async function judge(job: ChaosJob, ended: Ended, out: string, known: { hash: string; digest: string }, faults: number): Promise<Judgement> {
+async function judge(job: ChaosJob, ended: Ended, out: string, known: { hash: string; digest: string }, met: Met): Promise<Judgement> {
   const { report, error } = ended;
-  if (report === null) return error !== null && mayFail(error.code, faults) ? 'failed' : 'broken';
+  if (report === null) return error !== null && mayFail(error.code, met) ? 'failed' : 'broken';
   const digest = await job.digest(out).catch((thrown: Error) => thrown.message);
   return report.resultHash === known.hash && digest === known.digest ? 'right' : 'wrong';
 }

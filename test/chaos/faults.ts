@@ -79,9 +79,21 @@ export function faultsOf(seed: number, count: number, possible: readonly FaultKi
 
 /** A task that fails so often for reasons that are not lost data ends its job (schedule/scheduler.ts). */
 const failuresOfATask = 4;
+/** How long a running job waits for its manager (shuffle/remote.ts). */
+const managerPatienceMs = 120_000;
+
+/** What a job met while it ran. */
+export interface Met {
+  readonly faults: number;
+  /** The longest time its manager was down or not to be reached, from the fault to its ready line. */
+  readonly managerAwayMs: number;
+}
 
 /**
- * Whether a job may have ended with this error, after so many faults while it ran: a fault costs a task one attempt at most, so fewer
- * than a task has may not end the job.
+ * Whether a job may have ended with this error. A fault costs a task one attempt at most, so fewer than a task has may not end the job;
+ * nor may a manager that is back in time, which on a busy machine is not a matter of the fault alone.
  */
-export const mayFail = (code: string, faults: number): boolean => code === 'TASK_FAILED' && faults >= failuresOfATask;
+export function mayFail(code: string, { faults, managerAwayMs }: Met): boolean {
+  if (code === 'TASK_FAILED') return faults >= failuresOfATask;
+  return (code === 'CLUSTER_UNREACHABLE' || code === 'LEDGER_UNAVAILABLE') && managerAwayMs > managerPatienceMs;
+}

@@ -20,6 +20,9 @@ export class Storm {
   readonly #ill = new Set<string>();
   readonly #healing = new Set<Promise<void>>();
   #count = 0;
+  /** Since when the manager is away; null: it is there. */
+  #awaySince: number | null = null;
+  #managerAwayMs = 0;
 
   /** @param run  the job that runs now */
   constructor(cluster: Cluster, network: Network, faults: readonly Fault[], run: () => JobRun | null, tell: (text: string) => void) {
@@ -32,6 +35,13 @@ export class Storm {
 
   get count(): number {
     return this.#count;
+  }
+
+  /** The longest time the manager was away since this was asked last. */
+  takeManagerAwayMs(): number {
+    const ms = Math.max(this.#managerAwayMs, this.#awaySince === null ? 0 : performance.now() - this.#awaySince);
+    this.#managerAwayMs = 0;
+    return ms;
   }
 
   /** Settles when all have been done and are over. Aborted: heals what is open, and begins no more. */
@@ -66,9 +76,13 @@ export class Storm {
     this.done.set(key, (this.done.get(key) ?? 0) + 1);
     this.#tell(`fault ${this.#count}: ${fault.kind} ${name} for ${fault.forMs} ms`);
     this.#ill.add(name);
+    const isManager = fault.target === 'manager';
+    if (isManager) this.#awaySince = performance.now();
     const healing = (fault.target === 'coordinator' ? this.#atCoordinator(fault, run, signal) : this.#atMember(fault, signal)).then(() => {
       this.#tell(`fault over: ${fault.kind} ${name}`);
       this.#ill.delete(name);
+      if (isManager) this.#managerAwayMs = this.takeManagerAwayMs();
+      if (isManager) this.#awaySince = null;
       this.#healing.delete(healing);
     });
     this.#healing.add(healing);
