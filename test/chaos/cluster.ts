@@ -15,7 +15,8 @@ import type { Network } from './network.ts';
 import { isInside } from './world.ts';
 
 export const bin = fileURLToPath(new URL('../../batch-runtime/cli/bin.js', import.meta.url));
-export const leaseMs = 6_000;
+/** The default of the manager. */
+export const leaseMs = 10_000;
 /** How soon one that ended by itself is started again. */
 const againMs = 500;
 const goodbyeMs = 8_000;
