@@ -133,7 +133,9 @@ export async function chaos(options: ChaosOptions): Promise<Verdict> {
       if (signal.aborted) break;
       if (options.plant && runs === 1) plantAt(out);
       const faults = storm.count - before;
-      const judgement: Judgement = stuck ? 'stuck' : await judge(job, ended, out, known.get(job)!, { faults, managerAwayMs: storm.takeManagerAwayMs() });
+      const judgement: Judgement = stuck
+        ? 'stuck'
+        : await judge(job, ended, out, known.get(job)!, { faults, managerAwayMs: storm.takeManagerAwayMs() });
       count[judgement]++;
       cost.tasksMs += ended.tasksMs;
       cost.rerunMs += ended.rerunMs;
