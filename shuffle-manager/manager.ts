@@ -452,8 +452,7 @@ export class Manager {
     this.#order();
     this.#wake('leases');
     this.#shareSlots();
-    const token = this.#jobToken(job, this.#ports.clock.wall() + jobTokenMs);
-    return { epoch, name: entry.name, token, term: this.term, leaseMs: this.#options.leaseMs };
+    return { epoch, name: entry.name, token: this.#tokenOf(job), term: this.term, leaseMs: this.#options.leaseMs };
   }
 
   #closeJob(job: number): void {

@@ -72,6 +72,8 @@ export class Coordinator implements CoordinatorLink {
   readonly #outcomes = new Outcomes();
   readonly #blocklist = new Blocklist();
   readonly #stageStart = new Map<number, Millis>();
+  /** What attempts took, and of that those which did a task's work another time. */
+  readonly #took = { ms: 0, againMs: 0 };
   readonly #finished = Promise.withResolvers<void>();
   #splits: PlannedJob['splits'] = new Map();
   #stages: StageGraph | null = null;
@@ -94,6 +96,10 @@ export class Coordinator implements CoordinatorLink {
     this.#leases = new Leases({
       clock: options.clock,
       assign: (lease, free) => this.#assign(lease, free),
+      took: ({ attempt }, ms) => {
+        this.#took.ms += ms;
+        if (attempt % attemptsPerEpoch > 0) this.#took.againMs += ms;
+      },
       lost: (_, running, error) => {
         for (const { stage, task, attempt } of running)
           this.#inTurn(() => this.#ended({ stage, task, attempt, ms: 0, outcome: null, error: toJson(error) }));
@@ -333,7 +339,16 @@ export class Coordinator implements CoordinatorLink {
     }
     const tasks = this.stages.stages.reduce((sum, { id }) => sum + this.#tasksOf(id), 0);
     const ms = Math.round(this.#options.clock.now() - this.#startedAt);
-    return { rows: resultRows ?? sinkRows, bytesShuffled: this.#outcomes.bytes, tasks, tasksRerun: again, resultHash: digestText(whole), ms };
+    return {
+      rows: resultRows ?? sinkRows,
+      bytesShuffled: this.#outcomes.bytes,
+      tasks,
+      tasksRerun: again,
+      tasksMs: Math.round(this.#took.ms),
+      tasksRerunMs: Math.round(this.#took.againMs),
+      resultHash: digestText(whole),
+      ms,
+    };
   }
 
   emit(body: EventBody): void {

@@ -24,6 +24,8 @@ export interface LeasesOptions {
   readonly clock: Clock;
   /** Attempts for `free` slots of that lease. */
   assign(lease: string, free: number): Assignment[];
+  /** An attempt has ended, or is lost; from its assignment until then. */
+  took(attempt: AttemptId, ms: Millis): void;
   /** The lease is gone, and what ran there with it. */
   lost(lease: string, running: readonly AttemptId[], error: SluiceError): void;
 }
@@ -34,6 +36,7 @@ export class Leases {
   readonly #options: LeasesOptions;
   readonly #leases = new Map<string, Lease>();
   /** Of running attempts, as far as they have told. */
+  readonly #begun = new Map<string, Millis>();
   readonly #meters = new Map<string, { readonly rows: number; readonly bytes: number }>();
   #over = false;
 
@@ -70,7 +73,10 @@ export class Leases {
       // Whoever hung up, or was given up meanwhile, gets nothing: it would run nowhere.
       const isGone = signal?.aborted === true || this.#leases.get(id) !== lease;
       const assignments = this.#over || isGone ? [] : this.#options.assign(id, slots - lease.running.size);
-      for (const assignment of assignments) lease.running.set(key(assignment), assignment);
+      for (const assignment of assignments) {
+        lease.running.set(key(assignment), assignment);
+        this.#begun.set(key(assignment), clock.now());
+      }
       const cancel = lease.cancel.splice(0);
       const left = deadline - clock.now();
       if (this.#over || assignments.length > 0 || cancel.length > 0 || left <= 0 || isGone) {
@@ -95,8 +101,7 @@ export class Leases {
     lease.heardAt = this.#options.clock.now();
     for (const one of progress) if (lease.running.has(key(one))) this.#meters.set(key(one), one);
     for (const one of ended) {
-      lease.running.delete(key(one));
-      this.#meters.delete(key(one));
+      if (lease.running.delete(key(one))) this.#end(one);
     }
   }
 
@@ -115,8 +120,15 @@ export class Leases {
     if (lease === undefined || this.#over) return;
     this.#leases.delete(id);
     lease.wake?.();
-    for (const one of lease.running.keys()) this.#meters.delete(one);
+    for (const one of lease.running.values()) this.#end(one);
     this.#options.lost(id, [...lease.running.values()], new SluiceError('EXECUTOR_LOST', { executor: id.slice(0, 8), what }));
+  }
+
+  #end(attempt: AttemptId): void {
+    const { clock, took } = this.#options;
+    took(attempt, clock.now() - (this.#begun.get(key(attempt)) ?? clock.now()));
+    this.#begun.delete(key(attempt));
+    this.#meters.delete(key(attempt));
   }
 
   /** Drops leases that run something and say nothing any more. */

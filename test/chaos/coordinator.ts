@@ -43,6 +43,8 @@ export class JobRun {
   /** When its first stage began; null before and after. */
   #begunAt: number | null = null;
   #given = false;
+  /** The cluster's number of the job, once it has one. */
+  #id: number | null = null;
 
   /** @param log  file for its events */
   constructor(job: ChaosJob, cluster: Cluster, out: string, log: string, environment: NodeJS.ProcessEnv) {
@@ -78,8 +80,7 @@ export class JobRun {
 
   async end(): Promise<Ended> {
     let said = '';
-    let lostMs = 0;
-    let tasks = 0;
+    let [tasksMs, lostMs, tasks] = [0, 0, 0];
     let [resumed, refused] = [0, 0];
     for (;;) {
       this.#killed = false;
@@ -87,8 +88,9 @@ export class JobRun {
       said += process.said;
       if (this.#killed && process.report === null && !this.#given) {
         resumed++;
-        lostMs += process.tasksMs;
-        tasks += process.tasksDone;
+        tasksMs += process.tasksMs;
+        lostMs += process.lostMs;
+        tasks += process.running;
         continue;
       }
       if (!process.began && refusals.has(process.error?.code ?? '') && !this.#given) {
@@ -104,7 +106,7 @@ export class JobRun {
         said,
         resumed,
         refused,
-        tasksMs: lostMs + own.tasksMs,
+        tasksMs: tasksMs + own.tasksMs,
         rerunMs: lostMs + own.tasksRerunMs,
         tasksRerun: tasks + own.tasksRerun,
       };
@@ -116,9 +118,9 @@ export class JobRun {
     return ['run', this.#job.module, ...Object.entries(params).flatMap(([name, value]) => ['--param', `${name}=${value}`])];
   }
 
-  /** How a job goes on whose coordinator is gone: from the beginning, over what the one before may have published. */
+  /** How a job goes on whose coordinator is gone: where that one ended, or from the beginning when it had not begun. */
   #resume(): readonly string[] {
-    return [...this.#first(), '--param', 'overwrite=true'];
+    return this.#id === null ? this.#first() : ['run', '--resume', String(this.#id)];
   }
 
   async #process(args: readonly string[]) {
@@ -138,6 +140,7 @@ export class JobRun {
         began = true;
         this.#begunAt ??= performance.now();
       }
+      if (event?.type === 'opened') this.#id = event.id;
       if (event?.type === 'done') report = event;
       else if (event?.type === 'error') error = event.error;
       else if (event?.type === 'progress') {
@@ -151,7 +154,9 @@ export class JobRun {
     this.#child = null;
     this.#begunAt = null;
     const said = `${this.#job.name} to ${this.#out}: ${signal ?? `exit code ${code}`}\n${await stderr}`;
-    return { report: code === 0 || signal !== null ? report : null, error, said, began, tasksMs, tasksDone };
+    // What ran when it was killed is lost, each task about as much as one takes.
+    const lostMs = (running * tasksMs) / Math.max(1, tasksDone + running);
+    return { report: code === 0 || signal !== null ? report : null, error, said, began, tasksMs, lostMs, running };
   }
 }
 

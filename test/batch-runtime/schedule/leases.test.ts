@@ -19,14 +19,16 @@ const idOf = ({ stage, task, attempt }: AttemptId): AttemptId => ({ stage, task,
 
 function world(clock = new ManualClock()) {
   const waiting: Assignment[] = [];
+  const took: [string, number][] = [];
   const lost: { lease: string; running: AttemptId[]; code: string }[] = [];
   const leases = new Leases({
     clock,
     assign: (_, free) => waiting.splice(0, free),
+    took: ({ stage, task, attempt }, ms) => took.push([`${stage}.${task}.${attempt}`, ms]),
     lost: (lease, running, error) => lost.push({ lease, running: running.map(idOf), code: error.code }),
   });
   const poll = (lease: string, slots = 1, waitMs = 1_000) => leases.poll({ lease, slots, waitMs });
-  return { leases, waiting, lost, clock, poll };
+  return { leases, waiting, lost, took, clock, poll };
 }
 const end = (task: number, attempt = 0) => ({ stage: 0, task, attempt, ms: 1, outcome: null, error: null });
 
@@ -91,4 +93,38 @@ test('progress is that of running attempts alone', async () => {
   assert.deepEqual(leases.progress, { rows: 5, bytes: 1 });
   leases.cancel('a', assignment(1));
   assert.deepEqual(leases.progress, { rows: 0, bytes: 0 });
+});
+
+test('what an attempt took is told when it ends or is lost, once', async () => {
+  const { leases, waiting, took, clock, poll } = world();
+  waiting.push(assignment(0), assignment(1));
+  await poll('a', 2);
+  await clock.advance(30);
+  leases.report('a', [end(0)], []);
+  leases.report('a', [end(0), end(9)], []);
+  await clock.advance(12);
+  leases.lose('a', 'a test');
+  assert.deepEqual(took, [
+    ['0.0.0', 30],
+    ['0.1.0', 42],
+  ]);
+});
+
+test('a lease that begins anew has lost what ran there; a poll that is hung up, or of a lease that is gone, gets nothing', async () => {
+  const { leases, waiting, lost, poll } = world();
+  waiting.push(assignment(0));
+  await poll('a');
+  leases.join('a');
+  assert.deepEqual(
+    lost.map(({ running }) => running),
+    [[idOf(assignment(0))]],
+  );
+  const hungUp = new AbortController();
+  const first = leases.poll({ lease: 'a', slots: 1, waitMs: 1_000 }, hungUp.signal);
+  const second = poll('b');
+  waiting.push(assignment(1));
+  hungUp.abort();
+  leases.lose('b', 'a test');
+  assert.deepEqual([(await first).assignments, (await second).assignments], [[], []]);
+  assert.equal(waiting.length, 1);
 });
