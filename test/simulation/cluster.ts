@@ -3,22 +3,25 @@
  * what starts, kills and starts them again. A crash is the end of a process's timers, calls and connections; a restart is a
  * new object over the same disk. oracles.ts watches it.
  */
-import { Manager } from '#manager/manager.ts';
 import type { Millis } from '#manager/process/ports.ts';
 import { asSluiceError } from '#manager/protocol/errors.ts';
 import { tokenSource } from '#manager/protocol/token.ts';
 import { createRemoteShuffle } from '#runtime/shuffle/remote.ts';
 import { Worker } from '#worker/worker.ts';
+import { segmentPath } from '#worker/store/directory.ts';
+import { indexOffset, regionHeaderBytes } from '#worker/store/region.ts';
 import { ControlPlane } from './control.ts';
 import { type Crash, SimulatedDisk } from './disk.ts';
 import type { FaultKind, Faults } from './faults.ts';
 import { deathOf, type Executor } from './job.ts';
-import { Network } from './network.ts';
+import { jump, ManagerPlace } from './manager-place.ts';
+import { type Arrival, Network } from './network.ts';
 import type { Scenario } from './scenario.ts';
 import { SimulatedProcess, type Simulation } from './simulation.ts';
 
 const secret = 'the secret of a simulated cluster';
 const workerPort = 9000;
+const mendMs = 3000;
 
 /** One place for a worker: a host with a disk, on which one process runs after the other. */
 export interface WorkerPlace {
@@ -38,10 +41,10 @@ export class Cluster {
   readonly network: Network;
   readonly control: ControlPlane;
   readonly places: WorkerPlace[] = [];
-  readonly #journal: SimulatedDisk;
+  readonly #manager: ManagerPlace;
   readonly #executors: (Executor | null)[] = [];
-  #managerProcess: SimulatedProcess | null = null;
-  manager: Manager | null = null;
+  /** Shuffles that are written to two places. */
+  readonly replicated = new Set<string>();
   /** Told of a worker that has opened its folder, before it serves. */
   opened: (place: WorkerPlace, worker: Worker) => void = () => {};
   /** Told after everything that reached a worker. */
@@ -51,15 +54,17 @@ export class Cluster {
     this.simulation = simulation;
     this.faults = faults;
     this.scenario = scenario;
-    this.network = new Network(simulation, faults);
-    this.control = new ControlPlane(simulation, faults);
-    this.#journal = new SimulatedDisk(simulation, faults, false);
-    this.network.arrived = (process) => this.#arrived(process);
-    this.control.arrived = (process) => this.#called(process);
+    const { leaseMs } = scenario;
+    this.network = new Network(simulation, faults, leaseMs);
+    this.control = new ControlPlane(simulation, faults, { secret, leaseMs });
+    this.#manager = new ManagerPlace({ simulation, faults, control: this.control, secret, leaseMs, downMs: () => this.#downMs() });
+    this.network.arrived = (arrival) => this.#arrived(arrival);
+    this.control.kill = (process) => this.killExecutor(process);
   }
 
   start(): void {
-    this.#startManager();
+    this.#manager.start();
+    if (this.faults.has('eio') || this.faults.has('sync')) this.#mend();
     for (let i = 0; i < this.scenario.workers; i++) {
       const name = `worker-${i}`;
       const place: WorkerPlace = {
@@ -94,47 +99,14 @@ export class Cluster {
     this.#executors.length = 0;
   }
 
-  #startManager(): void {
-    const process = new SimulatedProcess(this.simulation, 'manager');
-    this.#managerProcess = process;
-    const { clock, random, log } = process;
-    const options = { secret, release: 'simulated', leaseMs: this.scenario.leaseMs, resumeMs: 60_000, workerWaitMs: 5000, jobQuotaBytes: 0 };
-    Manager.open({ clock, random, log, disk: this.#journal.view(process) }, options).then(
-      (manager) => {
-        this.manager = manager;
-        this.control.up(manager, process);
-      },
-      (thrown: unknown) => {
-        const error = asSluiceError(thrown);
-        this.simulation.tell(() => `manager: cannot start: ${error.message}`);
-        if (error.code !== 'NO_SPACE' && error.code !== 'DISK_FAILED')
-          this.simulation.violate(`the manager cannot start: ${error.message}\n${error.stack}`);
-        process.kill();
-        this.#journal.crash('kill');
-        this.simulation.after(500, null, () => this.#startManager());
-      },
-    );
-  }
-
-  #killManager(kind: FaultKind, how: Crash): void {
-    const process = this.#managerProcess;
-    if (process === null || this.manager === null || !process.alive) return;
-    this.faults.count(kind);
-    this.simulation.tell(() => `manager: ${how}`);
-    process.kill();
-    this.manager = null;
-    this.control.down();
-    this.#journal.crash(how);
-    this.simulation.after(this.#downMs(), null, () => this.#startManager());
-  }
-
-  #called(process: SimulatedProcess): void {
-    for (const [kind, how] of [
-      ['managerKill', 'kill'],
-      ['managerPower', 'power'],
-    ] as const) {
-      if (this.faults.strikes(kind)) this.simulation.after(this.faults.number(0, 2), process, () => this.#killManager(kind, how));
-    }
+  /** Somebody looks after workers that have given up their disk. */
+  #mend(): void {
+    this.simulation.after(mendMs, null, () => {
+      for (const place of this.places) {
+        if ((place.worker?.gauges().failedFolders ?? 0) > 0) this.#endWorker(place, 'kill', false);
+      }
+      this.#mend();
+    });
   }
 
   #startWorker(place: WorkerPlace): void {
@@ -183,23 +155,45 @@ export class Cluster {
   }
 
   /** How a worker's process ends, and when another begins. */
-  #endWorker(place: WorkerPlace, how: Crash, silently: boolean): void {
+  #endWorker(place: WorkerPlace, how: Crash, silently: boolean, downMs: Millis = this.#downMs()): void {
     place.worker = null;
     place.crashes.push(how);
     place.process.kill();
     this.network.died(place.process, silently);
     this.control.died(place.process, silently);
-    place.disk.crash(how);
-    this.simulation.after(this.#downMs(), null, () => this.#startWorker(place));
+    place.disk.crash(place.process, how);
+    this.simulation.after(downMs, null, () => this.#startWorker(place));
   }
 
   #killWorker(place: WorkerPlace, kind: FaultKind, how: Crash): void {
-    const { worker } = place;
+    const { worker, process } = place;
     if (worker === null) return;
-    if (this.network.linksOf(place.process) > 0 || worker.gauges().shuffles > 0) this.faults.count(kind);
+    if (this.#isReached(place, worker, kind)) this.faults.count(kind);
     this.simulation.tell(() => `${place.name}: ${how}`);
     // With the power goes the system, and with it who would say that the connections are closed.
-    this.#endWorker(place, how, how !== 'kill' && this.faults.integer(0, 2) === 0);
+    const silently = how !== 'kill' && this.faults.integer(0, 2) === 0;
+    const again = kind === 'bounce' ? this.faults.number(1, 900) : undefined;
+    if (kind === 'indexLost') this.#loseIndex(place, worker);
+    if (process === place.process) this.#endWorker(place, how, silently, again);
+  }
+
+  /** Whether the end of the worker now is what the kind says. */
+  #isReached({ process }: WorkerPlace, worker: Worker, kind: FaultKind): boolean {
+    const { shuffles, streams, arenaUsedBytes } = worker.gauges();
+    if (kind === 'killPushing' || kind === 'killFetching') return streams > 0;
+    if (kind === 'killAcked') return arenaUsedBytes > 0;
+    if (kind === 'killReplica') return [...worker.store.shuffles].some(([id, { cells }]) => cells.count > 0 && this.replicated.has(`${id}`));
+    if (kind === 'bounce') return this.network.linksOf(process) > 0;
+    if (kind === 'indexLost') return regionsOf(worker).length > 0;
+    return this.network.linksOf(process) > 0 || shuffles > 0;
+  }
+
+  #loseIndex({ disk }: WorkerPlace, worker: Worker): void {
+    const regions = regionsOf(worker);
+    if (regions.length === 0) return;
+    const { segment, offset, dataBytes, index } = this.faults.oneOf(regions);
+    const from = offset + indexOffset({ dataBytes, indexBytes: index.byteLength });
+    disk.wipe(segmentPath(segment.number), from, from + index.byteLength + regionHeaderBytes);
   }
 
   #downMs(): Millis {
@@ -207,18 +201,38 @@ export class Cluster {
     return [faults.number(1, 20), faults.number(20, 500), faults.number(500, 3000), scenario.leaseMs + faults.number(0, 3000)][faults.integer(0, 4)]!;
   }
 
-  #arrived(process: SimulatedProcess): void {
-    const place = this.places.find((one) => one.process === process);
-    if (place?.worker) {
-      this.reached(place, place.worker);
-      for (const how of ['kill', 'power', 'torn'] as const) {
-        if (this.faults.strikes(how)) this.simulation.after(this.faults.number(0, 3), process, () => this.#killWorker(place, how, how));
-      }
-      if (this.faults.strikes('drain')) this.simulation.after(0, process, () => void this.#drain(place));
+  #arrived(arrival: Arrival): void {
+    const { faults, simulation } = this;
+    const { from, to, toServer } = arrival;
+    const placeOf = (process: SimulatedProcess): WorkerPlace | undefined => this.places.find((one) => one.process === process && one.worker !== null);
+    const kill = (place: WorkerPlace, kind: FaultKind, how: Crash, most: Millis): void => {
+      if (faults.strikes(kind)) simulation.after(faults.number(0, most), place.process, () => this.#killWorker(place, kind, how));
+    };
+    if (faults.strikes('pause')) to.stop(pauseOf(faults), () => faults.count('pause'));
+    if (toServer) {
+      const place = placeOf(to);
+      if (place === undefined) return;
+      this.reached(place, place.worker!);
+      for (const how of ['kill', 'power', 'torn'] as const) kill(place, how, how, 3);
+      if (arrival.blocks) kill(place, 'killPushing', 'kill', 0.2);
+      kill(place, 'bounce', 'kill', 3);
+      if (regionsOf(place.worker!).length > 0) kill(place, 'indexLost', 'kill', 3);
+      if (faults.strikes('drain')) simulation.after(0, to, () => void this.#drain(place));
+      if (faults.strikes('clockJump')) jump(to, faults, simulation);
       return;
     }
-    const at = this.#executors.findIndex((executor) => executor?.process === process);
-    if (at >= 0 && this.faults.strikes('executorKill')) this.simulation.after(this.faults.number(0, 2), process, () => this.#killExecutor(at));
+    const place = placeOf(from);
+    if (place !== undefined) {
+      if (arrival.acked) kill(place, 'killAcked', 'kill', 1);
+      if (arrival.blocks) kill(place, 'killFetching', 'kill', 0.5);
+      if (arrival.acked || arrival.blocks) kill(place, 'killReplica', 'kill', 20);
+    }
+    if (faults.strikes('executorKill')) {
+      simulation.after(faults.number(0, 2), to, () => {
+        if (this.network.linksOf(to) > 0) faults.count('executorKill');
+        this.killExecutor(to);
+      });
+    }
   }
 
   /** A worker leaves in order, as after SIGTERM, and comes back later. */
@@ -247,15 +261,20 @@ export class Cluster {
     this.#executors[at] = { process, driver, death: deathOf(process) };
   };
 
-  #killExecutor(at: number): void {
-    const executor = this.#executors[at];
-    if (executor === undefined || executor === null) return;
-    if (this.network.linksOf(executor.process) > 0) this.faults.count('executorKill');
-    this.simulation.tell(() => `${executor.process.name}: kill`);
+  /** Another takes its place. */
+  killExecutor(process: SimulatedProcess): void {
+    const at = this.#executors.findIndex((executor) => executor?.process === process);
+    if (at < 0) return;
+    this.simulation.tell(() => `${process.name}: kill`);
     this.#executors[at] = null;
-    executor.process.kill();
+    process.kill();
     const silently = this.faults.integer(0, 4) === 0;
-    this.network.died(executor.process, silently);
-    this.control.died(executor.process, silently);
+    this.network.died(process, silently);
+    this.control.died(process, silently);
   }
 }
+
+const regionsOf = ({ store }: Worker) => [...store.shuffles.values()].flatMap(({ shelves }) => shelves.flatMap(({ regions }) => regions));
+
+/** Mostly short; a lease is 4 s, and a connection is given up after a minute and more. */
+const pauseOf = (faults: Faults): Millis => 1000 * [faults.number(1, 4), faults.number(4, 20), faults.number(20, 120)][[0, 0, 0, 1, 1, 2][faults.integer(0, 6)]!]!;

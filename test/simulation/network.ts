@@ -1,12 +1,12 @@
 /**
  * Data connections between simulated processes: bytes arrive late, in pieces cut anywhere, in their order within a connection
- * and in none between two, or not at all. Its `transport` is the port DataTransport of one process; workers listen here
+ * and in none between two, or not at all; two hosts may lose sight of each other for a while. Its `transport` is the port DataTransport of one process; workers listen here
  * with the same two calls the adapter over sockets makes.
  */
 import { crc32 } from 'node:zlib';
 import type { Channel, ChannelHandlers, DataTransport, Hello, Millis, Welcome } from '#manager/process/ports.ts';
 import { asSluiceError, fromJson, SluiceError, toJson } from '#manager/protocol/errors.ts';
-import type { Faults } from './faults.ts';
+import type { FaultKind, Faults } from './faults.ts';
 import type { SimulatedProcess, Simulation } from './simulation.ts';
 
 /** Who takes connections: what worker.ts offers, and no more. */
@@ -21,6 +21,23 @@ interface Listening {
   open(hello: Hello, channel: Channel): { readonly handlers: ChannelHandlers; readonly welcome: Welcome };
 }
 
+/** What of the product's messages a delivery brings to its end: crashes are drawn from it. */
+export interface Arrival {
+  readonly from: SimulatedProcess;
+  readonly to: SimulatedProcess;
+  readonly toServer: boolean;
+  readonly blocks: boolean;
+  /** A manifest is acknowledged. */
+  readonly acked: boolean;
+}
+
+/** One direction between two hosts that carries nothing for a while. */
+interface Block {
+  readonly kind: FaultKind;
+  readonly until: Millis;
+  counted: boolean;
+}
+
 const lost = (what: string): SluiceError => new SluiceError('CONNECTION_LOST', { what });
 
 export class Network {
@@ -28,13 +45,36 @@ export class Network {
   readonly faults: Faults;
   readonly #listening = new Map<string, Listening>();
   readonly #links = new Set<Link>();
+  readonly #blocks = new Map<string, Block>();
+  /** What makes a partition longer than it. */
+  readonly #leaseMs: Millis;
   /** Called when bytes have reached a process: crashes are drawn from it. */
-  arrived: (process: SimulatedProcess) => void = () => {};
+  arrived: (arrival: Arrival) => void = () => {};
   delivered = 0;
 
-  constructor(simulation: Simulation, faults: Faults) {
+  constructor(simulation: Simulation, faults: Faults, leaseMs: Millis) {
     this.simulation = simulation;
     this.faults = faults;
+    this.#leaseMs = leaseMs;
+  }
+
+  /** Nothing goes this way for a while, and with `both` nothing comes back; what is sent meanwhile arrives afterwards. */
+  block(kind: FaultKind, from: SimulatedProcess, to: SimulatedProcess, both: boolean): void {
+    const { faults, simulation } = this;
+    const ms = faults.integer(0, 2) === 0 ? faults.number(50, 0.8 * this.#leaseMs) : faults.number(1.2 * this.#leaseMs, 4 * this.#leaseMs);
+    simulation.tell(() => `${from.name} -> ${to.name}: nothing for ${ms.toFixed(0)} ms${both ? ', nor back' : ''}`);
+    const block: Block = { kind, until: simulation.now + ms, counted: false };
+    this.#blocks.set(`${from.name}>${to.name}`, block);
+    if (both) this.#blocks.set(`${to.name}>${from.name}`, block);
+  }
+
+  /** When something sent now this way may arrive; 0 when nothing keeps it. */
+  blockedUntil(from: SimulatedProcess, to: SimulatedProcess): Millis {
+    const block = this.#blocks.get(`${from.name}>${to.name}`);
+    if (block === undefined || block.until <= this.simulation.now) return 0;
+    if (!block.counted) this.faults.count(block.kind);
+    block.counted = true;
+    return block.until;
   }
 
   listen<A extends { readonly welcome: Welcome }>(port: number, process: SimulatedProcess, incarnation: string, listener: Listener<A>): void {
@@ -76,8 +116,15 @@ export class Network {
         await client.sleep(latency(faults));
         const listening = this.#listening.get(`${to.host}:${to.port}`);
         if (listening === undefined) throw lost(`nobody listens on ${to.host}:${to.port}`);
+        const until = Math.max(this.blockedUntil(client, listening.process), this.blockedUntil(listening.process, client));
+        if (until > 0) {
+          await client.sleep(Math.min(until - simulation.now, connectMs));
+          if (until > simulation.now) throw lost(`${to.host}:${to.port} does not answer`);
+        }
+        await this.#reach(client, listening.process);
         const link = new Link(this, client, listening.process);
         try {
+          if (faults.strikes('stranger')) this.#intrude(hello, listening);
           const { handlers: taken, welcome } = listening.open({ ...hello }, link.channel('server'));
           link.begin('server', taken);
           if (hello.incarnation !== listening.incarnation) {
@@ -94,8 +141,32 @@ export class Network {
       },
     };
   }
+
+  /** The server's part is done when the server runs. */
+  async #reach(client: SimulatedProcess, server: SimulatedProcess): Promise<void> {
+    await new Promise<void>((resolve, reject) => {
+      const gone = (): void => void this.simulation.after(latency(this.faults), client, () => reject(lost('the peer has died')));
+      if (!server.alive) return gone();
+      this.simulation.after(0, server, resolve);
+      server.atDeath(gone);
+    });
+    if (!client.alive) await new Promise(() => {});
+  }
+
+  /** Somebody without the right token tries first. */
+  #intrude(hello: Hello, listening: Listening): void {
+    try {
+      listening.open({ ...hello, token: forged(hello.token) }, { send: () => Promise.reject(lost('a stranger')), close: () => {} });
+    } catch (thrown) {
+      if (asSluiceError(thrown).code === 'UNAUTHORIZED') return this.faults.count('stranger');
+    }
+    this.simulation.violate(`${listening.process.name} admits a forged token`);
+  }
 }
 
+/** The token with another character somewhere in its signature. */
+export const forged = (token: string): string => `${token.slice(0, -6)}${token.at(-6) === 'A' ? 'B' : 'A'}${token.slice(-5)}`;
+const connectMs = 3000;
 const latency = (faults: Faults): Millis => faults.number(0.05, 0.4);
 
 type Side = 'client' | 'server';
@@ -105,6 +176,11 @@ interface Sending {
   readonly parts: readonly Uint8Array[];
   resolve(): void;
   reject(error: SluiceError): void;
+}
+
+interface Flight {
+  readonly bytes: Uint8Array;
+  readonly brings: Pick<Arrival, 'blocks' | 'acked'>;
 }
 
 /** What goes one way. */
@@ -119,7 +195,9 @@ interface Way {
   /** When the last of it arrives. */
   clearAt: Millis;
   /** Delivered before the other side was ready. */
-  readonly early: Uint8Array[];
+  readonly early: Flight[];
+  /** Waits until the way is open again. */
+  readonly held: Flight[];
   /** The sender has closed behind what it sent. */
   closing: boolean;
 }
@@ -138,7 +216,7 @@ class Link {
     this.#network = network;
     this.client = client;
     this.server = server;
-    const way = (from: Side): Way => ({ from, handlers: null, waiting: [], taking: false, underWay: 0, clearAt: 0, early: [], closing: false });
+    const way = (from: Side): Way => ({ from, handlers: null, waiting: [], taking: false, underWay: 0, clearAt: 0, early: [], held: [], closing: false });
     this.#ways = { client: way('server'), server: way('client') };
   }
 
@@ -152,7 +230,7 @@ class Link {
     way.handlers = handlers;
     const { early } = way;
     if (early.length > 0 && !this.#over)
-      this.#network.simulation.after(0, this[side], () => early.splice(0).forEach((bytes) => void this.#give(side, bytes)));
+      this.#network.simulation.after(0, this[side], () => early.splice(0).forEach((flight) => void this.#give(side, flight)));
   }
 
   channel(side: Side): Channel {
@@ -194,14 +272,17 @@ class Link {
   #tell(side: Side, delayMs: Millis): void {
     if (this.#told[side]) return;
     this.#told[side] = true;
-    this.#network.simulation.after(delayMs, this[side], () => this.#ways[side].handlers?.closed());
+    const { simulation } = this.#network;
+    const until = this.#network.blockedUntil(this[otherOf(side)], this[side]);
+    simulation.after(Math.max(delayMs, until - simulation.now), this[side], () => this.#ways[side].handlers?.closed());
   }
 
   #end(way: Way): void {
     const to = otherOf(way.from);
-    const wait = Math.max(way.clearAt - this.#network.simulation.now, 0) + latency(this.#network.faults);
+    const until = this.#network.blockedUntil(this[way.from], this[to]);
+    const wait = Math.max(way.clearAt, until) - this.#network.simulation.now;
     if (this.#silent) return;
-    this.#network.simulation.after(wait, null, () => {
+    this.#network.simulation.after(Math.max(wait, 0) + latency(this.#network.faults), null, () => {
       if (this.#over) return;
       this.#over = true;
       this.#network.forget(this);
@@ -229,35 +310,41 @@ class Link {
 
   #dispatch(way: Way, bytes: Uint8Array): void {
     const { faults, simulation } = this.#network;
+    const frames = framesOf(bytes);
+    const toClient = way.from === 'server';
+    if (faults.strikes('partition')) this.#network.block('partition', this[way.from], this[otherOf(way.from)], true);
+    if (toClient && faults.strikes('oneWay')) this.#network.block('oneWay', this.server, this.client, false);
     if (faults.strikes('cut')) {
       // Some of it still arrives; the break comes behind that.
-      const upTo = faults.integer(0, bytes.length);
-      this.#fly(way, bytes.subarray(0, upTo));
+      const frame = faults.oneOf(frames);
+      const upTo = faults.integer(0, 2) === 0 && frame ? Math.min(frame.at + faults.integer(0, headBytes), bytes.length - 1) : faults.integer(0, bytes.length);
+      this.#fly(way, bytes.subarray(0, upTo), nothing);
       faults.count('cut');
       simulation.after(Math.max(way.clearAt - simulation.now, 0), null, () => this.cut('the connection broke'));
       way.closing = true;
       return;
     }
     if (!this.#silent && faults.strikes('silence')) {
-      this.#fly(way, bytes.subarray(0, faults.integer(0, bytes.length)));
+      this.#fly(way, bytes.subarray(0, faults.integer(0, bytes.length)), nothing);
       faults.count('silence');
       this.silence();
       return;
     }
     if (this.#silent) return;
+    const brings = { blocks: frames.some(({ type }) => type === 4), acked: frames.some(({ isFinal }) => isFinal) };
     if (faults.strikes('flip')) {
       bytes[faults.integer(0, bytes.length)]! ^= 1 << faults.integer(0, 8);
       faults.count('flip');
     }
     let from = 0;
     while (from < bytes.length) {
-      const pieces = faults.integer(0, 4) === 0 ? faults.integer(1, Math.min(bytes.length - from, 70_000) + 1) : bytes.length - from;
-      this.#fly(way, bytes.subarray(from, from + pieces));
-      from += pieces;
+      const piece = faults.integer(0, 4) === 0 ? faults.integer(1, Math.min(bytes.length - from, 70_000) + 1) : bytes.length - from;
+      this.#fly(way, bytes.subarray(from, from + piece), from + piece === bytes.length ? brings : nothing);
+      from += piece;
     }
   }
 
-  #fly(way: Way, bytes: Uint8Array): void {
+  #fly(way: Way, bytes: Uint8Array, brings: Flight['brings']): void {
     if (bytes.length === 0) return;
     const { simulation, faults } = this.#network;
     const late = faults.strikes('delay') ? faults.number(20, 2000) : 0;
@@ -271,12 +358,32 @@ class Link {
       if (this.#over || this.#silent) return;
       if (late > 0 && this.#network.delivered > deliveredBefore) faults.count('delay');
       this.#network.delivered++;
-      if (way.handlers === null) way.early.push(bytes);
-      else this.#give(to, bytes);
+      this.#land(way, { bytes, brings });
     });
   }
 
-  #give(side: Side, bytes: Uint8Array): void {
+  /** What comes while the way is blocked comes when it is open again, in its order. */
+  #land(way: Way, flight: Flight): void {
+    const { simulation } = this.#network;
+    const to = otherOf(way.from);
+    const until = this.#network.blockedUntil(this[way.from], this[to]);
+    if (until > 0 || way.held.length > 0) {
+      way.held.push(flight);
+      if (way.held.length > 1) return;
+      way.clearAt = Math.max(way.clearAt, until + 1e-3);
+      simulation.after(until - simulation.now, this[to], () => {
+        for (const one of way.held.splice(0)) {
+          if (this.#over || this.#silent) return;
+          this.#land(way, one);
+        }
+      });
+      return;
+    }
+    if (way.handlers === null) way.early.push(flight);
+    else this.#give(to, flight);
+  }
+
+  #give(side: Side, { bytes, brings }: Flight): void {
     const { simulation } = this.#network;
     simulation.note(bytes.length, crc32(bytes));
     if (this.#told[side]) return;
@@ -284,8 +391,23 @@ class Link {
     this.#ways[side].handlers!.data(bytes);
     // The buffer is the system's again: whoever kept a view of it finds rubbish.
     bytes.fill(0xa5);
-    this.#network.arrived(this[side]);
+    this.#network.arrived({ ...brings, from: this[otherOf(side)], to: this[side], toServer: side === 'server' });
   }
+}
+
+const nothing: Flight['brings'] = { blocks: false, acked: false };
+/** Frame header and block header. */
+const headBytes = 16 + 64;
+
+/** The frames of one send, as far as they can be made out: docs/PROTOCOL.md draws them. */
+function framesOf(bytes: Uint8Array): { readonly at: number; readonly type: number; readonly isFinal: boolean }[] {
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  const frames = [];
+  for (let at = 0; at + 16 <= bytes.length; at += 16 + view.getUint32(at, true)) {
+    const type = bytes[at + 4]!;
+    frames.push({ at, type, isFinal: type === 5 && at + 32 <= bytes.length && view.getUint32(at + 28, true) !== 0 });
+  }
+  return frames;
 }
 
 function joined(parts: readonly Uint8Array[]): Uint8Array {

@@ -11,8 +11,13 @@ const headBytes = 24;
 
 /** Written into one reused buffer: a writer must not keep it. */
 export class Payloads {
-  readonly #buffer = new Uint8Array(256 * 1024);
-  readonly #view = new DataView(this.#buffer.buffer);
+  readonly #buffer: Uint8Array;
+  readonly #view: DataView;
+
+  constructor(mostBytes: number) {
+    this.#buffer = new Uint8Array(Math.ceil(Math.max(mostBytes, headBytes) / 4) * 4);
+    this.#view = new DataView(this.#buffer.buffer);
+  }
 
   make(shuffle: number, map: number, attempt: number, place: number, bytes: number): Uint8Array {
     const view = this.#view;
@@ -92,6 +97,11 @@ export class Gathered {
     this.#number = number;
     this.#plan = plan;
     this.#read = read;
+  }
+
+  /** By map: the attempt that its blocks name. */
+  get attempts(): ReadonlyMap<number, number> {
+    return this.#attempts;
   }
 
   /** Answers what is wrong with the block; null when nothing is. */

@@ -8,7 +8,7 @@ import { Cluster } from './cluster.ts';
 import { allFaults, type FaultKind, Faults } from './faults.ts';
 import { Job } from './job.ts';
 import { Oracles } from './oracles.ts';
-import { type Scenario, scenarioOf } from './scenario.ts';
+import { type Cuts, cutScenario, type Scenario, scenarioOf } from './scenario.ts';
 import { SimulatedProcess, Simulation } from './simulation.ts';
 
 export interface Outcome {
@@ -21,6 +21,8 @@ export interface Outcome {
   /** Simulated. */
   readonly ms: number;
   readonly faults: ReadonlyMap<FaultKind, number>;
+  /** What struck, whether it was reached or not, in the order of time. */
+  readonly fired: readonly string[];
   readonly counters: Readonly<Record<string, number>>;
 }
 
@@ -30,13 +32,13 @@ const eventsAtMost = 400_000;
 /** Swept, flushed, given back. */
 export const sweepMs = 120_000;
 
-export async function play(seed: number, permitted: readonly FaultKind[] = allFaults, say?: (line: string) => void): Promise<Outcome> {
-  return await playScenario(scenarioOf(seed, permitted), say);
+export async function play(seed: number, permitted: readonly FaultKind[] = allFaults, cuts: Cuts = {}, say?: (line: string) => void): Promise<Outcome> {
+  return await playScenario(cutScenario(scenarioOf(seed, permitted), cuts), say);
 }
 
 export async function playScenario(scenario: Scenario, say?: (line: string) => void): Promise<Outcome> {
   const simulation = new Simulation({ seed: scenario.seed, say });
-  const faults = new Faults(simulation, scenario.rates, scenario.faultMs);
+  const faults = new Faults(simulation, scenario.rates, scenario.faultMs, scenario.only);
   const cluster = new Cluster(simulation, faults, scenario);
   const oracles = new Oracles(cluster);
   simulation.tell(
@@ -69,6 +71,8 @@ export async function playScenario(scenario: Scenario, say?: (line: string) => v
       calls: cluster.control.callsOf(coordinator, () => opened.token),
       job: opened.job,
       executors: () => cluster.executors,
+      kill: (executor) => cluster.killExecutor(executor.process),
+      replicated: (shuffle) => cluster.replicated.add(shuffle),
       released: (shuffle) => oracles.released(shuffle),
     });
     await job.run();
@@ -86,6 +90,7 @@ export async function playScenario(scenario: Scenario, say?: (line: string) => v
     events: simulation.events,
     ms: simulation.now,
     faults: faults.reached,
+    fired: faults.fired,
     counters: { ...job?.counters },
   });
   try {

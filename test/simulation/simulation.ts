@@ -7,9 +7,9 @@ import type { Clock, Log, Millis, Random, Timer } from '#manager/process/ports.t
 import { seededRandom } from '../shuffle-manager/world.ts';
 
 interface Event {
-  readonly at: Millis;
+  at: Millis;
   /** Of two events of one moment the one that was planned first comes first. */
-  readonly order: number;
+  order: number;
   readonly owner: SimulatedProcess | null;
   readonly run: () => void;
   over: boolean;
@@ -99,6 +99,14 @@ export class Simulation {
       const event = pop(this.#queue);
       if (event === undefined) return false;
       if (event.over || event.owner?.alive === false) continue;
+      if (event.owner !== null && event.at < event.owner.stoppedUntil) {
+        // In the order in which they would have come.
+        event.at = event.owner.stoppedUntil;
+        event.order = this.#order++;
+        push(this.#queue, event);
+        event.owner.madeWait();
+        continue;
+      }
       if (event.at > limits.ms || this.#events > until) return false;
       this.#now = event.at;
       this.#events++;
@@ -123,6 +131,10 @@ export class SimulatedProcess {
   readonly random: Random;
   readonly log: Log;
   #alive = true;
+  #stoppedUntil: Millis = 0;
+  #waits: (() => void) | null = null;
+  /** How far its wall clock is off. */
+  wallOffsetMs: Millis = 0;
   readonly #deaths: (() => void)[] = [];
 
   constructor(simulation: Simulation, name: string) {
@@ -131,7 +143,7 @@ export class SimulatedProcess {
     this.random = simulation.fork();
     this.clock = {
       now: () => simulation.now,
-      wall: () => 1_700_000_000_000 + simulation.now,
+      wall: () => 1_700_000_000_000 + simulation.now + this.wallOffsetMs,
       after: (delayMs, run) => simulation.after(delayMs, this, run),
     };
     const line = (level: string) => (facts: object, text: string) =>
@@ -143,6 +155,19 @@ export class SimulatedProcess {
 
   get alive(): boolean {
     return this.#alive;
+  }
+
+  /** Stops it for a while, as SIGSTOP and SIGCONT do: all that would happen in it happens afterwards. `waits` is called when something had to. */
+  stop(ms: Millis, waits: () => void): void {
+    this.#stoppedUntil = Math.max(this.#stoppedUntil, this.simulation.now + ms);
+    this.#waits = waits;
+  }
+  get stoppedUntil(): Millis {
+    return this.#stoppedUntil;
+  }
+  madeWait(): void {
+    this.#waits?.();
+    this.#waits = null;
   }
 
   /** Called once, when it dies. */
