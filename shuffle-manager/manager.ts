@@ -6,6 +6,7 @@
 
 import { hasVacant, isSealed, isWinning, judgeCommit, layoutOf, mapsHeld, maxLocations, type ShuffleRun } from './cells.ts';
 import { Journal } from './journal.ts';
+import { LeaseTime } from './lease-time.ts';
 import { shareSlots } from './leases.ts';
 import {
   apply,
@@ -81,6 +82,8 @@ const jobTokenMs = 365 * 24 * 3_600_000;
 const compactBytes = 16 * 1024 * 1024;
 /** Of a job's log in one answer. */
 const logPageBytes = 8 * 1024 * 1024;
+/** Of one look at leases and journal to the next so many times the usual passes: beyond that the manager was held up itself. */
+const looksLate = 3;
 
 export class Manager {
   readonly #ports: ManagerPorts;
@@ -89,6 +92,8 @@ export class Manager {
   #journal!: Journal<LedgerRecord>;
   readonly #workers: Members;
   readonly #executors: Members;
+  readonly #leaseTime: LeaseTime;
+  /** In lease time. */
   readonly #startedAt: Millis;
   /** Volatile facts of jobs: what they wish, until when they live, and until when shuffles of some names do. */
   readonly #jobs = new Map<number, Kept>();
@@ -108,10 +113,6 @@ export class Manager {
   #tokens: TokenChecker | null = null;
   #fatal: SluiceError | null = null;
   #tick: Timer | null = null;
-  /** How long this process has stood still, all in all: a stopped one, a machine that slept. */
-  #stillMs: Millis = 0;
-  /** The time in which others could be heard; their silence is measured by it. */
-  readonly #hearing = { now: (): Millis => this.#ports.clock.now() - this.#stillMs };
   #closed = false;
   readonly #handlers: Handlers = this.#makeHandlers();
   readonly counters = { commits: 0, superseded: 0, cellsVacated: 0, reports: 0, runs: 0, replaced: 0, jobsExpired: 0 };
@@ -120,9 +121,10 @@ export class Manager {
     this.#ports = ports;
     this.#options = options;
     this.#ledger = emptyLedger(mint128(ports.random));
-    this.#workers = new Members(this.#hearing, options.leaseMs);
-    this.#executors = new Members(this.#hearing, options.leaseMs);
-    this.#startedAt = ports.clock.now();
+    this.#leaseTime = new LeaseTime(ports.clock, looksLate * lookMs(options));
+    this.#workers = new Members(this.#leaseTime, options.leaseMs);
+    this.#executors = new Members(this.#leaseTime, options.leaseMs);
+    this.#startedAt = this.#leaseTime.now();
   }
 
   /** Replays the journal, raises the term, and serves. @throws as Journal.open */
@@ -310,12 +312,7 @@ export class Manager {
   // Time: leases that run out, and a look for a later manager.
 
   #scheduleTick(): void {
-    const everyMs = Math.max(50, this.#options.leaseMs / 10);
-    const due = this.#ports.clock.now() + everyMs;
-    this.#tick = this.#ports.clock.after(everyMs, () => {
-      // What others have said meanwhile waits in their sockets.
-      const lateMs = this.#ports.clock.now() - due;
-      if (lateMs > everyMs) this.#stillMs += lateMs;
+    this.#tick = this.#ports.clock.after(lookMs(this.#options), () => {
       void this.#onTick().finally(() => {
         if (!this.#closed) this.#scheduleTick();
       });
@@ -335,6 +332,7 @@ export class Manager {
       return;
     }
     if (this.#rebuilding !== null || this.#closed) return;
+    this.#leaseTime.look();
     this.#expireJobs();
     this.#membersChanged();
     this.#weigh();
@@ -363,11 +361,11 @@ export class Manager {
 
   /** How long another coordinator may still take the job over. */
   #resumableMs({ log }: JobEntry, { heardAt }: Attendance): Millis {
-    return log.length === 0 ? 0 : heardAt + this.#options.resumeMs - this.#ports.clock.now();
+    return log.length === 0 ? 0 : heardAt + this.#options.resumeMs - this.#leaseTime.now();
   }
 
   #isLeft({ polls, heardAt }: Attendance): boolean {
-    return polls === 0 && this.#hearing.now() - heardAt > this.#options.leaseMs;
+    return polls === 0 && this.#leaseTime.now() - heardAt > this.#options.leaseMs;
   }
 
   #leaveNames(entry: JobEntry, names: string): void {
@@ -398,7 +396,7 @@ export class Manager {
 
   /** What the ledger has read of a job, and was not known of, was heard of just now. */
   #keep(job: number): void {
-    const heardAt = this.#hearing.now();
+    const heardAt = this.#leaseTime.now();
     // After a restart a job wishes what it had until it says otherwise.
     const slots = this.#ledger.leases.filter((lease) => lease.job === job).reduce((sum, lease) => sum + lease.slots, 0);
     // The same entry as before: polls that wait count themselves out of it.
@@ -410,7 +408,7 @@ export class Manager {
   #openJob(name: string, url: string, slots: number, expiresAt: number): number {
     const job = this.#ledger.lastJob + 1;
     this.#decide({ kind: 'job', job, name, url, openedAt: this.#ports.clock.wall(), expiresAt });
-    this.#jobs.set(job, { slots, polls: 0, heardAt: this.#hearing.now(), names: new Map() });
+    this.#jobs.set(job, { slots, polls: 0, heardAt: this.#leaseTime.now(), names: new Map() });
     this.#shareSlots();
     return job;
   }
@@ -448,7 +446,7 @@ export class Manager {
     this.#decide({ kind: 'resumed', job, epoch, url });
     const kept = this.#jobs.get(job) as Kept;
     kept.slots = slots;
-    kept.heardAt = this.#ports.clock.now();
+    kept.heardAt = this.#leaseTime.now();
     this.#order();
     this.#wake('leases');
     this.#shareSlots();
@@ -598,7 +596,7 @@ export class Manager {
   }
 
   #inGrace(): boolean {
-    return this.term > 1 && this.#ports.clock.now() - this.#startedAt < this.#options.leaseMs;
+    return this.term > 1 && this.#leaseTime.now() - this.#startedAt < this.#options.leaseMs;
   }
 
   /** Whether a new attempt should write there. A worker this manager has not heard of yet may still come back. */
@@ -793,7 +791,7 @@ export class Manager {
     } finally {
       for (const one of held) {
         one.polls--;
-        one.heardAt = this.#hearing.now();
+        one.heardAt = this.#leaseTime.now();
       }
     }
   }
@@ -914,6 +912,7 @@ export class Manager {
 }
 
 const replicaOf = ({ id, incarnation, host, port, hostLabel }: MemberFacts): Replica => ({ worker: id, incarnation, host, port, hostLabel });
+const lookMs = ({ leaseMs }: ManagerOptions): Millis => Math.max(50, leaseMs / 10);
 const isSameSpec = (a: ShuffleSpec, b: ShuffleSpec): boolean => (Object.keys(a) as (keyof ShuffleSpec)[]).every((key) => a[key] === b[key]);
 const reportKey = (run: ShuffleRun, location: Location, replica: Replica): string => `${run.shuffle} ${location.id} ${replica.incarnation}`;
 const hungUp = () => new SluiceError('CONNECTION_LOST', { what: 'the caller hung up' });

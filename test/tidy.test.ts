@@ -77,7 +77,7 @@ const layers: Readonly<Record<string, readonly (readonly [layer: string, files: 
   'shuffle-manager': [
     ['protocol and process', /^(protocol|process)\//],
     ['client and settings', /^(client|config)\.ts$/],
-    ['state', /^(cells|journal|leases|ledger|placement|workers)\.ts$/],
+    ['state', /^(cells|journal|lease-time|leases|ledger|placement|workers)\.ts$/],
     ['composition', /^manager\.ts$/],
     ['server', /^(server|manager-metrics)\.ts$|^routes\//],
     ['process', /^main\.ts$/],

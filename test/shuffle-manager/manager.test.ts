@@ -463,11 +463,11 @@ test('a manager that stood still does not take its own silence for that of other
     const { jobs, workers, executors } = await calls.status({});
     return [jobs.length, workers.filter(({ state }) => state === 'live').length, executors.length];
   };
-  await clock.advance(7000);
+  await clock.advance(5000);
   clock.stall(60_000);
   await clock.advance(1000);
   assert.deepEqual(await there(), [1, 1, 1]);
-  // They have been silent for eight seconds while it was there to hear.
+  // Of the stall three looks count; with them they have been silent for nine seconds.
   await clock.advance(4000);
   assert.deepEqual(await there(), [0, 0, 0]);
 });
@@ -485,6 +485,25 @@ test('an executor gets the token that its coordinator has, however much later it
   await clock.advance(3_000);
   const restarted = await openWorld(disk, {}, clock);
   assert.deepEqual(await told(restarted.calls, 6), [token]);
+});
+
+test('while its own disk hangs a manager takes nobody for gone; whoever is silent afterwards is', async () => {
+  const { clock, disk, calls } = await openWorld();
+  await addWorker(calls, 1);
+  const { job } = await calls.openJob({ name: 'kept', url: '', slots: 1 });
+  const poll = calls.keepJob({ job, after: Number.MAX_SAFE_INTEGER, slots: 1, waitMs: 1000 });
+  const { list } = disk;
+  const hang = Promise.withResolvers<void>();
+  disk.list = () => hang.promise.then(list);
+  await clock.advance(60_000);
+  await poll;
+  hang.resolve();
+  await clock.advance(100);
+  const { jobs, workers } = await calls.status({});
+  assert.deepEqual([jobs.map((one) => one.job), workers.map(({ state }) => state)], [[job], ['live']]);
+  await clock.advance(12_000);
+  const later = await calls.status({});
+  assert.deepEqual([later.jobs, later.workers.map(({ state }) => state)], [[], ['lost']]);
 });
 
 test('the token of a job that is kept outlives an application that runs for most of a year', async () => {

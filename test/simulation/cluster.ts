@@ -7,9 +7,9 @@ import type { Millis } from '#manager/process/ports.ts';
 import { asSluiceError } from '#manager/protocol/errors.ts';
 import { tokenSource } from '#manager/protocol/token.ts';
 import { createRemoteShuffle } from '#runtime/shuffle/remote.ts';
-import { Worker } from '#worker/worker.ts';
 import { segmentPath } from '#worker/store/directory.ts';
 import { indexOffset, regionHeaderBytes } from '#worker/store/region.ts';
+import { Worker } from '#worker/worker.ts';
 import { ControlPlane } from './control.ts';
 import { type Crash, SimulatedDisk } from './disk.ts';
 import type { FaultKind, Faults } from './faults.ts';
@@ -277,4 +277,5 @@ export class Cluster {
 const regionsOf = ({ store }: Worker) => [...store.shuffles.values()].flatMap(({ shelves }) => shelves.flatMap(({ regions }) => regions));
 
 /** Mostly short; a lease is 4 s, and a connection is given up after a minute and more. */
-const pauseOf = (faults: Faults): Millis => 1000 * [faults.number(1, 4), faults.number(4, 20), faults.number(20, 120)][[0, 0, 0, 1, 1, 2][faults.integer(0, 6)]!]!;
+const pauseOf = (faults: Faults): Millis =>
+  1000 * [faults.number(1, 4), faults.number(4, 20), faults.number(20, 120)][[0, 0, 0, 1, 1, 2][faults.integer(0, 6)]!]!;

@@ -171,10 +171,9 @@ export class ControlPlane {
         if (call.over) return;
         const lost = faults.strikes('lostAnswer');
         if (lost) faults.count('lostAnswer');
-        if (lost || this.#isCutOff(caller, true)) return call.drop();
-        end(() =>
-          error === null ? resolve(JSON.parse(JSON.stringify(answer)) as Answer<N>) : reject(fromJson(JSON.parse(JSON.stringify(toJson(error))))),
-        );
+        if (lost || this.#isCutOff(caller, true)) call.drop();
+        else if (error === null) end(() => resolve(JSON.parse(JSON.stringify(answer)) as Answer<N>));
+        else end(() => reject(fromJson(JSON.parse(JSON.stringify(toJson(error))))));
       };
       this.#underWay.add(call);
       signal?.addEventListener('abort', () => end(() => reject(signal.reason)), { once: true });

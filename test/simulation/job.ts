@@ -35,6 +35,8 @@ export interface JobOptions {
   readonly released: (shuffle: string) => void;
   /** Called when a shuffle is open that is written to two places. */
   readonly replicated: (shuffle: string) => void;
+  /** In how many places a committed map is. */
+  readonly copiesOf: (shuffle: string, map: number) => number;
 }
 
 /** Errors of a task that faults explain, whatever the remedy says: no manager, no worker, or its disk refuses for a while. */
@@ -121,10 +123,13 @@ export class Job {
 
   /** Returns when the error is one that trying again may overcome; else it is a violation. */
   judge(error: SluiceError, what: string): void {
-    this.#options.simulation.tell(() => `job: ${what}: ${error.code} ${error.message}`);
+    const { simulation, faults } = this.#options;
+    simulation.tell(() => `job: ${what}: ${error.code} ${error.message}`);
     if (error.remedy === 'retry' || error.remedy === 'recompute' || error.remedy === 'refresh') return;
     if (outages.has(error.code)) return;
-    this.#options.simulation.violate(`${what}: ${error.code}: ${error.message}\n${error.cause instanceof Error ? error.cause.stack : error.stack}`);
+    // It asked the older one of two managers, which says so.
+    if (error.code === 'FENCED' && faults.has('twoManagers')) return;
+    simulation.violate(`${what}: ${error.code}: ${error.message}\n${error.cause instanceof Error ? error.cause.stack : error.stack}`);
   }
 
   /** The next executor in turn; waits for one when none is there. */
@@ -162,7 +167,16 @@ class ShuffleRun {
   #writes = 0;
   #reads = 0;
 
-  constructor(job: Job, options: JobOptions, payloads: Payloads, random: Random, number: number, plan: ShufflePlan, handle: ShuffleHandle, firstAttempt: number) {
+  constructor(
+    job: Job,
+    options: JobOptions,
+    payloads: Payloads,
+    random: Random,
+    number: number,
+    plan: ShufflePlan,
+    handle: ShuffleHandle,
+    firstAttempt: number,
+  ) {
     this.#job = job;
     this.#options = options;
     this.#payloads = payloads;
@@ -192,7 +206,10 @@ class ShuffleRun {
     const { readers } = this.#plan;
     const executor = await this.#job.executor();
     const read = readers[Math.floor(this.#random.next() * readers.length)];
-    await Promise.all([this.#attempt(0), read && Promise.race([this.#gather(executor, read), executor.death]).catch((thrown: unknown) => this.#judge(thrown, 'late read'))]);
+    await Promise.all([
+      this.#attempt(0),
+      read && Promise.race([this.#gather(executor, read), executor.death]).catch((thrown: unknown) => this.#judge(thrown, 'late read')),
+    ]);
   }
 
   #judge(thrown: unknown, what: string): SluiceError {
@@ -284,7 +301,7 @@ class ShuffleRun {
   /** While all that went wrong is that one of two copies died, what was committed is not written again. */
   #mayRun(map: number, name: string): void {
     const { faults, simulation } = this.#options;
-    if (!this.#committed.has(map) || this.#abandoned || this.#plan.replicas < 2) return;
+    if (!this.#committed.has(map) || this.#abandoned || this.#options.copiesOf(this.#handle.id, map) < 2) return;
     if (faults.fired.length === 1 && faults.fired[0] === 'killReplica:1') simulation.violate(`${name} runs again, though it has one more copy`);
   }
 
@@ -422,7 +439,8 @@ class ShuffleRun {
   #agree(attempts: ReadonlyMap<number, number>, where: string): void {
     for (const [map, attempt] of attempts) {
       const before = this.#read.get(map) ?? attempt;
-      if (before !== attempt) this.#options.simulation.violate(`WRONG ${where}: attempt ${attempt} of map ${map}, of which another reader got ${before}`);
+      if (before !== attempt)
+        this.#options.simulation.violate(`WRONG ${where}: attempt ${attempt} of map ${map}, of which another reader got ${before}`);
       this.#read.set(map, attempt);
     }
   }

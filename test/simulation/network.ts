@@ -158,7 +158,10 @@ export class Network {
     try {
       listening.open({ ...hello, token: forged(hello.token) }, { send: () => Promise.reject(lost('a stranger')), close: () => {} });
     } catch (thrown) {
-      if (asSluiceError(thrown).code === 'UNAUTHORIZED') return this.faults.count('stranger');
+      if (asSluiceError(thrown).code === 'UNAUTHORIZED') {
+        this.faults.count('stranger');
+        return;
+      }
     }
     this.simulation.violate(`${listening.process.name} admits a forged token`);
   }
@@ -216,7 +219,17 @@ class Link {
     this.#network = network;
     this.client = client;
     this.server = server;
-    const way = (from: Side): Way => ({ from, handlers: null, waiting: [], taking: false, underWay: 0, clearAt: 0, early: [], held: [], closing: false });
+    const way = (from: Side): Way => ({
+      from,
+      handlers: null,
+      waiting: [],
+      taking: false,
+      underWay: 0,
+      clearAt: 0,
+      early: [],
+      held: [],
+      closing: false,
+    });
     this.#ways = { client: way('server'), server: way('client') };
   }
 
@@ -317,7 +330,8 @@ class Link {
     if (faults.strikes('cut')) {
       // Some of it still arrives; the break comes behind that.
       const frame = faults.oneOf(frames);
-      const upTo = faults.integer(0, 2) === 0 && frame ? Math.min(frame.at + faults.integer(0, headBytes), bytes.length - 1) : faults.integer(0, bytes.length);
+      const upTo =
+        faults.integer(0, 2) === 0 && frame ? Math.min(frame.at + faults.integer(0, headBytes), bytes.length - 1) : faults.integer(0, bytes.length);
       this.#fly(way, bytes.subarray(0, upTo), nothing);
       faults.count('cut');
       simulation.after(Math.max(way.clearAt - simulation.now, 0), null, () => this.cut('the connection broke'));

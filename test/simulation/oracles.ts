@@ -43,6 +43,8 @@ export class Oracles {
   readonly #released = new Set<string>();
   /** By job and name of the engine's shuffle: its last run. */
   readonly #runOf = new Map<string, string>();
+  /** By shuffle and map. */
+  readonly #copies = new Map<string, number>();
   /** By shuffle: the newest version that was answered, and by which start of the manager. */
   readonly #versions = new Map<string, { version: number; start: number }>();
 
@@ -121,8 +123,14 @@ export class Oracles {
       this.#violate(`${name} has ${arenaUsedBytes} bytes in use and ${grantedBytes} promised, of ${arenaBytes}`);
   }
 
+  /** In how many places every cell of the map is, by its last commit that filled any. */
+  copiesOf(shuffle: string, map: number): number {
+    return this.#copies.get(`${shuffle} ${map}`) ?? 0;
+  }
+
   #committed({ shuffle, map, attempt, cells }: Request<'commit'>, { won }: Answer<'commit'>): void {
     if (!won) return;
+    this.#copies.set(`${shuffle} ${map}`, Math.min(...cells.map(({ incarnations }) => incarnations.length)));
     for (const { location, incarnations, manifestHash } of cells) {
       for (const incarnation of incarnations) {
         const worker = this.#workerOf.get(incarnation);

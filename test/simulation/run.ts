@@ -32,7 +32,12 @@ const eventsAtMost = 400_000;
 /** Swept, flushed, given back. */
 export const sweepMs = 120_000;
 
-export async function play(seed: number, permitted: readonly FaultKind[] = allFaults, cuts: Cuts = {}, say?: (line: string) => void): Promise<Outcome> {
+export async function play(
+  seed: number,
+  permitted: readonly FaultKind[] = allFaults,
+  cuts: Cuts = {},
+  say?: (line: string) => void,
+): Promise<Outcome> {
   return await playScenario(cutScenario(scenarioOf(seed, permitted), cuts), say);
 }
 
@@ -72,6 +77,7 @@ export async function playScenario(scenario: Scenario, say?: (line: string) => v
       job: opened.job,
       executors: () => cluster.executors,
       kill: (executor) => cluster.killExecutor(executor.process),
+      copiesOf: (shuffle, map) => oracles.copiesOf(shuffle, map),
       replicated: (shuffle) => cluster.replicated.add(shuffle),
       released: (shuffle) => oracles.released(shuffle),
     });

@@ -71,7 +71,10 @@ export async function shrink({ seed, permitted, outcome, play, mayGoOn }: Shrink
   };
   const largest = (): { maps: number; blocks: number } => {
     const { shuffles } = cutScenario(scenario, cuts);
-    return { maps: Math.max(...shuffles.map(({ maps }) => maps)), blocks: Math.max(...shuffles.flatMap((plan) => plan.blocks.map((all) => all.length))) };
+    return {
+      maps: Math.max(...shuffles.map(({ maps }) => maps)),
+      blocks: Math.max(...shuffles.flatMap((plan) => plan.blocks.map((all) => all.length))),
+    };
   };
   for (let helped = true; helped && mayGoOn(); ) {
     helped = await fewerFaults();

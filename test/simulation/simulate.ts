@@ -117,7 +117,9 @@ for (const { seed, verdict, fired } of stop || cuts !== null ? [] : failures) {
   const until = performance.now() + shrinkMs / failures.length;
   const playCut = (smaller: Cuts): Promise<Outcome> => play(seed, faults, smaller);
   const shrunk = await shrink({ seed, permitted: faults, outcome: { verdict, fired }, play: playCut, mayGoOn: () => performance.now() < until });
-  process.stdout.write(`seed ${seed}, smaller after ${shrunk.plays} plays: ${shrunk.fired.join(', ') || 'no fault'}\n  ${commandOf(seed, faults, shrunk.cuts)}\n`);
+  process.stdout.write(
+    `seed ${seed}, smaller after ${shrunk.plays} plays: ${shrunk.fired.join(', ') || 'no fault'}\n  ${commandOf(seed, faults, shrunk.cuts)}\n`,
+  );
 }
 for (const kind of faults) process.stdout.write(`${kind.padEnd(14)} ${String(reached[kind]).padStart(8)}  ${faultKinds[kind]}\n`);
 const rows = rowsReached(reached, pairsReached);
