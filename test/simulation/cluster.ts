@@ -215,6 +215,8 @@ export class Cluster {
       this.reached(place, place.worker!);
       for (const how of ['kill', 'power', 'torn'] as const) kill(place, how, how, 3);
       if (arrival.blocks) kill(place, 'killPushing', 'kill', 0.2);
+      // Before anything of the answer can have come.
+      if (arrival.asks) kill(place, 'killFetching', 'kill', 0.04);
       kill(place, 'bounce', 'kill', 3);
       if (regionsOf(place.worker!).length > 0) kill(place, 'indexLost', 'kill', 3);
       if (faults.strikes('drain')) simulation.after(0, to, () => void this.#drain(place));

@@ -202,6 +202,8 @@ export class SimulatedDisk {
       await process.sleep(Math.max(0, this.#hangsUntil - now) + work);
       if (!faults.strikes('eio')) return;
       faults.count('eio');
+      // What cannot be read, or was not written, is lost for a reason.
+      this.harmed = true;
       throw new SluiceError('DISK_FAILED', { what: `${path}: ${call} failed`, code: 'EIO' });
     };
     const syncFailed = new WeakSet<Platter>();

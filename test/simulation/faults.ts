@@ -28,7 +28,7 @@ export const faultKinds = {
   kill: 'a worker was killed that held cells or was spoken to (kill -9), and started again',
   killPushing: 'a worker was killed when blocks of a writer had just come',
   killAcked: 'a worker was killed when it had acknowledged a manifest and not yet written out what it held',
-  killFetching: 'a worker was killed when a reader had some of its blocks',
+  killFetching: 'a worker was killed when a reader had asked it, or had some of its blocks',
   killReplica: 'a worker was killed that held one of two replicas',
   bounce: 'a worker was killed while it was spoken to, and was there again on the same port within a second',
   power: 'as kill, and writes that were not synced were lost',

@@ -112,7 +112,7 @@ export class ManagerPlace {
     }
     for (const [kind, names] of moments) {
       if (!names.includes(name) || !faults.strikes(kind)) continue;
-      soon(0, 0.5, () => {
+      soon(0, 0.3, () => {
         const wasOver = call.over;
         if (this.#kill(process, 'kill') !== null && !wasOver) faults.count(kind);
       });
@@ -136,12 +136,12 @@ export class ManagerPlace {
 
 const dayMs: Millis = 24 * 3_600_000;
 
-/** The wall clock of a process goes wrong by a day, and is put right when faults end. */
+/** The wall clock of a process goes wrong by a day, and is put right before a lease is over: tokens made meanwhile are refused as expired. */
 export function jump(process: SimulatedProcess, faults: Faults, simulation: Simulation): void {
   process.wallOffsetMs = faults.oneOf([-dayMs, dayMs]);
   faults.count('clockJump');
   simulation.tell(() => `${process.name}: the wall clock is off by ${process.wallOffsetMs} ms`);
-  simulation.after(faults.leftMs, null, () => {
+  simulation.after(Math.min(faults.leftMs, faults.number(100, 3000)), null, () => {
     process.wallOffsetMs = 0;
   });
 }

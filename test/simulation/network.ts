@@ -29,6 +29,8 @@ export interface Arrival {
   readonly blocks: boolean;
   /** A manifest is acknowledged. */
   readonly acked: boolean;
+  /** A reader asks. */
+  readonly asks: boolean;
 }
 
 /** One direction between two hosts that carries nothing for a while. */
@@ -183,7 +185,7 @@ interface Sending {
 
 interface Flight {
   readonly bytes: Uint8Array;
-  readonly brings: Pick<Arrival, 'blocks' | 'acked'>;
+  readonly brings: Pick<Arrival, 'blocks' | 'acked' | 'asks'>;
 }
 
 /** What goes one way. */
@@ -345,7 +347,11 @@ class Link {
       return;
     }
     if (this.#silent) return;
-    const brings = { blocks: frames.some(({ type }) => type === 4), acked: frames.some(({ isFinal }) => isFinal) };
+    const brings = {
+      blocks: frames.some(({ type }) => type === 4),
+      acked: frames.some(({ isFinal }) => isFinal),
+      asks: frames.some(({ type }) => type === 2),
+    };
     if (faults.strikes('flip')) {
       bytes[faults.integer(0, bytes.length)]! ^= 1 << faults.integer(0, 8);
       faults.count('flip');
@@ -409,7 +415,7 @@ class Link {
   }
 }
 
-const nothing: Flight['brings'] = { blocks: false, acked: false };
+const nothing: Flight['brings'] = { blocks: false, acked: false, asks: false };
 /** Frame header and block header. */
 const headBytes = 16 + 64;
 
