@@ -84,7 +84,8 @@ const usual: { readonly [K in FaultKind]: Rate } = {
   managerKill: { chance: 0.03, most: 2 },
   managerPower: { chance: 0.03, most: 2 },
   executorKill: { chance: 0.03, most: 2 },
-  coordinatorKill: { chance: 0.03, most: 3 },
+  // Strikes in whole jobs (whole.ts), which have a rate of their own.
+  coordinatorKill: { chance: 0, most: 0 },
   full: { chance: 0.03, most: 3 },
   sync: { chance: 0.1, most: 1 },
   rot: { chance: 0.1, most: 3 },

@@ -9,6 +9,7 @@ import { matrix, pairsRow, rowsReached, simulatedRows } from './matrix.ts';
 import { mutants } from './mutant-table.ts';
 import { play } from './run.ts';
 import { onceWrong } from './seeds.ts';
+import { playWhole } from './whole.ts';
 
 const program = (name: string): string => fileURLToPath(new URL(`./${name}`, import.meta.url));
 // Their own speed, not that of counting lines.
@@ -34,7 +35,7 @@ test('every row that the simulator has to play has a kind, and every kind is of 
   const used = new Set<string>(Object.values(matrix).flatMap(({ kinds }) => kinds));
   assert.deepEqual(
     allFaults.filter((kind) => !used.has(kind)),
-    ['drain', 'managerKill', 'executorKill'],
+    ['drain', 'managerKill', 'executorKill', 'coordinatorKill'],
     'those of the rows that are played by real processes as well',
   );
   for (const kind of used) assert.ok(kind in faultKinds, kind);
@@ -75,6 +76,11 @@ test('a seed is one run: played again it does the same', async () => {
     assert.equal(again.events, first.events);
   }
   assert.notEqual((await play(7)).traceHash, (await play(8)).traceHash);
+});
+
+test('a whole job is one run, too', async () => {
+  const [first, again] = [await playWhole(20), await playWhole(20)];
+  assert.deepEqual([again.traceHash, again.events, again.verdict], [first.traceHash, first.events, 'right']);
 });
 
 test('a wrong flag is answered with the usage', () => {

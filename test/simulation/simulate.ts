@@ -8,7 +8,8 @@ import { parseArgs } from 'node:util';
 import { allFaults, type FaultKind, faultKinds } from './faults.ts';
 import { playMany } from './many.ts';
 import { rowsReached } from './matrix.ts';
-import { type Outcome, play } from './run.ts';
+import { playSeed } from './play-seed.ts';
+import type { Outcome } from './run.ts';
 import type { Cuts } from './scenario.ts';
 import { onceWrong } from './seeds.ts';
 import { shrink } from './shrink.ts';
@@ -107,7 +108,7 @@ function take(outcome: Outcome): boolean {
 
 const say = trace ? (line: string) => void process.stdout.write(`${line}\n`) : undefined;
 if (cuts !== null || trace || seeds.length === 1) {
-  for (const seed of seeds) if (take(await play(seed, faults, cuts ?? {}, say))) break;
+  for (const seed of seeds) if (take(await playSeed(seed, faults, cuts ?? {}, say))) break;
 } else await playMany({ seeds, permitted: faults, threads, tell: take });
 const wallSeconds = (performance.now() - began.at) / 1000;
 const { user, system } = process.cpuUsage(began.cpu);
@@ -115,7 +116,7 @@ const cpuSeconds = (user + system) / 1e6;
 
 for (const { seed, verdict, fired } of stop || cuts !== null ? [] : failures) {
   const until = performance.now() + shrinkMs / failures.length;
-  const playCut = (smaller: Cuts): Promise<Outcome> => play(seed, faults, smaller);
+  const playCut = (smaller: Cuts): Promise<Outcome> => playSeed(seed, faults, smaller);
   const shrunk = await shrink({ seed, permitted: faults, outcome: { verdict, fired }, play: playCut, mayGoOn: () => performance.now() < until });
   process.stdout.write(
     `seed ${seed}, smaller after ${shrunk.plays} plays: ${shrunk.fired.join(', ') || 'no fault'}\n  ${commandOf(seed, faults, shrunk.cuts)}\n`,

@@ -18,10 +18,10 @@ import { createRemoteShuffle } from '#runtime/shuffle/remote.ts';
 import type { ShuffleDriver } from '#runtime/shuffle/spi.ts';
 import job from './chained.ts';
 import { Cluster } from './cluster.ts';
-import { allFaults, type FaultKind, Faults } from './faults.ts';
+import { allFaults, type FaultKind, Faults, type Rate } from './faults.ts';
 import { Oracles } from './oracles.ts';
 import { type Outcome, patienceMs, stackOf, sweepMs } from './run.ts';
-import { scenarioOf } from './scenario.ts';
+import { type Cuts, cutScenario, scenarioOf } from './scenario.ts';
 import { SimulatedProcess, Simulation } from './simulation.ts';
 
 const module = new URL('./chained.ts', import.meta.url).href;
@@ -29,17 +29,26 @@ const eventsAtMost = 1_000_000;
 /** Errors that a coordinator or executor may end with while things go wrong; another one takes its place. */
 const outages: ReadonlySet<string> = new Set(['CLUSTER_UNREACHABLE', 'DISK_FAILED', 'FENCED', 'NO_EXECUTORS', 'NO_WORKERS']);
 
+const coordinatorDies: Rate = { chance: 0.06, most: 3 };
+
 /** What is at a URL: a coordinator, as long as its process lives. */
 interface Door {
   readonly process: SimulatedProcess;
   readonly coordinator: Coordinator;
 }
 
-export async function playWhole(seed: number, permitted: readonly FaultKind[] = allFaults, say?: (line: string) => void): Promise<Outcome> {
-  const scenario = { ...scenarioOf(seed, permitted), shuffles: [] };
+export async function playWhole(
+  seed: number,
+  permitted: readonly FaultKind[] = allFaults,
+  cuts: Cuts = {},
+  say?: (line: string) => void,
+): Promise<Outcome> {
+  const { rates, ...scenario } = { ...cutScenario(scenarioOf(seed, permitted), cuts), shuffles: [] };
+  // Coordinators are there only here.
+  const whole = permitted.includes('coordinatorKill') && seed % 3 > 0 ? new Map([...rates, ['coordinatorKill', coordinatorDies] as const]) : rates;
   const simulation = new Simulation({ seed, say });
-  const faults = new Faults(simulation, scenario.rates, scenario.faultMs);
-  const cluster = new Cluster(simulation, faults, scenario);
+  const faults = new Faults(simulation, whole, scenario.faultMs, scenario.only);
+  const cluster = new Cluster(simulation, faults, { ...scenario, rates: whole });
   const oracles = new Oracles(cluster);
   const params = { rows: faults.integer(0, 800), shops: faults.integer(1, 30) };
   const partitions = faults.integer(1, 7);
@@ -169,8 +178,9 @@ export async function playWhole(seed: number, permitted: readonly FaultKind[] = 
   /** Executors that live, and what kills them. */
   const watched = new Map<SimulatedProcess, () => void>();
   const arrived = cluster.network.arrived;
-  cluster.network.arrived = (reached) => {
-    arrived(reached);
+  cluster.network.arrived = (arrival) => {
+    arrived(arrival);
+    const reached = arrival.to;
     const kill = watched.get(reached);
     if (kill === undefined || !faults.strikes('executorKill')) return;
     simulation.after(faults.number(0, 3), reached, () => {
@@ -181,9 +191,23 @@ export async function playWhole(seed: number, permitted: readonly FaultKind[] = 
     });
   };
 
+  // A clock that is a day off takes tokens for expired; the older of two managers knows less, until it looks at the journal.
+  const tolerated = new Set([
+    ...outages,
+    ...(faults.has('clockJump') ? ['UNAUTHORIZED'] : []),
+    ...(faults.has('twoManagers') ? ['JOB_UNKNOWN', 'SHUFFLE_UNKNOWN'] : []),
+  ]);
+  const killCaller = cluster.control.kill;
+  cluster.control.kill = (caller) => {
+    const kill = watched.get(caller);
+    watched.delete(caller);
+    if (kill === undefined) killCaller(caller);
+    else kill();
+  };
+
   const judge = (error: SluiceError, what: string): void => {
     simulation.tell(() => `${what}: ${error.code} ${error.message}`);
-    if (error.remedy === 'retry' || error.remedy === 'recompute' || error.remedy === 'refresh' || outages.has(error.code)) return;
+    if (error.remedy === 'retry' || error.remedy === 'recompute' || error.remedy === 'refresh' || tolerated.has(error.code)) return;
     simulation.violate(`${what}: ${error.code}: ${error.message}\n${error.cause instanceof Error ? error.cause.stack : error.stack}`);
   };
 
@@ -295,6 +319,7 @@ export async function playWhole(seed: number, permitted: readonly FaultKind[] = 
     events: simulation.events,
     ms: simulation.now,
     faults: faults.reached,
+    fired: faults.fired,
     counters: { ...counters },
   });
   try {
