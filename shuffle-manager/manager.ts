@@ -28,7 +28,7 @@ import { pick, place } from './placement.ts';
 import type { Clock, Disk, Log, Millis, Random, Timer } from './process/ports.ts';
 import type { Answer, CallName, Layout, ManagerCalls, Orders, Request, ShuffleSpec } from './protocol/control.ts';
 import { calls } from './protocol/control.ts';
-import { asSluiceError, SluiceError } from './protocol/errors.ts';
+import { asSluiceError, type ErrorCode, SluiceError } from './protocol/errors.ts';
 import { jobOf, type Location, mint128, protocolVersion, type Replica, shuffleFrom } from './protocol/ids.ts';
 import { type Grant, mintToken, requireGrant, TokenChecker } from './protocol/token.ts';
 import { type MemberFacts, Members } from './workers.ts';
@@ -80,6 +80,8 @@ const reportsToLose = 3;
 /** It is good for nothing once the job is closed, and an application may run for months. */
 const jobTokenMs = 365 * 24 * 3_600_000;
 const compactBytes = 16 * 1024 * 1024;
+/** Errors that say that the ledger does not have something. */
+const ofAbsence: ReadonlySet<ErrorCode> = new Set(['JOB_UNKNOWN', 'SHUFFLE_UNKNOWN', 'SHUFFLE_RELEASED']);
 /** Of a job's log in one answer. */
 const logPageBytes = 8 * 1024 * 1024;
 /** Of one look at leases and journal to the next so many times the usual passes: beyond that the manager was held up itself. */
@@ -176,11 +178,37 @@ export class Manager {
   async handle<N extends CallName>(name: N, request: Request<N>, caller: Caller = {}): Promise<Answer<N>> {
     await this.#ready();
     const { failures } = this.#journal.counters;
-    const answer = await this.#handlers[name](request, caller);
+    const answer = await this.#answer(name, request, caller);
     if (!(name === 'commit' && this.#mayBeLost((request as Request<'commit'>).shuffle))) await this.#journal.flushed();
     // A batch was refused while the answer was made: it may rest on what is no longer so.
     if (this.#journal.counters.failures !== failures) throw refused();
     return answer;
+  }
+
+  /** What rests on something not being in the ledger is said only by the newest manager: an older one may not have read it. */
+  async #answer<N extends CallName>(name: N, request: Request<N>, caller: Caller): Promise<Answer<N>> {
+    try {
+      const answer = await this.#handlers[name](request, caller);
+      if (name === 'announce') await this.#checkTerm();
+      return answer;
+    } catch (thrown) {
+      if (ofAbsence.has(asSluiceError(thrown).code)) await this.#checkTerm();
+      throw thrown;
+    }
+  }
+
+  /** @throws FENCED, from then on to everyone */
+  async #checkTerm(): Promise<void> {
+    try {
+      await this.#journal.checkTerm();
+    } catch (thrown) {
+      const error = asSluiceError(thrown);
+      if (error.code === 'FENCED' && this.#fatal === null) {
+        this.#fatal = error;
+        this.#wakeAll();
+      }
+      throw thrown;
+    }
   }
 
   /** The manager as a caller in the same process sees it: the simulator's, and tests'. No tokens. */
@@ -322,13 +350,8 @@ export class Manager {
   async #onTick(): Promise<void> {
     try {
       await this.#ready();
-      await this.#journal.checkTerm();
-    } catch (thrown) {
-      const error = asSluiceError(thrown);
-      if (error.code === 'FENCED' && this.#fatal === null) {
-        this.#fatal = error;
-        this.#wakeAll();
-      }
+      await this.#checkTerm();
+    } catch {
       return;
     }
     if (this.#rebuilding !== null || this.#closed) return;

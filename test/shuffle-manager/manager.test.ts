@@ -876,3 +876,22 @@ test('a job with a log outlives its coordinator for a while: its shuffles stay, 
   assert.deepEqual((await calls.status({})).jobs, []);
   await assert.rejects(layoutNow(calls, shuffle), { code: 'SHUFFLE_RELEASED' });
 });
+
+test('the older of two managers does not say that it knows nothing of what the newer one has decided: it is overtaken', async () => {
+  const disk = new MemoryDisk();
+  const ask = async (question: (calls: ManagerCalls, shuffle: string, job: number) => Promise<unknown>): Promise<void> => {
+    const older = await openWorld(disk);
+    await addWorker(older.calls, 1);
+    const newer = await openWorld(disk);
+    await addWorker(newer.calls, 1);
+    const { job } = await newer.calls.openJob({ name: 'j', url: 'http://a', slots: 0 });
+    const { shuffle } = await newer.calls.openShuffle({ job, name: 'x', spec: specOf() });
+    await assert.rejects(question(older.calls, shuffle, job), { code: 'FENCED' });
+    await newer.manager.close();
+  };
+  const held = (shuffle: string) => [{ shuffle, map: 0, attempt: 0, location: 0, manifestHash: '1' }];
+  await ask((calls, shuffle) => layoutNow(calls, shuffle));
+  await ask((calls, _, job) => calls.keepJob({ job, after: 0, waitMs: 0 }));
+  // A worker would throw away what it is told is released.
+  await ask((calls, shuffle) => calls.announce({ worker: hex(1), incarnation: hex(101), held: held(shuffle) }));
+});

@@ -41,7 +41,6 @@ export interface JobOptions {
 
 /** Errors of a task that faults explain, whatever the remedy says: no manager, no worker, or its disk refuses for a while. */
 const outages: ReadonlySet<ErrorCode> = new Set(['CLUSTER_UNREACHABLE', 'NO_WORKERS', 'LEDGER_UNAVAILABLE', 'DISK_FAILED', 'EXECUTOR_LOST']);
-const ofTheOlder: ReadonlySet<ErrorCode> = new Set(['FENCED', 'JOB_UNKNOWN', 'SHUFFLE_UNKNOWN']);
 /** Attempts of a stage attempt are numbered from so many times its number: none of them has the number of another. */
 const attemptsPerStage = 1000;
 
@@ -128,8 +127,8 @@ export class Job {
     simulation.tell(() => `job: ${what}: ${error.code} ${error.message}`);
     if (error.remedy === 'retry' || error.remedy === 'recompute' || error.remedy === 'refresh') return;
     if (outages.has(error.code)) return;
-    // It asked the older one of two managers, which says so, or has not noticed yet and does not know what the newer one does.
-    if (faults.has('twoManagers') && ofTheOlder.has(error.code)) return;
+    // It asked the older one of two managers.
+    if (faults.has('twoManagers') && error.code === 'FENCED') return;
     simulation.violate(`${what}: ${error.code}: ${error.message}\n${error.cause instanceof Error ? error.cause.stack : error.stack}`);
   }
 

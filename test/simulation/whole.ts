@@ -191,12 +191,8 @@ export async function playWhole(
     });
   };
 
-  // A clock that is a day off takes tokens for expired; the older of two managers knows less, until it looks at the journal.
-  const tolerated = new Set([
-    ...outages,
-    ...(faults.has('clockJump') ? ['UNAUTHORIZED'] : []),
-    ...(faults.has('twoManagers') ? ['JOB_UNKNOWN', 'SHUFFLE_UNKNOWN'] : []),
-  ]);
+  // A clock that is a day off takes tokens for expired.
+  const tolerated = new Set([...outages, ...(faults.has('clockJump') ? ['UNAUTHORIZED'] : [])]);
   const killCaller = cluster.control.kill;
   cluster.control.kill = (caller) => {
     const kill = watched.get(caller);
