@@ -5,12 +5,21 @@ import { dirname, join } from 'node:path';
 import { test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { errors } from '#manager/protocol/errors.ts';
+import { simulatedRows } from '../simulation/matrix.ts';
+import { real, recorded } from './exactness.ts';
 import { configTables, pages } from './pages.ts';
 
 const root = fileURLToPath(new URL('../..', import.meta.url));
 const read = (path: string): string => readFileSync(join(root, path), 'utf8');
 
 for (const [name, text] of Object.entries(pages())) test(`docs/${name} is what the tables say`, () => assert.equal(read(`docs/${name}`), text));
+
+test('the tests that EXACTNESS names are there, and every row of the matrix that is marked S was reached in the last long run', () => {
+  for (const { file, name } of Object.values(real).flat()) assert.ok(read(file).includes(name), `${file}: ${name}`);
+  const { wrong, stuck, rows } = recorded();
+  assert.deepEqual([wrong, stuck], [0, 0]);
+  for (const row of simulatedRows) assert.ok((rows[row] ?? 0) > 0, `row ${row}`);
+});
 
 test('a process has at most 25 configuration keys', () => {
   for (const { name, keys } of configTables()) assert.ok(keys.length <= 25, `${name} has ${keys.length}`);

@@ -1,5 +1,5 @@
 /**
- * The pages of docs/ that say what tables in the code say: errors, configuration, metrics. Made from the tables; the test
+ * The pages of docs/ that say what tables in the code say: errors, configuration, metrics, faults. Made from the tables; the test
  * beside it compares, `npm run docs` writes them. The words around the tables are here too, so that there is one source.
  */
 import { ManagerConfig, managerPrefix } from '#manager/config.ts';
@@ -10,6 +10,7 @@ import { errors } from '#manager/protocol/errors.ts';
 import { ExecutorConfig, executorPrefix } from '#runtime/config.ts';
 import { WorkerConfig, workerPrefix } from '#worker/config.ts';
 import { workerMetrics } from '#worker/worker-metrics.ts';
+import { exactnessPage, recorded } from './exactness.ts';
 
 const cell = (value: unknown): string => String(value).replaceAll('|', '\\|').replaceAll('\n', ' ');
 const table = (head: readonly string[], rows: readonly (readonly unknown[])[]): string =>
@@ -77,4 +78,4 @@ ${metricsOf(workerMetrics)}
 `;
 
 /** Path under docs/ to what must stand there. */
-export const pages = (): Readonly<Record<string, string>> => ({ 'ERRORS.md': errorsPage(), 'CONFIG.md': configPage(), 'METRICS.md': metricsPage() });
+export const pages = (): Readonly<Record<string, string>> => ({ 'ERRORS.md': errorsPage(), 'CONFIG.md': configPage(), 'METRICS.md': metricsPage(), 'EXACTNESS.md': exactnessPage(recorded()) });

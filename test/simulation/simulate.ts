@@ -1,10 +1,12 @@
 /**
- * `npm run simulate -- --seeds N --from S [--faults LIST] [--cuts JSON] [--stop] [--trace]`: plays seeds S, S+1, .. and says how fast,
+ * `npm run simulate -- --seeds N --from S [--faults LIST] [--cuts JSON] [--stop] [--record] [--trace]`: plays seeds S, S+1, .. and says how fast,
  * which faults were reached how often, and which seeds went wrong, each with the smallest world in which it still does and
  * the command that plays that. The last line of stdout is JSON. Exits 0 only when nothing was wrong and nothing stuck.
  */
+import { writeFileSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
 import { parseArgs } from 'node:util';
+import { machineLine } from '../../bench/harness.ts';
 import { allFaults, type FaultKind, faultKinds } from './faults.ts';
 import { playMany } from './many.ts';
 import { rowsReached } from './matrix.ts';
@@ -14,7 +16,7 @@ import type { Cuts } from './scenario.ts';
 import { onceWrong } from './seeds.ts';
 import { shrink } from './shrink.ts';
 
-const usage = `Usage: npm run simulate -- [--seeds N] [--from S] [--faults LIST] [--known] [--cuts JSON] [--threads N] [--stop] [--trace]
+const usage = `Usage: npm run simulate -- [--seeds N] [--from S] [--faults LIST] [--known] [--cuts JSON] [--threads N] [--stop] [--record] [--trace]
 
   --seeds N      how many (300)
   --from S       the first one (a random one)
@@ -24,6 +26,7 @@ ${allFaults.map((kind) => `                 ${kind.padEnd(14)} ${faultKinds[kind
   --cuts JSON    a smaller world, as a failure prints it: {"only":["kill:1"],"workers":2,"executors":1,"shuffles":[0],"maps":1,"blocks":3}
   --threads N    as many as there are cores
   --stop         ends at the first seed that goes wrong, and looks for no smaller world
+  --record       writes the figures that docs/EXACTNESS.md shows (then: npm run docs)
   --trace        tells all that happens
 `;
 const shrinkMs = 60_000;
@@ -35,6 +38,7 @@ interface Wishes {
   readonly cuts: Cuts | null;
   readonly threads: number;
   readonly stop: boolean;
+  readonly record: boolean;
   readonly trace: boolean;
 }
 
@@ -50,6 +54,7 @@ function wishesOf(args: readonly string[]): Wishes | null {
         cuts: { type: 'string' },
         threads: { type: 'string', default: String(availableParallelism()) },
         stop: { type: 'boolean', default: false },
+        record: { type: 'boolean', default: false },
         trace: { type: 'boolean', default: false },
       },
     });
@@ -60,7 +65,7 @@ function wishesOf(args: readonly string[]): Wishes | null {
     const seeds = Array.from({ length: count }, (_, i) => from + i);
     if (values.known) seeds.push(...onceWrong.filter((seed) => !seeds.includes(seed)));
     const cuts = values.cuts === undefined ? null : (JSON.parse(values.cuts) as Cuts);
-    return { seeds, from, faults: faults as FaultKind[], cuts, threads, stop: values.stop, trace: values.trace };
+    return { seeds, from, faults: faults as FaultKind[], cuts, threads, stop: values.stop, record: values.record, trace: values.trace };
   } catch {
     return null;
   }
@@ -78,7 +83,7 @@ if (wishes === null) {
   process.stderr.write(usage);
   process.exit(2);
 }
-const { seeds, from, faults, cuts, threads, stop, trace } = wishes;
+const { seeds, from, faults, cuts, threads, stop, record, trace } = wishes;
 const reached = Object.fromEntries(faults.map((kind) => [kind, 0])) as Record<string, number>;
 const pairs = new Set<string>();
 const failures: Outcome[] = [];
@@ -136,4 +141,8 @@ process.stdout.write(
 process.stdout.write(
   `${JSON.stringify({ from, seeds: played, faults: reached, rows, pairs: pairs.size, wallSeconds: Math.round(wallSeconds), wrong: count.wrong, stuck: count.stuck })}\n`,
 );
+if (record) {
+  const figures = { machine: machineLine(), from, seeds: played, seconds: Math.round(wallSeconds), wrong: count.wrong, stuck: count.stuck, rows, pairs: pairs.size };
+  writeFileSync(new URL('./figures.json', import.meta.url), `${JSON.stringify(figures, null, 2)}\n`);
+}
 process.exitCode = count.wrong + count.stuck === 0 ? 0 : 1;
