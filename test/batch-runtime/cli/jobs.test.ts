@@ -29,9 +29,9 @@ test('jobs shows whose they are, what they store and what they may', async () =>
   await home.report([{ job: spark.job, bytes: 3 * 1024 * 1024 }]);
   const { code, stdout, stderr } = await sluice('jobs');
   assert.deepEqual({ code, stderr }, { code: 0, stderr: '' });
-  assert.match(stdout, /^job +name +of +shuffles +slots +stored +quota +age\n/);
-  assert.match(stdout, new RegExp(`^ *${mine.job} +flights +sluice +0 +0 +0 B +4\\.0 MiB +\\d+ s$`, 'm'));
-  assert.match(stdout, new RegExp(`^ *${spark.job} +etl +an engine +1 +0 +3\\.0 MiB +4\\.0 MiB +\\d+ s$`, 'm'));
+  assert.match(stdout, /^job +name +of +shuffles +slots +stored +quota +age +state\n/);
+  assert.match(stdout, new RegExp(`^ *${mine.job} +flights +sluice +0 +0 +0 B +4\\.0 MiB +\\d+ s +open$`, 'm'));
+  assert.match(stdout, new RegExp(`^ *${spark.job} +etl +an engine +1 +0 +3\\.0 MiB +4\\.0 MiB +\\d+ s +open$`, 'm'));
   assert.match(stdout, new RegExp(`^ *${token.job} +team +a token +0 +0 +0 B`, 'm'));
   // `sluice status` has the same rows below its members.
   assert.match((await sluice('status')).stdout, /etl +an engine +1 +0 +3\.0 MiB/);
