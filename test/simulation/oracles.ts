@@ -36,6 +36,8 @@ const keyOf = (cell: Pick<Promised, 'shuffle' | 'map' | 'attempt' | 'location'>)
 export class Oracles {
   readonly #cluster: Cluster;
   readonly #promised = new Map<string, Promised>();
+  /** By shuffle, map and location: the workers that held it when it was committed. */
+  readonly #holders = new Map<string, Set<string>>();
   /** Replicas as the layouts said them: incarnation to worker id. */
   readonly #workerOf = new Map<string, string>();
   readonly #levels = new Map<string, Level>();
@@ -136,6 +138,8 @@ export class Oracles {
         const worker = this.#workerOf.get(incarnation);
         const place = worker === undefined ? undefined : this.#placeOf.get(worker);
         if (worker === undefined || place === undefined) continue;
+        const key = `${shuffle} ${map} ${location}`;
+        this.#holders.set(key, (this.#holders.get(key) ?? new Set()).add(worker));
         const cell: Promised = {
           shuffle,
           map,
@@ -173,11 +177,15 @@ export class Oracles {
   #lost({ shuffle, location, incarnation, maps, because }: Request<'lost'>, { vacated }: Answer<'lost'>): void {
     if (!vacated || (because !== 'missing' && because !== 'corrupt')) return;
     const { faults } = this.#cluster;
-    const place = this.#placeOf.get(this.#workerOf.get(incarnation) ?? '');
+    const worker = this.#workerOf.get(incarnation) ?? '';
+    const place = this.#placeOf.get(worker);
+    // A replica that an attempt went on without never had it; what was only received goes with its process.
+    const intact = maps.filter((map) => this.#holders.get(`${shuffle} ${map} ${location}`)?.has(worker));
+    if (intact.length === 0 || (this.#levels.get(shuffle) === 'received' && (place?.crashes.length ?? 0) > 0)) return;
     // What arrived damaged looks the same to a reader, wherever it was damaged.
     if (place === undefined || place.disk.harmed || place.disk.torn || (faults.reached.get('flip') ?? 0) > 0) return;
     this.#violate(
-      `maps ${maps.join(', ')} of shuffle ${shuffle} at location ${location} are reported ${because}, but nothing has harmed ${place.name}`,
+      `maps ${intact.join(', ')} of shuffle ${shuffle} at location ${location} are reported ${because}, but nothing has harmed ${place.name}`,
     );
   }
 

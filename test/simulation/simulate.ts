@@ -142,7 +142,16 @@ process.stdout.write(
   `${JSON.stringify({ from, seeds: played, faults: reached, rows, pairs: pairs.size, wallSeconds: Math.round(wallSeconds), wrong: count.wrong, stuck: count.stuck })}\n`,
 );
 if (record) {
-  const figures = { machine: machineLine(), from, seeds: played, seconds: Math.round(wallSeconds), wrong: count.wrong, stuck: count.stuck, rows, pairs: pairs.size };
+  const figures = {
+    machine: machineLine(),
+    from,
+    seeds: played,
+    seconds: Math.round(wallSeconds),
+    wrong: count.wrong,
+    stuck: count.stuck,
+    rows,
+    pairs: pairs.size,
+  };
   writeFileSync(new URL('./figures.json', import.meta.url), `${JSON.stringify(figures, null, 2)}\n`);
 }
 process.exitCode = count.wrong + count.stuck === 0 ? 0 : 1;
