@@ -142,7 +142,7 @@ test('the table of errors is the one of the protocol', { skip }, async () => {
       .flatMap((name) => [...readFileSync(`${root}${folder}/${name}`, 'utf8').matchAll(/new SluiceError\(\s*'(\w+)'/g)].map((match) => match[1]!)),
   );
   assert.ok(raised.length > 20);
-  const notOurs = new Set(['WORKER_REFUSED', 'JOURNAL_CORRUPT', 'WORKER_UNKNOWN', 'CONFIG_INVALID']);
+  const notOurs = new Set(['WORKER_REFUSED', 'JOURNAL_CORRUPT', 'WORKER_UNKNOWN', 'JOB_NOT_RESUMABLE', 'CONFIG_INVALID']);
   for (const code of raised) assert.ok(codes.has(code) || notOurs.has(code), code);
 });
 
