@@ -83,7 +83,7 @@ for (const [i, victim] of victims.entries()) {
     if (victim !== 'manager' && name !== Object.keys(moments)[i % 2]) continue;
     test(`${victim} is killed ${name}`, { timeout: 120_000 }, async () => {
       const pid = await pidOf(victim);
-      const run = startRun(environment, module, '--cluster', url, '--param', 'mapMs=100', '--param', 'readMs=5');
+      const run = startRun(environment, module, '--cluster', url, '--param', 'mapMs=60', '--param', 'readMs=3');
       await run.until(moment);
       process.kill(pid, 'SIGKILL');
       assert.equal((await finished(run)).resultHash, expected.hash);

@@ -49,7 +49,7 @@ async function killed(run: Run): Promise<number> {
 }
 
 test('killed while maps write: maps that had ended do not run again', { timeout: 120_000 }, async () => {
-  const first = start(module, ...there(), '--param', 'mapMs=200');
+  const first = start(module, ...there(), '--param', 'mapMs=100');
   await first.until(mapsDone(3));
   const second = resume(await killed(first));
   const done = await finished(second);
@@ -74,7 +74,7 @@ test('killed after a stage is done: none of its tasks runs again', { timeout: 12
 
 test('killed three times, twice as it goes on: the output is whole and stands there once', { timeout: 120_000 }, async () => {
   const out = join(folder, 'thrice');
-  let run = start(module, ...there(), '--param', 'mapMs=100', '--param', 'readMs=5', '--param', `out=${out}`);
+  let run = start(module, ...there(), '--param', 'mapMs=60', '--param', 'readMs=3', '--param', `out=${out}`);
   await run.until(mapsDone(2));
   const id = await killed(run);
   for (const moment of [mapsDone(6), mapStageDone]) {
@@ -119,7 +119,7 @@ test('what cannot be resumed says why', { timeout: 60_000 }, async () => {
   await assertRefused(start('--resume', 'x', ...there()), 2, /--resume/);
   await assertRefused(start('--resume', '1', '--param', 'a=1', ...there()), 2, /goes on as it was started/);
   await assertRefused(resume(9999), 1, /error JOB_UNKNOWN/);
-  const first = start(module, ...there(), '--param', 'readMs=20');
+  const first = start(module, ...there(), '--param', 'readMs=5');
   await first.until(mapStageDone);
   const id = await killed(first);
   await assertRefused(resume(id, join(root, 'test/fixtures/jobs/words.ts')), 1, /error JOB_NOT_RESUMABLE: .*another graph/);
