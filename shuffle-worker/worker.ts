@@ -311,7 +311,7 @@ export class Worker {
   }
 
   /** What is held, to look at: for metrics, and for an oracle that knows what may be believed. */
-  get store(): Pick<Store, 'shuffles' | 'counters'> {
+  get store(): Pick<Store, 'shuffles' | 'counters' | 'options'> {
     return this.#store;
   }
 

@@ -180,7 +180,7 @@ export class ControlPlane {
       // It is judged in a turn of the manager's own: one that is stopped judges nothing.
       this.#simulation.after(0, process, () => {
         this.arrived(call);
-        if (faults.strikes('stranger')) this.#intrude(manager, name, request, token);
+        if (faults.strikes('stranger')) this.#intrude(manager, name, request, token, process.clock.wall());
         if (!notTwice.has(name) && faults.strikes('twice')) {
           this.#simulation.after(faults.number(0.1, 3000), process, () => {
             faults.count('twice');
@@ -258,11 +258,13 @@ export class ControlPlane {
   }
 
   /** Somebody without the right token asks the same. */
-  #intrude<N extends CallName>(manager: Manager, name: N, request: Request<N>, token: string): void {
+  #intrude<N extends CallName>(manager: Manager, name: N, request: Request<N>, token: string, wall: number): void {
     const { scope } = calls[name];
     if (scope === 'open') return;
-    const other = mintToken({ secret: this.#secret, cluster: manager.cluster }, { scope: 'job', job: 4_000_000 }, 4e12);
-    for (const wrong of ['', forged(token), other]) {
+    const key = { secret: this.#secret, cluster: manager.cluster };
+    const other = mintToken(key, { scope: 'job', job: 4_000_000 }, 4e12);
+    const expired = mintToken(key, { scope: 'cluster' }, wall - 1000);
+    for (const wrong of ['', forged(token), other, expired]) {
       try {
         manager.reach(name, manager.admit(name, wrong), request);
       } catch (thrown) {

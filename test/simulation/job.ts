@@ -125,6 +125,10 @@ export class Job {
   judge(error: SluiceError, what: string): void {
     const { simulation, faults } = this.#options;
     simulation.tell(() => `job: ${what}: ${error.code} ${error.message}`);
+    // Memory may be short by itself.
+    if (faults.fired.length === 0 && error.code !== 'NO_SPACE') {
+      simulation.violate(`${what}: ${error.code}, though nothing has gone wrong: ${error.message}`);
+    }
     if (error.remedy === 'retry' || error.remedy === 'recompute' || error.remedy === 'refresh') return;
     if (outages.has(error.code)) return;
     // It asked the older one of two managers.

@@ -184,8 +184,8 @@ export const mutants: readonly Mutant[] = [
     // Streams of one attempt to two locations of a worker are taken for one.
     name: 'attempt moved between locations',
     file: 'shuffle-worker/store/store.ts',
-    find: '`${t.map}.${t.attempt}.${t.section}.${t.location}`',
-    replace: '`${t.map}.${t.attempt}.${t.section}`',
+    find: 'const streamKey = (t: Incoming): string =>',
+    replace: "const streamKey = (t: Incoming): string => [t.map, t.attempt, t.section].join('.') ||",
   },
   {
     name: 'resume skips one block too many',
@@ -197,8 +197,8 @@ export const mutants: readonly Mutant[] = [
   {
     name: 'commit accepted for an old incarnation',
     file: 'shuffle-manager/cells.ts',
-    find: "    if (replica < 0) throw new SluiceError('WRONG_INCARNATION', { what: `location ${location.id} is no longer kept by ${incarnation}` });\n    mask |= 1 << replica;",
-    replace: '    mask |= 1 << Math.max(replica, 0);',
+    find: 'if (replica < 0) throw',
+    replace: 'if (replica < -1) throw',
     faults: ['killAcked', 'bounce', 'kill'],
   },
   {
@@ -299,6 +299,13 @@ export const mutants: readonly Mutant[] = [
     find: '    this.#outstanding -= account.outstanding;\n',
     replace: '',
     faults: ['cut'],
+  },
+  {
+    name: 'an expired token is taken',
+    file: 'shuffle-manager/protocol/token.ts',
+    find: 'if (Number(expires) * 1000 <= wall)',
+    replace: 'if (Number(expires) * 1000 <= wall / 1000)',
+    faults: ['stranger'],
   },
   {
     name: 'an older connection goes on feeding a stream',

@@ -4,6 +4,7 @@
  * not over a model of the product.
  *
  * - A worker never has more memory in use and promised than its arena.
+ * - What a commit says is held lies in a worker's memory as its writer sealed it.
  * - What was acknowledged at a level is still held after a crash the level survives.
  * - An intact cell is never reported missing or corrupt.
  * - A region that is believed after a restart was written in the present use of its segment.
@@ -11,6 +12,9 @@
  * - When the job has ended nobody keeps anything of it.
  */
 import type { Answer, Layout, Level, Request } from '#manager/protocol/control.ts';
+import { shuffleFrom } from '#manager/protocol/ids.ts';
+import { entryBytes } from '#worker/kernel/kernel.ts';
+import { blockHeaderBytes } from '#worker/protocol/block.ts';
 import { segmentPath } from '#worker/store/directory.ts';
 import { indexOffset, pageBytes, regionHeaderBytes } from '#worker/store/region.ts';
 import type { Worker } from '#worker/worker.ts';
@@ -140,6 +144,7 @@ export class Oracles {
         if (worker === undefined || place === undefined) continue;
         const key = `${shuffle} ${map} ${location}`;
         this.#holders.set(key, (this.#holders.get(key) ?? new Set()).add(worker));
+        if (place.worker?.incarnation === incarnation) this.#isWhole(place, place.worker, shuffle, map, attempt, location);
         const cell: Promised = {
           shuffle,
           map,
@@ -152,6 +157,26 @@ export class Oracles {
         };
         // Sent again: the first one tells when it was held.
         if (!this.#promised.has(keyOf(cell))) this.#promised.set(keyOf(cell), cell);
+      }
+    }
+  }
+
+  /** Blocks that are on disk already were looked at when they came, and a reader looks again. */
+  #isWhole({ name }: WorkerPlace, { store }: Worker, shuffle: string, map: number, attempt: number, location: number): void {
+    const { kernel, index, words } = store.options.memory;
+    const hashes = new DataView(kernel.memory.buffer);
+    const batches = store.shuffles.get(shuffleFrom(shuffle))?.shelves.flatMap((shelf) => shelf.batches) ?? [];
+    for (const { first, used } of batches.flatMap((batch) => batch.runs)) {
+      for (let entry = first; entry < first + used; entry++) {
+        const at = (index.entries + entry * entryBytes) / 4;
+        if (words[at + 1] !== map || words[at + 2] !== attempt || words[at + 7]! >>> 8 !== location) continue;
+        const address = words[at + 5]!;
+        const isSealed = kernel.hash(address, 56) === hashes.getBigUint64(address + 56, true);
+        const payloadHash = kernel.hash(address + blockHeaderBytes, words[at + 6]! - blockHeaderBytes);
+        if (isSealed && payloadHash === hashes.getBigUint64(address + 48, true)) continue;
+        this.#violate(
+          `${name} has acknowledged map ${map}, attempt ${attempt} of shuffle ${shuffle} at location ${location}, and a block of it is damaged`,
+        );
       }
     }
   }
@@ -193,8 +218,9 @@ export class Oracles {
   leftovers(): string | null {
     for (const { name, worker } of this.#cluster.places) {
       if (worker === null) return `${name} is down`;
-      const { shuffles, arenaUsedBytes, accountBytes, readBytes, indexBytes, streams } = worker.gauges();
-      for (const [what, amount] of Object.entries({ shuffles, arenaUsedBytes, accountBytes, readBytes, indexBytes, streams })) {
+      const { shuffles, arenaUsedBytes, accountBytes, readBytes, indexBytes, streams, sessions, grantedBytes } = worker.gauges();
+      const kept = { shuffles, arenaUsedBytes, accountBytes, readBytes, indexBytes, streams, sessions, grantedBytes };
+      for (const [what, amount] of Object.entries(kept)) {
         if (amount !== 0) return `${name} keeps ${what}: ${amount}`;
       }
     }

@@ -112,7 +112,7 @@ function take(outcome: Outcome): boolean {
 }
 
 const say = trace ? (line: string) => void process.stdout.write(`${line}\n`) : undefined;
-if (cuts !== null || trace || seeds.length === 1) {
+if (cuts !== null || trace || threads === 1 || seeds.length === 1) {
   for (const seed of seeds) if (take(await playSeed(seed, faults, cuts ?? {}, say))) break;
 } else await playMany({ seeds, permitted: faults, threads, tell: take });
 const wallSeconds = (performance.now() - began.at) / 1000;
