@@ -227,7 +227,7 @@ export const mutants: readonly Mutant[] = [
     name: 'a commit after the first of two replicas',
     file: 'batch-runtime/shuffle/remote.ts',
     find: '    return Promise.all(acts);',
-    replace: '    return Promise.any(acts).then((first) => [first]);',
+    replace: '    return Promise.any(acts).then(\n      (first) => [first],\n      () => Promise.all(acts),\n    );',
     faults: ['cut', 'silence', 'killPushing', 'killReplica'],
   },
   {
@@ -266,11 +266,11 @@ export const mutants: readonly Mutant[] = [
     faults: ['full', 'eio', 'sync'],
   },
   {
-    name: 'whoever asks late for durable gets written',
-    file: 'shuffle-worker/store/store.ts',
-    find: 'const late = sync ? [] : batch.waiters.filter((waiter) => waiter.sync);',
-    replace: 'const late: typeof batch.waiters = [];',
-    faults: ['power', 'torn', 'slowDisk'],
+    name: 'a region in a segment that was synced before is not synced',
+    file: 'shuffle-worker/store/directory.ts',
+    find: '    segment.regions++;\n    segment.unsynced = true;\n',
+    replace: '    segment.regions++;\n',
+    faults: ['power', 'torn'],
   },
   {
     name: 'the trailer does not wait for the data',

@@ -5,6 +5,7 @@
  *
  * - A worker never has more memory in use and promised than its arena.
  * - What a commit says is held lies in a worker's memory as its writer sealed it.
+ * - A commit that comes again is answered as the winner it is.
  * - What was acknowledged at a level is still held after a crash the level survives.
  * - An intact cell is never reported missing or corrupt.
  * - A region that is believed after a restart was written in the present use of its segment.
@@ -134,7 +135,8 @@ export class Oracles {
     return this.#copies.get(`${shuffle} ${map}`) ?? 0;
   }
 
-  #committed({ shuffle, map, attempt, cells }: Request<'commit'>, { won }: Answer<'commit'>): void {
+  #committed({ shuffle, map, attempt, cells }: Request<'commit'>, { won, winner }: Answer<'commit'>): void {
+    if (!won && winner === attempt) this.#violate(`attempt ${attempt} of map ${map} of shuffle ${shuffle} has won, and is told that it has not`);
     if (!won) return;
     this.#copies.set(`${shuffle} ${map}`, Math.min(...cells.map(({ incarnations }) => incarnations.length)));
     for (const { location, incarnations, manifestHash } of cells) {
