@@ -95,6 +95,7 @@ export const mutants: readonly Mutant[] = [
     file: 'shuffle-worker/store/flush.ts',
     find: 'index: new Uint32Array(tail.buffer.slice(0, indexBytes)) };',
     replace: 'index: memory.words.subarray(granules / 4, (granules + indexBytes) / 4) };',
+    faults: ['rival', 'slowDisk', 'deafReader'],
   },
   {
     // What comes to a worker is hashed only when somebody reads it.
@@ -217,18 +218,18 @@ export const mutants: readonly Mutant[] = [
   },
   // Of our own.
   {
-    name: 'a read that has given blocks begins again',
+    name: 'a read that begins again gives its blocks again',
     file: 'batch-runtime/shuffle/remote.ts',
-    find: 'if (!given && beginning < beginningsAtMost) continue;',
-    replace: 'if (beginning < beginningsAtMost) continue;',
+    find: 'if (skip !== null && skip[pair]! > 0) skip[pair]!--;',
+    replace: 'if (skip !== null && skip[pair]! > 0 && block.payload.length === 0) skip[pair]!--;',
     faults: ['kill', 'killFetching', 'bounce', 'partition'],
   },
   {
-    name: 'a commit after the first of two replicas',
+    name: 'a commit names a replica that has failed',
     file: 'batch-runtime/shuffle/remote.ts',
-    find: '    return Promise.all(acts);',
-    replace: '    return Promise.any(acts).then(\n      (first) => [first],\n      () => Promise.all(acts),\n    );',
-    faults: ['cut', 'silence', 'killPushing', 'killReplica'],
+    find: '        streams.delete(one);\n',
+    replace: '',
+    faults: ['killReplica', 'killPushing', 'partition'],
   },
   {
     name: 'one replica lost, the cell vacant',

@@ -41,7 +41,7 @@ async function copyTree(): Promise<string> {
 
 function run(folder: string, program: string, args: readonly string[]): Promise<{ code: number | null; out: string }> {
   return new Promise((resolve, reject) => {
-    const child = spawn(process.execPath, [join(folder, program), ...args], {
+    const child = spawn(process.execPath, ['--single-threaded', '--max-semi-space-size=16', join(folder, program), ...args], {
       cwd: folder,
       stdio: ['ignore', 'pipe', 'pipe'],
       // Most of the tree is the same for every mutant.
