@@ -171,6 +171,11 @@ export class SimulatedDisk {
     if (platter !== undefined) for (const { bytes } of [platter.cached, platter.durable]) bytes.fill(0, from, to);
   }
 
+  /** As a process would read it now: a view. */
+  bytesOf(path: string): Uint8Array {
+    return this.#files.get(path)?.cached.bytes ?? new Uint8Array(0);
+  }
+
   /** Whether all pages of [offset, offset + length) were written since the first page of the file was. */
   isOfThisUse(path: string, offset: number, length: number): boolean {
     const image = this.#files.get(path)?.cached;

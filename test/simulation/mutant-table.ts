@@ -149,10 +149,12 @@ export const mutants: readonly Mutant[] = [
   },
   {
     name: 'superseded attempt fails its task',
-    file: 'shuffle-manager/protocol/errors.ts',
-    find: "row('superseded', 409, 5,",
-    replace: "row('fail', 409, 5,",
-    faults: ['partRerun', 'stageRerun', 'rival'],
+    file: 'batch-runtime/shuffle/remote.ts',
+    find: '      return (await retry(options, () => manager.commit(commit))).won;',
+    replace: `      const { won } = await retry(options, () => manager.commit(commit));
+      if (!won) throw new SluiceError('FENCED', { what: 'attempt' });
+      return won;`,
+    faults: ['rival'],
   },
   {
     name: 'worker serves an old ledger version',

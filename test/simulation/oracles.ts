@@ -4,7 +4,7 @@
  * not over a model of the product.
  *
  * - A worker never has more memory in use and promised than its arena.
- * - What a commit says is held lies in a worker's memory as its writer sealed it.
+ * - What a commit says is held is held by a worker of that incarnation, as its writer sealed it; none is named that has been replaced.
  * - A commit that comes again is answered as the winner it is.
  * - What was acknowledged at a level is still held after a crash the level survives.
  * - An intact cell is never reported missing or corrupt.
@@ -15,9 +15,9 @@
 import type { Answer, Layout, Level, Request } from '#manager/protocol/control.ts';
 import { shuffleFrom } from '#manager/protocol/ids.ts';
 import { entryBytes } from '#worker/kernel/kernel.ts';
-import { blockHeaderBytes } from '#worker/protocol/block.ts';
+import { blockBytes, readHeader, verifyBlock } from '#worker/protocol/block.ts';
 import { segmentPath } from '#worker/store/directory.ts';
-import { indexOffset, pageBytes, regionHeaderBytes } from '#worker/store/region.ts';
+import { dataOffset, indexOffset, pageBytes, regionHeaderBytes } from '#worker/store/region.ts';
 import type { Worker } from '#worker/worker.ts';
 import type { Cluster, WorkerPlace } from './cluster.ts';
 import type { Exchange } from './control.ts';
@@ -50,6 +50,8 @@ export class Oracles {
   readonly #released = new Set<string>();
   /** By job and name of the engine's shuffle: its last run. */
   readonly #runOf = new Map<string, string>();
+  /** By worker: the incarnation that a start of the manager heard of last. */
+  readonly #announcedLast = new Map<string, { readonly incarnation: string; readonly start: number }>();
   /** By shuffle and map. */
   readonly #copies = new Map<string, number>();
   /** By shuffle: the newest version that was answered, and by which start of the manager. */
@@ -80,9 +82,9 @@ export class Oracles {
     if (name === 'lost' || (name === 'commit' && this.#levels.get((request as Request<'commit'>).shuffle) !== 'received')) {
       this.#versioned((request as Request<'commit' | 'lost'>).shuffle, (answer as Answer<'commit' | 'lost'>).version, start);
     }
-    if (name === 'commit') this.#committed(request as Request<'commit'>, answer as Answer<'commit'>);
+    if (name === 'commit') this.#committed(request as Request<'commit'>, answer as Answer<'commit'>, start);
     if (name === 'lost') this.#lost(request as Request<'lost'>, answer as Answer<'lost'>);
-    if (name === 'announce') this.#announced(request as Request<'announce'>);
+    if (name === 'announce') this.#announced(request as Request<'announce'>, start);
   }
 
   /** A new run of a name: the manager releases the one before it. */
@@ -135,7 +137,7 @@ export class Oracles {
     return this.#copies.get(`${shuffle} ${map}`) ?? 0;
   }
 
-  #committed({ shuffle, map, attempt, cells }: Request<'commit'>, { won, winner }: Answer<'commit'>): void {
+  #committed({ shuffle, map, attempt, cells }: Request<'commit'>, { won, winner }: Answer<'commit'>, start: number): void {
     if (!won && winner === attempt) this.#violate(`attempt ${attempt} of map ${map} of shuffle ${shuffle} has won, and is told that it has not`);
     if (!won) return;
     this.#copies.set(`${shuffle} ${map}`, Math.min(...cells.map(({ incarnations }) => incarnations.length)));
@@ -146,7 +148,11 @@ export class Oracles {
         if (worker === undefined || place === undefined) continue;
         const key = `${shuffle} ${map} ${location}`;
         this.#holders.set(key, (this.#holders.get(key) ?? new Set()).add(worker));
-        if (place.worker?.incarnation === incarnation) this.#isWhole(place, place.worker, shuffle, map, attempt, location);
+        const now = this.#announcedLast.get(worker);
+        if (now !== undefined && now.incarnation !== incarnation && start >= now.start)
+          this.#violate(`a commit of map ${map} of shuffle ${shuffle} names ${incarnation} of ${place.name}, which is ${now.incarnation} by now`);
+        if (place.worker?.incarnation === incarnation && !this.#released.has(shuffle))
+          this.#isWhole(place, place.worker, shuffle, map, attempt, location);
         const cell: Promised = {
           shuffle,
           map,
@@ -163,28 +169,38 @@ export class Oracles {
     }
   }
 
-  /** Blocks that are on disk already were looked at when they came, and a reader looks again. */
-  #isWhole({ name }: WorkerPlace, { store }: Worker, shuffle: string, map: number, attempt: number, location: number): void {
-    const { kernel, index, words } = store.options.memory;
-    const hashes = new DataView(kernel.memory.buffer);
-    const batches = store.shuffles.get(shuffleFrom(shuffle))?.shelves.flatMap((shelf) => shelf.batches) ?? [];
-    for (const { first, used } of batches.flatMap((batch) => batch.runs)) {
-      for (let entry = first; entry < first + used; entry++) {
-        const at = (index.entries + entry * entryBytes) / 4;
-        if (words[at + 1] !== map || words[at + 2] !== attempt || words[at + 7]! >>> 8 !== location) continue;
-        const address = words[at + 5]!;
-        const isSealed = kernel.hash(address, 56) === hashes.getBigUint64(address + 56, true);
-        const payloadHash = kernel.hash(address + blockHeaderBytes, words[at + 6]! - blockHeaderBytes);
-        if (isSealed && payloadHash === hashes.getBigUint64(address + 48, true)) continue;
-        this.#violate(
-          `${name} has acknowledged map ${map}, attempt ${attempt} of shuffle ${shuffle} at location ${location}, and a block of it is damaged`,
-        );
+  /** What a commit names is there, and its blocks are as they were sealed, in memory and on disk. */
+  #isWhole({ name, disk }: WorkerPlace, { store }: Worker, shuffle: string, map: number, attempt: number, location: number): void {
+    const { index, words, bytes } = store.options.memory;
+    const data = store.shuffles.get(shuffleFrom(shuffle));
+    const held = `map ${map}, attempt ${attempt} of shuffle ${shuffle} at location ${location}`;
+    if (!data?.cells.find(location, map, attempt, 0)) this.#violate(`${name} does not hold ${held}, which is committed`);
+    const look = (from: Uint8Array, at: number): number => {
+      const block = verifyBlock(from, at);
+      if (block.kind === 'corrupt') this.#violate(`${name} has acknowledged ${held}, and a block of it is damaged: ${block.fault}`);
+      return block.kind === 'corrupt' ? Infinity : block.bytes;
+    };
+    for (const { regions, batches } of data?.shelves ?? []) {
+      for (const { first, used } of batches.flatMap((batch) => batch.runs)) {
+        for (let at = index.entries / 4 + first * (entryBytes / 4); at < (index.entries + (first + used) * entryBytes) / 4; at += entryBytes / 4) {
+          if (words[at + 1] === map && words[at + 2] === attempt) look(bytes, words[at + 5]!);
+        }
+      }
+      if (disk.harmed || disk.torn) continue;
+      for (const { segment, offset, dataBytes } of regions) {
+        const stored = disk.bytesOf(segmentPath(segment.number)).subarray(offset + dataOffset, offset + dataOffset + dataBytes);
+        const view = new DataView(stored.buffer, stored.byteOffset, stored.byteLength);
+        for (let at = 0; at < stored.length; ) {
+          const header = readHeader(view, at);
+          at += header.map === map && header.attempt === attempt ? look(stored, at) : blockBytes(header.payloadLength);
+        }
       }
     }
   }
 
   /** A worker says what it has after a restart. */
-  #announced({ worker, held }: Request<'announce'>): void {
+  #announced({ worker, incarnation, held }: Request<'announce'>, start: number): void {
+    this.#announcedLast.set(worker, { incarnation, start });
     const place = this.#placeOf.get(worker);
     if (place === undefined || place.disk.harmed) return;
     const known = new Set(held.map((cell) => `${keyOf(cell)} ${cell.manifestHash}`));
