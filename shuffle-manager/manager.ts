@@ -694,8 +694,10 @@ export class Manager {
     return (this.#reports.get(key)?.count ?? 0) >= reportsToLose;
   }
 
-  #announce(request: Request<'announce'>): Answer<'announce'> {
+  async #announce(request: Request<'announce'>): Promise<Answer<'announce'>> {
     const { worker, incarnation, held } = request;
+    // What is not known here a later manager may have opened, and it is not for this one to say that it is gone.
+    if (held.some(({ shuffle }) => fateOf(this.#ledger, shuffle) === 'unknown')) await this.#journal.checkTerm();
     this.#workers.require(worker, incarnation);
     const replica = replicaOf(this.#workers.factsOf(worker));
     const released = new Set<string>();
