@@ -96,6 +96,7 @@ export const mutants: readonly Mutant[] = [
     find: 'index: new Uint32Array(tail.buffer.slice(0, indexBytes)) };',
     replace: 'index: memory.words.subarray(granules / 4, (granules + indexBytes) / 4) };',
     faults: ['rival', 'slowDisk', 'deafReader'],
+    isQuick: true,
   },
   {
     // What comes to a worker is hashed only when somebody reads it.
@@ -104,6 +105,7 @@ export const mutants: readonly Mutant[] = [
     find: '      flags: 0,',
     replace: '      flags: 4,',
     faults: ['flip'],
+    isQuick: true,
   },
   {
     // A run is the folder of its data: workers hear of it before it is in the journal.
@@ -119,6 +121,7 @@ export const mutants: readonly Mutant[] = [
     find: 'this.#leaseTime.now() - heardAt > this.#options.leaseMs;',
     replace: 'this.#leaseTime.now() - heardAt > this.#options.leaseMs / 1000;',
     faults: ['slowCall', 'lostCall'],
+    isQuick: true,
   },
   {
     name: '`||` for `&&`',
@@ -155,6 +158,7 @@ export const mutants: readonly Mutant[] = [
       if (!won) throw new SluiceError('FENCED', { what: 'attempt' });
       return won;`,
     faults: ['rival'],
+    isQuick: true,
   },
   {
     name: 'worker serves an old ledger version',
@@ -162,6 +166,7 @@ export const mutants: readonly Mutant[] = [
     find: '    for (let tries = 0; tries < 2; tries++) {',
     replace: '    if (this.#known.get(shuffle)?.view) version = 0;\n    for (let tries = 0; tries < 2; tries++) {',
     faults: ['kill', 'delay', 'rival'],
+    isQuick: true,
   },
   {
     name: 'manifest acknowledged before its level',
@@ -210,6 +215,7 @@ export const mutants: readonly Mutant[] = [
     find: 'if (isCommitted(run.places[index] as number) || begun) continue;',
     replace: 'if (begun) continue;',
     faults: ['rival', 'lateCommit'],
+    isQuick: true,
   },
   {
     name: 'skip vector off by one',
@@ -231,7 +237,7 @@ export const mutants: readonly Mutant[] = [
     file: 'batch-runtime/shuffle/remote.ts',
     find: '        streams.delete(one);\n',
     replace: '',
-    faults: ['killReplica', 'killPushing', 'partition'],
+    faults: ['killReplica', 'eio', 'sync'],
   },
   {
     name: 'one replica lost, the cell vacant',
@@ -246,6 +252,7 @@ export const mutants: readonly Mutant[] = [
     find: '      refill(run.begun, saved.begun);\n',
     replace: '',
     faults: ['managerKill', 'killIdle', 'killCommitting', 'lateCommit', 'twice', 'kill'],
+    isQuick: true,
   },
   {
     name: 'a failed sync of the journal is forgotten',
@@ -295,6 +302,7 @@ export const mutants: readonly Mutant[] = [
     find: '    if (this.#incoming >= 0) memory.arena.free(this.#incoming, this.#incomingBytes);\n',
     replace: '',
     faults: ['cut'],
+    isQuick: true,
   },
   {
     name: 'a connection that is over keeps its grant',
@@ -302,6 +310,7 @@ export const mutants: readonly Mutant[] = [
     find: '    this.#outstanding -= account.outstanding;\n',
     replace: '',
     faults: ['cut'],
+    isQuick: true,
   },
   {
     name: 'an expired token is taken',
@@ -309,6 +318,7 @@ export const mutants: readonly Mutant[] = [
     find: 'if (Number(expires) * 1000 <= wall)',
     replace: 'if (Number(expires) * 1000 <= wall / 1000)',
     faults: ['stranger'],
+    isQuick: true,
   },
   {
     name: 'an older connection goes on feeding a stream',
