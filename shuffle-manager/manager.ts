@@ -694,10 +694,8 @@ export class Manager {
     return (this.#reports.get(key)?.count ?? 0) >= reportsToLose;
   }
 
-  async #announce(request: Request<'announce'>): Promise<Answer<'announce'>> {
+  #announce(request: Request<'announce'>): Answer<'announce'> {
     const { worker, incarnation, held } = request;
-    // What is not known here a later manager may have opened, and it is not for this one to say that it is gone.
-    if (held.some(({ shuffle }) => fateOf(this.#ledger, shuffle) === 'unknown')) await this.#journal.checkTerm();
     this.#workers.require(worker, incarnation);
     const replica = replicaOf(this.#workers.factsOf(worker));
     const released = new Set<string>();

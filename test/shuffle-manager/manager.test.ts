@@ -763,19 +763,6 @@ test('a manager that was replaced answers FENCED to all', async () => {
   await clock.advance(5000);
 });
 
-test('a manager that was replaced does not take what it has not read of for released', async () => {
-  const { calls, disk, clock } = await openWorld();
-  await addWorker(calls, 1);
-  const later = await openWorld(disk, {}, clock);
-  await addWorker(later.calls, 1);
-  const { job } = await later.calls.openJob({ name: 'j', url: 'http://c', slots: 0 });
-  const { shuffle } = await later.calls.openShuffle({ job, name: 'x', spec: specOf() });
-  const held = [{ shuffle, map: 0, attempt: 0, location: 0, manifestHash: '1' }];
-  const request = { worker: hex(1), incarnation: hex(101), held };
-  await assert.rejects(calls.announce(request), { code: 'FENCED' });
-  assert.deepEqual((await later.calls.announce(request)).released, []);
-});
-
 test('closing ends the long polls and is final', async () => {
   const { calls, manager, shuffle } = await openShuffle();
   const poll = calls.layout({ shuffle, after: 5, waitMs: 30_000 });
