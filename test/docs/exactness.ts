@@ -35,7 +35,10 @@ export const real: Readonly<Record<number, readonly Evidence[]>> = {
   2: [integration('recovery', 'with two replicas, a worker that is killed ${name} costs no map')],
   3: [integration('worker-loss', 'a worker that holds committed maps dies ${name}')],
   4: [integration('any-process', '${victim} is killed ${name}')],
-  5: [integration('worker-loss', 'a worker that holds committed maps dies ${name}'), integration('jvm-client', 'a worker is killed: a replica serves')],
+  5: [
+    integration('worker-loss', 'a worker that holds committed maps dies ${name}'),
+    integration('jvm-client', 'a worker is killed: a replica serves'),
+  ],
   6: [integration('recovery', 'an executor that stops is not waited for'), chaos],
   7: [integration('any-process', '${victim} is killed ${name}')],
   10: [chaos],

@@ -78,4 +78,9 @@ ${metricsOf(workerMetrics)}
 `;
 
 /** Path under docs/ to what must stand there. */
-export const pages = (): Readonly<Record<string, string>> => ({ 'ERRORS.md': errorsPage(), 'CONFIG.md': configPage(), 'METRICS.md': metricsPage(), 'EXACTNESS.md': exactnessPage(recorded()) });
+export const pages = (): Readonly<Record<string, string>> => ({
+  'ERRORS.md': errorsPage(),
+  'CONFIG.md': configPage(),
+  'METRICS.md': metricsPage(),
+  'EXACTNESS.md': exactnessPage(recorded()),
+});
