@@ -31,16 +31,13 @@ const chaos: Evidence = { file: 'test/chaos/chaos.test.ts', name: 'three faults:
 
 /** By row of the matrix: what was done to real processes. */
 export const real: Readonly<Record<number, readonly Evidence[]>> = {
-  1: [integration('worker-loss', 'a worker that holds committed maps dies ${name}'), integration('any-process', '${victim} is killed ${name}')],
-  2: [integration('recovery', 'with two replicas, a worker that is killed ${name} costs no map')],
-  3: [integration('worker-loss', 'a worker that holds committed maps dies ${name}')],
-  4: [integration('any-process', '${victim} is killed ${name}')],
-  5: [
-    integration('worker-loss', 'a worker that holds committed maps dies ${name}'),
-    integration('jvm-client', 'a worker is killed: a replica serves'),
-  ],
+  1: [integration('worker-loss', 'a worker that holds committed maps dies'), integration('any-process', 'of each process in turn')],
+  2: [integration('recovery', 'with two replicas, a worker that is killed')],
+  3: [integration('worker-loss', 'a worker that holds committed maps dies')],
+  4: [integration('any-process', 'of each process in turn')],
+  5: [integration('worker-loss', 'a worker that holds committed maps dies'), integration('jvm-client', 'a worker is killed: a replica serves')],
   6: [integration('recovery', 'an executor that stops is not waited for'), chaos],
-  7: [integration('any-process', '${victim} is killed ${name}')],
+  7: [integration('any-process', 'of each process in turn')],
   10: [chaos],
   11: [chaos],
   12: [chaos],
@@ -54,7 +51,7 @@ export const real: Readonly<Record<number, readonly Evidence[]>> = {
   25: [chaos],
   28: [integration('resume', 'killed three times, twice as it goes on'), integration('worker-loss', 'an executor dies: what it ran runs elsewhere')],
   31: [{ file: 'test/shuffle-manager/manager.test.ts', name: 'a manager that stood still does not take its own silence' }],
-  34: [integration('any-process', '${victim} is killed ${name}')],
+  34: [integration('any-process', 'of each process in turn')],
   35: [
     { file: 'test/fuzz/fuzz.test.ts', name: 'hostile frames and requests do no harm' },
     integration('authorisation', 'frames of the data plane x tokens'),
