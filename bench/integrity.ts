@@ -32,7 +32,7 @@ export const removed: readonly { readonly file: string; readonly find: string; r
   {
     file: 'shuffle-worker/protocol/xxh64.ts',
     find: 'function run(bytes: Uint8Array, from: number, to: number): void {',
-    replace: 'function run(bytes: Uint8Array, from: number, to: number): void {\n  if (to >= 0) return;',
+    replace: 'function run(bytes: Uint8Array, from: number, to: number): void {\n  high = 0;\n  low = 1;\n  if (to >= 0) return;',
   },
   {
     file: 'shuffle-manager/journal.ts',
