@@ -13,7 +13,15 @@ import { type Mutant, mutants } from './mutant-table.ts';
 
 const root = fileURLToPath(new URL('../..', import.meta.url));
 /** What the simulator loads. */
-const loaded = ['shuffle-manager', 'shuffle-worker', 'batch-runtime', 'test/simulation', 'test/shuffle-manager/world.ts', 'package.json'];
+const loaded = [
+  'shuffle-manager',
+  'shuffle-worker',
+  'batch-runtime',
+  'test/simulation',
+  'test/shuffle-manager/world.ts',
+  'bench/harness.ts',
+  'package.json',
+];
 const kernelSource = 'shuffle-worker/kernel/assembly/';
 const kernelBytes = 'shuffle-worker/kernel/kernel-bytes.ts';
 
