@@ -21,7 +21,7 @@ import type { AnyJob, Job } from './job.ts';
 import type { Run, RunOptions } from './run.ts';
 import { Coordinator, type Ground } from './schedule/coordinator.ts';
 import type { JobReport } from './schedule/events.ts';
-import { type BegunEntry, noLog, openJobLog, readJobLog, type ShuffleWishes } from './schedule/job-log.ts';
+import { type BegunEntry, noLog, openJobLog, readJobLog, type ShuffleWishes, standing } from './schedule/job-log.ts';
 import { keepJob } from './schedule/keep.ts';
 import { readResult } from './schedule/result.ts';
 import { type CoordinatorServer, openCoordinatorServer } from './schedule/server.ts';
@@ -274,7 +274,7 @@ async function openCluster(options: RunOptions, name: string, coordinator: Coord
     const entries = options.resume === undefined ? null : await readJobLog(manager, job);
     if (embedded === null) {
       log = openJobLog({ manager, clock: systemClock, random: systemRandom, job, epoch, length: entries?.length ?? 0, signal: stop.signal });
-      coordinator.emit({ type: 'opened', id: job, epoch, done: entries?.filter(({ kind }) => kind === 'ended').length ?? 0 });
+      coordinator.emit({ type: 'opened', id: job, epoch, done: standing(entries ?? []).filter(({ kind }) => kind === 'ended').length });
       if (entries !== null) {
         coordinator.restore(entries, epoch);
         await coordinator.prepare();

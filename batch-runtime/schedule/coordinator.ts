@@ -138,10 +138,9 @@ export class Coordinator implements CoordinatorLink {
    * @throws FILE_MISSING, FILE_CORRUPT, SCHEMA_DIFFERS, PLAN_UNSUPPORTED
    */
   async plan(): Promise<void> {
-    const { plan, stages: graph, splits, bytes } = await planJob(this.#options.graph, this.#options.folder, this.#options.broadcastBytes);
+    const { stages: graph, splits, bytes } = await planJob(this.#options.graph, this.#options.folder, this.#options.broadcastBytes);
     this.#splits = splits;
     this.#inputBytes = bytes;
-    assert.equal(plan.name, this.#options.graph.plan.name);
     this.#lay(graph);
   }
 
@@ -160,7 +159,6 @@ export class Coordinator implements CoordinatorLink {
   /** In place of `plan`: goes on with what coordinators before this one have decided. @param epoch  2 for the first that goes on */
   restore(entries: readonly [BegunEntry, ...LogEntry[]], epoch: number): void {
     const [begun] = entries;
-    this.#splits = new Map(begun.splits);
     this.#earlier = entries;
     this.#epoch = epoch;
     this.#lay(begun.stages);
@@ -236,9 +234,10 @@ export class Coordinator implements CoordinatorLink {
   /** Compares what a stage's tasks are said to have made with what the ledger has of it. */
   async #compare(stage: Stage, vacant: ReadonlyMap<number, ReadonlySet<number>>): Promise<void> {
     const stores = storesOf(stage);
+    const tasks = this.#tasksOf(stage.id);
     const isSilent =
       stage.operators.every(({ kind }) => kind !== 'sink' && kind !== 'sample') && stores.every(({ edge }) => edge !== this.stages.result);
-    for (let task = 0; task < this.#tasksOf(stage.id); task++) {
+    for (let task = 0; task < tasks; task++) {
       const lost = stores.filter(({ edge }) => vacant.get(edge)?.has(task));
       const missed = this.#outcomes.has(stage.id, task) ? lost.filter(({ edge }) => this.#isWanted(edge)) : [];
       if (missed.length > 0) {

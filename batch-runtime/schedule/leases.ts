@@ -35,8 +35,9 @@ const key = ({ stage, task, attempt }: AttemptId): string => `${stage}.${task}.$
 export class Leases {
   readonly #options: LeasesOptions;
   readonly #leases = new Map<string, Lease>();
-  /** Of running attempts, as far as they have told. */
+  /** When running attempts were assigned. */
   readonly #begun = new Map<string, Millis>();
+  /** Of running attempts, as far as they have told. */
   readonly #meters = new Map<string, { readonly rows: number; readonly bytes: number }>();
   #over = false;
 
