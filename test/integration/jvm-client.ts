@@ -10,6 +10,7 @@ import { createServer as createHttpServer } from 'node:http';
 import { type AddressInfo, connect, createServer, type Server, type Socket } from 'node:net';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 
 const sources = fileURLToPath(new URL('../../plugins/jvm-client/src', import.meta.url));
@@ -82,10 +83,17 @@ export class Tool {
   /** The error a command must end with. */
   async fails(command: string): Promise<Failure> {
     this.send(command);
-    const line = await this.line();
-    const [, code, remedy, maps, message] = /^error (\w+) (\w+) (\S+) (.*)$/.exec(line) ?? [];
-    assert.ok(code && remedy && maps && message !== undefined, `${command}: ${line}`);
-    return { code, remedy, maps: maps === '-' ? [] : maps.split(',').map(Number), message };
+    return failure(command, await this.line());
+  }
+
+  /** The error a command must end with once everybody has heard of what came before it. */
+  async failsInTheEnd(command: string): Promise<Failure> {
+    for (let tries = 200; ; tries--) {
+      this.send(command);
+      const line = await this.line();
+      if (!line.startsWith('ok ') || tries === 0) return failure(command, line);
+      await sleep(50);
+    }
   }
 
   async close(): Promise<void> {
@@ -96,6 +104,12 @@ export class Tool {
     if (this.#child.exitCode === null) await gone;
     clearTimeout(timer);
   }
+}
+
+function failure(command: string, line: string): Failure {
+  const [, code, remedy, maps, message] = /^error (\w+) (\w+) (\S+) (.*)$/.exec(line) ?? [];
+  assert.ok(code && remedy && maps && message !== undefined, `${command}: ${line}`);
+  return { code, remedy, maps: maps === '-' ? [] : maps.split(',').map(Number), message };
 }
 
 /** The blocks of one map and partition, made from a seed; the same numbers as Tool.Content's. */
