@@ -85,23 +85,23 @@ export async function chaos(options: ChaosOptions): Promise<Verdict> {
     const leftOut = (Object.keys(faultKinds) as FaultKind[]).filter((kind) => !possible.includes(kind));
     tell(`cluster of a manager, ${workers} workers, ${executors} executors; cuts by ${network.how}; left out: ${leftOut.join(', ') || 'nothing'}`);
 
+    const known = new Map<ChaosJob, { hash: string; digest: string; ranMs: number }>();
     const outputs: { job: ChaosJob; folder: string }[] = [];
     const begin = (job: ChaosJob): { run: JobRun; out: string } => {
       const out = join(folder, 'out', String(outputs.length));
       outputs.push({ job, folder: out });
-      return { run: new JobRun(job, up, out, join(logs, `run-${outputs.length - 1}.ndjson`), environment), out };
+      return { run: new JobRun(job, up, out, join(logs, `run-${outputs.length - 1}.ndjson`), environment, known.get(job)?.ranMs ?? 0), out };
     };
 
-    const known = new Map<ChaosJob, { hash: string; digest: string }>();
     for (const job of jobs) {
       const { run, out } = begin(job);
       running = run;
-      const { report, said } = await run.end();
+      const { report, said, ranMs } = await run.end();
       signal.throwIfAborted();
       assert.ok(report !== null, `${job.name} fails without faults: ${said}`);
       const digest = await job.digest(out);
       assert.ok(job.right === null || job.right === digest, `${job.name} is wrong without faults`);
-      known.set(job, { hash: report.resultHash, digest });
+      known.set(job, { hash: report.resultHash, digest, ranMs });
       tell(`${job.name} without faults: ${(report.ms / 1000).toFixed(1)} s, ${report.tasks} tasks, result hash ${report.resultHash}`);
     }
 

@@ -22,6 +22,8 @@ export interface Ended {
   readonly resumed: number;
   /** Times it was not even begun, because the cluster was not there. */
   readonly refused: number;
+  /** From its first stage to its end, of the last process. */
+  readonly ranMs: number;
   readonly tasksMs: number;
   /** Of them, what was done another time. */
   readonly rerunMs: number;
@@ -38,6 +40,7 @@ export class JobRun {
   readonly #out: string;
   readonly #log: string;
   readonly #environment: NodeJS.ProcessEnv;
+  readonly #usualMs: number;
   #child: ChildProcess | null = null;
   #killed = false;
   /** When its first stage began; null before and after. */
@@ -46,13 +49,14 @@ export class JobRun {
   /** The cluster's number of the job, once it has one. */
   #id: number | null = null;
 
-  /** @param log  file for its events */
-  constructor(job: ChaosJob, cluster: Cluster, out: string, log: string, environment: NodeJS.ProcessEnv) {
+  /** @param log  file for its events  @param usualMs  what it takes without faults */
+  constructor(job: ChaosJob, cluster: Cluster, out: string, log: string, environment: NodeJS.ProcessEnv, usualMs: number) {
     this.#job = job;
     this.#cluster = cluster;
     this.#out = out;
     this.#log = log;
     this.#environment = environment;
+    this.#usualMs = usualMs;
   }
 
   /** Its process, while tasks run. */
@@ -60,9 +64,9 @@ export class JobRun {
     return this.#begunAt === null ? null : this.#child;
   }
 
-  /** How long its tasks have been running. */
-  get runsForMs(): number {
-    return this.#begunAt === null ? 0 : performance.now() - this.#begunAt;
+  /** How long its tasks have been running, of what it takes without faults. */
+  get share(): number {
+    return this.#begunAt === null ? 0 : (performance.now() - this.#begunAt) / this.#usualMs;
   }
 
   /** SIGKILL to its process, which is then resumed. */
@@ -106,6 +110,7 @@ export class JobRun {
         said,
         resumed,
         refused,
+        ranMs: process.ranMs,
         tasksMs: tasksMs + own.tasksMs,
         rerunMs: lostMs + own.tasksRerunMs,
         tasksRerun: tasks + own.tasksRerun,
@@ -151,12 +156,13 @@ export class JobRun {
       }
     }
     const [code, signal] = (await exit) as [number | null, string | null];
+    const ranMs = this.#begunAt === null ? 0 : performance.now() - this.#begunAt;
     this.#child = null;
     this.#begunAt = null;
     const said = `${this.#job.name} to ${this.#out}: ${signal ?? `exit code ${code}`}\n${await stderr}`;
     // What ran when it was killed is lost, each task about as much as one takes.
     const lostMs = (running * tasksMs) / Math.max(1, tasksDone + running);
-    return { report: code === 0 || signal !== null ? report : null, error, said, began, tasksMs, lostMs, running };
+    return { report: code === 0 || signal !== null ? report : null, error, said, began, ranMs, tasksMs, lostMs, running };
   }
 }
 

@@ -48,16 +48,18 @@ const table: readonly Row[] = [
   { kind: 'cutFrom', target: 'manager', weight: 1, fromMs: 1_000, toMs: shortMs },
 ];
 
-/** Longer than a short job takes: a fault that finds its job at an end waits for the next one. */
-const coordinatorPauseMs = 4_000;
+/** Of what a run takes without faults: the last a coordinator's fault may come, so that one that runs quicker than usual meets it too. */
+const latestShare = 0.7;
 
 export interface Fault {
   readonly kind: FaultKind;
   readonly target: Target;
   /** Which of its kind, modulo how many there are. */
   readonly index: number;
-  /** Since the one before; at a coordinator, since its tasks began. */
+  /** Since the one before. */
   readonly pauseMs: number;
+  /** At a coordinator instead: since its tasks began, of what its job takes without faults. */
+  readonly share: number;
   readonly forMs: number;
 }
 
@@ -71,7 +73,8 @@ export function faultsOf(seed: number, count: number, possible: readonly FaultKi
       kind,
       target,
       index: dice.below(60),
-      pauseMs: dice.between(0, target === 'coordinator' ? coordinatorPauseMs : 2 * pauseMs),
+      pauseMs: target === 'coordinator' ? 0 : dice.between(0, 2 * pauseMs),
+      share: (target === 'coordinator' ? dice.below(1000) / 1000 : 0) * latestShare,
       forMs: dice.between(fromMs, toMs),
     };
   });

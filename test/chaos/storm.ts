@@ -47,8 +47,7 @@ export class Storm {
   /** Settles when all have been done and are over. Aborted: heals what is open, and begins no more. */
   async rage(signal: AbortSignal): Promise<void> {
     for (const fault of this.#faults) {
-      const pauseMs = fault.target === 'coordinator' ? 0 : fault.pauseMs;
-      const ends = signal.aborted || !(await sleep(pauseMs, true, { signal }).catch(() => false));
+      const ends = signal.aborted || !(await sleep(fault.pauseMs, true, { signal }).catch(() => false));
       if (ends) break;
       for (;;) {
         if (signal.aborted) break;
@@ -67,8 +66,7 @@ export class Storm {
   #begin(fault: Fault, signal: AbortSignal): boolean {
     const run = this.#run();
     if (run === null || run.coordinator === null || this.#ill.size >= illAtMost) return false;
-    // The pause of a coordinator's fault is since its tasks began, so that it meets every stage.
-    if (fault.target === 'coordinator' && run.runsForMs < fault.pauseMs) return false;
+    if (run.share < fault.share) return false;
     const name = this.#nameOf(fault);
     if (this.#ill.has(name)) return false;
     this.#count++;
