@@ -52,6 +52,8 @@ export class Network {
   readonly #leaseMs: Millis;
   /** Called when bytes have reached a process: crashes are drawn from it. */
   arrived: (arrival: Arrival) => void = () => {};
+  /** Told of each error a process sends, by its number on the wire. */
+  refuses: (from: SimulatedProcess, code: number) => void = () => {};
   delivered = 0;
 
   constructor(simulation: Simulation, faults: Faults, leaseMs: Millis) {
@@ -352,6 +354,7 @@ class Link {
       acked: frames.some(({ isFinal }) => isFinal),
       asks: frames.some(({ type }) => type === 2),
     };
+    for (const { type, code } of frames) if (type === 9) this.#network.refuses(this[way.from], code);
     if (faults.strikes('flip')) {
       bytes[faults.integer(0, bytes.length)]! ^= 1 << faults.integer(0, 8);
       faults.count('flip');
@@ -420,12 +423,13 @@ const nothing: Flight['brings'] = { blocks: false, acked: false, asks: false };
 const headBytes = 16 + 64;
 
 /** The frames of one send, as far as they can be made out: docs/PROTOCOL.md draws them. */
-function framesOf(bytes: Uint8Array): { readonly at: number; readonly type: number; readonly isFinal: boolean }[] {
+function framesOf(bytes: Uint8Array): { readonly at: number; readonly type: number; readonly isFinal: boolean; readonly code: number }[] {
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   const frames = [];
   for (let at = 0; at + 16 <= bytes.length; at += 16 + view.getUint32(at, true)) {
     const type = bytes[at + 4]!;
-    frames.push({ at, type, isFinal: type === 5 && at + 32 <= bytes.length && view.getUint32(at + 28, true) !== 0 });
+    const word = (offset: number): number => (at + offset + 4 <= bytes.length ? view.getUint32(at + offset, true) : 0);
+    frames.push({ at, type, isFinal: type === 5 && word(28) !== 0, code: word(16) });
   }
   return frames;
 }

@@ -8,11 +8,13 @@
  * - A commit that comes again is answered as the winner it is.
  * - What was acknowledged at a level is still held after a crash the level survives.
  * - An intact cell is never reported missing or corrupt.
+ * - No stream is refused for blocks it does not have or that are not its own: writers send what they sealed, and a stream has one of them.
  * - A region that is believed after a restart was written in the present use of its segment.
  * - A manager that has started again knows everything its predecessors answered, but for commits at the level received.
  * - When the job has ended nobody keeps anything of it.
  */
 import type { Answer, Layout, Level, Request } from '#manager/protocol/control.ts';
+import { errors } from '#manager/protocol/errors.ts';
 import { shuffleFrom } from '#manager/protocol/ids.ts';
 import { entryBytes } from '#worker/kernel/kernel.ts';
 import { blockBytes, readHeader, verifyBlock } from '#worker/protocol/block.ts';
@@ -62,6 +64,10 @@ export class Oracles {
     cluster.control.watchers.push((exchange) => this.#watch(exchange));
     cluster.opened = (place, worker) => this.#opened(place, worker);
     cluster.reached = (place, worker) => this.#reached(place, worker);
+    cluster.network.refuses = ({ name }, code) => {
+      for (const never of ['INCOMPLETE', 'IDENTITY_MISMATCH'] as const)
+        if (errors[never].wire === code) this.#violate(`${name} says ${never} to a client that does all right`);
+    };
   }
 
   released(shuffle: string): void {
