@@ -248,7 +248,24 @@ function winnersOf(run: ShuffleRun): Winners {
       if (here !== row) exceptions.push({ map, location: location.id, attempt: here });
     }
   }
-  return { mapFrom: 0, attempts, exceptions };
+  const lacking = lackingOf(run);
+  return { mapFrom: 0, attempts, exceptions, ...(lacking.length > 0 ? { lacking } : {}) };
+}
+
+/** Which replicas lack which committed cells. Cost: O(locations x maps), where there are replicas. */
+function lackingOf({ masks, places, locations, ranges }: ShuffleRun): NonNullable<Winners['lacking']> {
+  const lacking: NonNullable<Winners['lacking']> = [];
+  if (masks === null) return lacking;
+  for (const location of locations) {
+    const range = ranges.indexOf(location.partitionFrom);
+    for (let map = location.mapFrom; map < location.mapTo; map++) {
+      const index = map * ranges.length + range;
+      if (places[index] !== location.id + 1) continue;
+      for (let replica = 0; replica < location.replicas.length; replica++)
+        if (((masks[index] as number) & (1 << replica)) === 0) lacking.push({ map, location: location.id, replica });
+    }
+  }
+  return lacking;
 }
 
 export const isSealed = (run: ShuffleRun): boolean => run.complete === run.spec.maps;

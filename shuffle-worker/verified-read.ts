@@ -74,6 +74,8 @@ export async function* verifiedRead(client: WorkerClient, view: LayoutView, rang
 /** What one stream reads: cells of one location that all have a winner there. */
 export interface Piece {
   readonly location: Location;
+  /** Those of the location that have all of it. */
+  readonly replicas: readonly Replica[];
   readonly partitionFrom: number;
   readonly partitionTo: number;
   readonly mapFrom: number;
@@ -84,7 +86,8 @@ export interface Piece {
 
 /**
  * The range cut into pieces, a list per partition range, maps ascending. Pure. A piece is at most maxReadPairs cells, and has no
- * map that another location holds: a worker whose layout is newer could not tell such a map from a lost one.
+ * map that another location holds: a worker whose layout is newer could not tell such a map from a lost one. Nor does it span maps that
+ * different replicas have.
  * @throws MISSING when a cell of the range is held nowhere
  */
 export function piecesOf(view: LayoutView, range: VerifiedRange): Piece[][] {
@@ -101,8 +104,9 @@ export function piecesOf(view: LayoutView, range: VerifiedRange): Piece[][] {
       const from = map++;
       if (!location) vacant.add(from);
       else {
-        while (map < mapTo && view.winner(map, location.id) >= 0) map++;
-        pieces.push(...cut({ location, partitionFrom, partitionTo, mapFrom: from, mapTo: map, section, ordered }));
+        const replicas = view.replicas(from, location.id);
+        while (map < mapTo && view.winner(map, location.id) >= 0 && isSame(view.replicas(map, location.id), replicas)) map++;
+        pieces.push(...cut({ location, replicas, partitionFrom, partitionTo, mapFrom: from, mapTo: map, section, ordered }));
       }
     }
     columns.push(pieces);
@@ -113,6 +117,9 @@ export function piecesOf(view: LayoutView, range: VerifiedRange): Piece[][] {
   }
   return columns.filter((pieces) => pieces.length > 0);
 }
+
+const isSame = (one: readonly Replica[], other: readonly Replica[]): boolean =>
+  one === other || (one.length === other.length && one.every((replica, i) => replica === other[i]));
 
 /** Ordered: fewer maps at a time; else fewer partitions, which lie together. */
 function cut(piece: Piece): Piece[] {
@@ -133,7 +140,7 @@ function cut(piece: Piece): Piece[] {
 
 /** Neighbours of the list lie on different workers, and reads of different partitions begin at different ones. */
 function takeTurns(pieces: readonly Piece[], begin: number): Piece[] {
-  const workers = [...Map.groupBy(pieces, ({ location }) => location.replicas[0]?.incarnation).values()];
+  const workers = [...Map.groupBy(pieces, ({ replicas }) => replicas[0]?.incarnation).values()];
   const turned: Piece[] = [];
   for (let round = 0; turned.length < pieces.length; round++) {
     for (let i = 0; i < workers.length; i++) {
@@ -338,7 +345,7 @@ class PieceReader {
     this.#view = view;
     this.#piece = piece;
     this.#shuffle = shuffleFrom(view.layout.shuffle);
-    this.#replicas = [...piece.location.replicas];
+    this.#replicas = [...piece.replicas];
   }
 
   /** The next blocks, at least one; null when all were there. Not concurrent; what it answered before is not valid any more. */
@@ -519,7 +526,7 @@ class PieceReader {
     const place = {
       shuffle: this.#view.layout.shuffle,
       location: this.#piece.location.id,
-      incarnation: this.#replicas[0]?.incarnation ?? this.#piece.location.replicas[0]?.incarnation,
+      incarnation: this.#replicas[0]?.incarnation ?? this.#piece.replicas[0]?.incarnation,
     };
     const maps = Array.isArray(facts['maps']) && facts['maps'].length > 0 ? facts['maps'] : this.#unfinished();
     return new SluiceError(code, { ...facts, ...place, maps }, cause ? { cause } : {});

@@ -63,12 +63,14 @@ export type CommittedCell = Static<typeof CommittedCell>;
 /**
  * Who won, run-length coded: `attempts` are the winners of maps [mapFrom, mapFrom + attempts.length); -1 = not committed.
  * It holds for every location that covers the map, except where `exceptions` name another winner (a repaired cell) or none
- * (-1: a lost cell, or a location the map did not write to). Read it through viewLayout (layout.ts), not by hand.
+ * (-1: a lost cell, or a location the map did not write to). `lacking`: replicas, by their place in the location, that do not have a cell
+ * which is committed there; absent when every replica has all. Read it through viewLayout (layout.ts), not by hand.
  */
 export const Winners = Type.Object({
   mapFrom: u32,
   attempts: Type.Array(Type.Integer({ minimum: -1, maximum: 0xffffffff })),
   exceptions: Type.Array(Type.Object({ map: u32, location: u32, attempt: Type.Integer({ minimum: -1, maximum: 0xffffffff }) })),
+  lacking: Type.Optional(Type.Array(Type.Object({ map: u32, location: u32, replica: u32 }))),
 });
 export type Winners = Static<typeof Winners>;
 

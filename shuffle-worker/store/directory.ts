@@ -51,6 +51,7 @@ export class Directory {
   #current: Segment | null = null;
   #use: number;
   #nextNumber: number;
+  #syncing: Promise<void> = Promise.resolve();
   /** A disk error that is not lack of space: new streams go elsewhere. */
   failed = false;
 
@@ -92,10 +93,23 @@ export class Directory {
     if (segment.regions === 0 && segment === this.#current) this.#current = null;
   }
 
-  /** Makes all that was written durable. @throws DISK_FAILED: the segments concerned are given up */
+  /**
+   * Makes all that was written before the call durable. @throws DISK_FAILED: the segments concerned are given up, and no later call says that
+   * they are durable: the system tells of a lost write once only. One sync at a time, since another one's success says nothing of this one's writes.
+   */
   async sync(): Promise<void> {
+    const sync = this.#syncing.then(() => this.#syncAll());
+    this.#syncing = sync.catch(() => undefined);
+    await sync;
+  }
+
+  async #syncAll(): Promise<void> {
     for (const segment of this.segments) {
-      if (!segment.unsynced) continue;
+      if (segment.failed && segment.regions > 0)
+        throw new SluiceError('DISK_FAILED', { what: `${segmentPath(segment.number)}: a sync of it has failed` });
+      if (segment.failed || !segment.unsynced) continue;
+      // What is written while it runs is for the next one.
+      segment.unsynced = false;
       try {
         await segment.file.sync();
       } catch (thrown) {
@@ -103,7 +117,6 @@ export class Directory {
         if (this.#current === segment) this.#current = null;
         throw thrown;
       }
-      segment.unsynced = false;
     }
   }
 

@@ -283,6 +283,7 @@ export class Store {
       shelf.directory.sync().then(
         () => settle(null),
         (thrown) => {
+          this.#giveUp(shelf.directory, asSluiceError(thrown));
           this.abort(stream);
           settle(new SluiceError('NO_SPACE', { what: asSluiceError(thrown).message }));
         },
@@ -527,7 +528,7 @@ export class Store {
       for (const waiter of batch.waiters.splice(0)) if (!late.includes(waiter)) waiter.settle(null);
       for (const stream of data.streams.values()) if (stream.manifestIn === batch) stream.manifestIn = null;
       shelf.batches.shift();
-      if (late.length > 0) await settleSynced(shelf.directory, late);
+      if (late.length > 0) await this.#settleSynced(shelf.directory, late);
       return null;
     } catch (thrown) {
       const error = asSluiceError(thrown);
@@ -555,6 +556,15 @@ export class Store {
     }
   }
 
+  async #settleSynced(directory: Directory, waiters: readonly { settle(error: Error | null): void }[]): Promise<void> {
+    const error = await directory.sync().then(
+      () => null,
+      (thrown) => asSluiceError(thrown),
+    );
+    if (error) this.#giveUp(directory, error);
+    for (const waiter of waiters) waiter.settle(error);
+  }
+
   async #orderOf(data: ShuffleData): Promise<number | null> {
     try {
       return await this.options.orderOf(data.shuffle);
@@ -579,14 +589,6 @@ export class Store {
 }
 
 const releasedError = (shuffle: ShuffleId): SluiceError => new SluiceError('SHUFFLE_RELEASED', { shuffle: shuffle.toString() });
-
-async function settleSynced(directory: Directory, waiters: readonly { settle(error: Error | null): void }[]): Promise<void> {
-  const error = await directory.sync().then(
-    () => null,
-    (thrown) => asSluiceError(thrown),
-  );
-  for (const waiter of waiters) waiter.settle(error);
-}
 
 /** What differs between a manifest and what came; empty when nothing does. Cost: O(partitions with blocks). */
 function compare(stream: StoredStream, manifest: Manifest, totals: ReturnType<typeof readTotals>, words: Uint32Array): string {

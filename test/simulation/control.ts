@@ -153,7 +153,10 @@ export class ControlPlane {
         process,
         abort,
         over: false,
-        drop: () => end(() => reject(unreachable(true))),
+        drop: () => {
+          for (const watch of this.watchers) watch({ name, request, answer: null, error: unreachable(true), start });
+          end(() => reject(unreachable(true)));
+        },
       };
       /** The caller hears of it after a while, if he is alive. */
       const end = (tell: () => void): void => {

@@ -42,6 +42,8 @@ const keyOf = (cell: Pick<Promised, 'shuffle' | 'map' | 'attempt' | 'location'>)
 
 export class Oracles {
   readonly #cluster: Cluster;
+  /** Commits that were sent, by shuffle, map and attempt. */
+  readonly #tried = new Set<string>();
   readonly #promised = new Map<string, Promised>();
   /** By shuffle, map and location: the workers that held it when it was committed. */
   readonly #holders = new Map<string, Set<string>>();
@@ -49,6 +51,8 @@ export class Oracles {
   readonly #workerOf = new Map<string, string>();
   readonly #levels = new Map<string, Level>();
   readonly #placeOf = new Map<string, WorkerPlace>();
+  /** By incarnation: how many crashes its place had seen when it began. */
+  readonly #crashesBefore = new Map<string, number>();
   readonly #released = new Set<string>();
   /** By job and name of the engine's shuffle: its last run. */
   readonly #runOf = new Map<string, string>();
@@ -80,6 +84,7 @@ export class Oracles {
 
   #watch({ name, request, answer, error, start }: Exchange): void {
     if (name === 'release') this.#released.add((request as Request<'release'>).shuffle);
+    const isFirst = name !== 'commit' || this.#isFirst(request as Request<'commit'>);
     if (error !== null) return;
     if (name === 'openShuffle' || name === 'resolveShuffle') this.#opens(request as Request<'openShuffle'>, answer as Layout);
     if (name === 'openShuffle' || name === 'resolveShuffle' || name === 'layout') this.#saw(answer as Layout);
@@ -88,7 +93,7 @@ export class Oracles {
     if (name === 'lost' || (name === 'commit' && this.#levels.get((request as Request<'commit'>).shuffle) !== 'received')) {
       this.#versioned((request as Request<'commit' | 'lost'>).shuffle, (answer as Answer<'commit' | 'lost'>).version, start);
     }
-    if (name === 'commit') this.#committed(request as Request<'commit'>, answer as Answer<'commit'>, start);
+    if (name === 'commit') this.#committed(request as Request<'commit'>, answer as Answer<'commit'>, start, isFirst);
     if (name === 'lost') this.#lost(request as Request<'lost'>, answer as Answer<'lost'>);
     if (name === 'announce') this.#announced(request as Request<'announce'>, start);
   }
@@ -116,6 +121,7 @@ export class Oracles {
 
   #opened(place: WorkerPlace, worker: Worker): void {
     this.#placeOf.set(worker.id, place);
+    this.#crashesBefore.set(worker.incarnation, place.crashes.length);
     this.#workerOf.set(worker.incarnation, worker.id);
     if (place.disk.harmed) return;
     for (const [shuffle, { shelves }] of worker.store.shuffles) {
@@ -143,7 +149,15 @@ export class Oracles {
     return this.#copies.get(`${shuffle} ${map}`) ?? 0;
   }
 
-  #committed({ shuffle, map, attempt, cells }: Request<'commit'>, { won, winner }: Answer<'commit'>, start: number): void {
+  /** One that comes again is answered as before and fills nothing, though its first answer may have come to nobody. */
+  #isFirst({ shuffle, map, attempt }: Request<'commit'>): boolean {
+    const key = `${shuffle} ${map} ${attempt}`;
+    const isFirst = !this.#tried.has(key);
+    this.#tried.add(key);
+    return isFirst;
+  }
+
+  #committed({ shuffle, map, attempt, cells }: Request<'commit'>, { won, winner }: Answer<'commit'>, start: number, isFirst: boolean): void {
     if (!won && winner === attempt) this.#violate(`attempt ${attempt} of map ${map} of shuffle ${shuffle} has won, and is told that it has not`);
     if (!won) return;
     this.#copies.set(`${shuffle} ${map}`, Math.min(...cells.map(({ incarnations }) => incarnations.length)));
@@ -154,11 +168,6 @@ export class Oracles {
         if (worker === undefined || place === undefined) continue;
         const key = `${shuffle} ${map} ${location}`;
         this.#holders.set(key, (this.#holders.get(key) ?? new Set()).add(worker));
-        const now = this.#announcedLast.get(worker);
-        if (now !== undefined && now.incarnation !== incarnation && start >= now.start)
-          this.#violate(`a commit of map ${map} of shuffle ${shuffle} names ${incarnation} of ${place.name}, which is ${now.incarnation} by now`);
-        if (place.worker?.incarnation === incarnation && !this.#released.has(shuffle))
-          this.#isWhole(place, place.worker, shuffle, map, attempt, location);
         const cell: Promised = {
           shuffle,
           map,
@@ -171,6 +180,11 @@ export class Oracles {
         };
         // Sent again: the first one tells when it was held.
         if (!this.#promised.has(keyOf(cell))) this.#promised.set(keyOf(cell), cell);
+        const now = this.#announcedLast.get(worker);
+        if (isFirst && now !== undefined && now.incarnation !== incarnation && start >= now.start)
+          this.#violate(`a commit of map ${map} of shuffle ${shuffle} names ${incarnation} of ${place.name}, which is ${now.incarnation} by now`);
+        if (place.worker?.incarnation === incarnation && !this.#released.has(shuffle))
+          this.#isWhole(place, place.worker, shuffle, map, attempt, location);
       }
     }
   }
@@ -212,8 +226,9 @@ export class Oracles {
     const known = new Set(held.map((cell) => `${keyOf(cell)} ${cell.manifestHash}`));
     for (const cell of this.#promised.values()) {
       if (cell.worker !== worker || cell.level === 'received' || cell.crashes < 0 || this.#released.has(cell.shuffle)) continue;
-      const since = place.crashes.slice(cell.crashes);
-      // The same incarnation registers again with a new manager: what was committed while its announcement was under way is not in it.
+      const since = place.crashes.slice(cell.crashes, this.#crashesBefore.get(incarnation));
+      // The same incarnation registers again with a new manager: what was committed while its announcement was under way is not in it. Nor is
+      // it in one that comes late or twice.
       if (since.length === 0) continue;
       if (cell.level === 'written' && since.some((how) => how !== 'kill')) continue;
       if (known.has(`${keyOf(cell)} ${cell.manifestHash}`)) continue;

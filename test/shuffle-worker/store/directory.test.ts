@@ -66,6 +66,23 @@ test('no budget and no room on the file system are NO_SPACE; recycling needs nei
   assert.equal((await directory.place(pageBytes)).segment, segment);
 });
 
+test('what is written while a sync runs is not taken for synced, and a second sync does not overtake one that fails', async () => {
+  const disk = new TestDisk();
+  const directory = new Directory(directoryOptions(disk));
+  await directory.place(pageBytes);
+  const first = directory.sync();
+  while (disk.syncs === 0) await Promise.resolve();
+  await directory.place(pageBytes);
+  await first;
+  await directory.sync();
+  assert.equal(disk.syncs, 2);
+  await directory.place(pageBytes);
+  disk.failSync = new SluiceError('DISK_FAILED', { what: 'sync' });
+  const both = [directory.sync(), directory.sync()];
+  for (const sync of both) await assert.rejects(sync, { code: 'DISK_FAILED' });
+  await directory.close();
+});
+
 test('a sync makes durable what was written, once; a segment whose sync failed is given up', async () => {
   const disk = new TestDisk();
   const directory = new Directory(directoryOptions(disk));
@@ -78,6 +95,8 @@ test('a sync makes durable what was written, once; a segment whose sync failed i
   await assert.rejects(directory.sync());
   disk.failSync = null;
   assert.equal(segment.failed, true);
+  // The next call of the system would succeed, though what was written is lost.
+  await assert.rejects(directory.sync(), { code: 'DISK_FAILED' });
   directory.release(segment);
   directory.release(segment);
   assert.notEqual((await directory.place(pageBytes)).segment, segment);

@@ -6,6 +6,7 @@ import java.util.HashMap;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.stream.IntStream;
 
 /**
  * Where a shuffle's blocks are and who has won, as the manager knew it at a version. It never changes; a newer one is asked
@@ -29,6 +30,8 @@ public final class Layout {
   private final int[] winners;
   /** By map and location. */
   private final Map<Long, Integer> exceptions = new HashMap<>();
+  /** By map and location: a bit for each replica that does not have a cell which is committed there. */
+  private final Map<Long, Integer> lacking = new HashMap<>();
 
   /** @throws IllegalArgumentException it is no layout */
   Layout(Map<String, Object> json) {
@@ -56,6 +59,12 @@ public final class Layout {
     for (Object one : Json.array(won.get("exceptions"))) {
       Map<String, Object> exception = Json.object(one);
       exceptions.put(key(u32(exception.get("map")), u32(exception.get("location"))), (int) Json.number(exception.get("attempt")));
+    }
+    if (won.containsKey("lacking")) {
+      for (Object one : Json.array(won.get("lacking"))) {
+        Map<String, Object> lack = Json.object(one);
+        lacking.merge(key(u32(lack.get("map")), u32(lack.get("location"))), 1 << u32(lack.get("replica")), (a, b) -> a | b);
+      }
     }
   }
 
@@ -127,6 +136,14 @@ public final class Layout {
   Location holder(int map, Location[] range) {
     for (Location location : range) if (winner(map, location.id()) != NONE) return location;
     return null;
+  }
+
+  /** The replicas of the location that have the map's cell, which is committed there. */
+  Location.Replica[] replicas(int map, Location location) {
+    Location.Replica[] all = location.replicas();
+    Integer without = lacking.isEmpty() ? null : lacking.get(key(map, location.id()));
+    if (without == null) return all;
+    return IntStream.range(0, all.length).filter(replica -> (without & 1 << replica) == 0).mapToObj(replica -> all[replica]).toArray(Location.Replica[]::new);
   }
 
   /** Where a new attempt of the map writes: the newest location of every vacant range. */

@@ -50,8 +50,8 @@ final class PieceReader {
     winners = IntStream.range(piece.mapFrom(), piece.mapTo()).map(map -> layout.winner(map, piece.location().id())).toArray();
     taken = new int[piece.pairs()];
     // Those that could not be reached a moment ago come last.
-    for (Location.Replica replica : piece.location().replicas()) if (!client.connection(replica).isAiling()) replicas.add(replica);
-    for (Location.Replica replica : piece.location().replicas()) if (!replicas.contains(replica)) replicas.add(replica);
+    for (Location.Replica replica : piece.replicas()) if (!client.connection(replica).isAiling()) replicas.add(replica);
+    for (Location.Replica replica : piece.replicas()) if (!replicas.contains(replica)) replicas.add(replica);
   }
 
   /** Some of its blocks have been given out. */

@@ -1,14 +1,15 @@
 package sluice.client;
 
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 
 /** Which location is asked for which cells of a range: pure functions from a layout to pieces. */
 final class ReadPlan {
-  /** Cells of one location that all have a winner there: what one stream reads. */
-  record Piece(Location location, int mapFrom, int mapTo, int partitionFrom, int partitionTo) {
+  /** Cells of one location that all have a winner there, and the replicas that have all of them: what one stream reads. */
+  record Piece(Location location, Location.Replica[] replicas, int mapFrom, int mapTo, int partitionFrom, int partitionTo) {
     int maps() {
       return mapTo - mapFrom;
     }
@@ -25,7 +26,8 @@ final class ReadPlan {
 
   /**
    * The pieces of a range in which nothing is vacant, neighbours on different workers, so that reads of different partitions begin at
-   * different ones. A piece has no map that another location holds: a worker whose layout is newer could not tell it from a lost one.
+   * different ones. A piece has no map that another location holds: a worker whose layout is newer could not tell it from a lost one. Nor
+   * does it span maps that different replicas have.
    */
   static List<Piece> pieces(Layout layout, ReadRange range) {
     List<Piece> pieces = new ArrayList<>();
@@ -37,8 +39,9 @@ final class ReadPlan {
       for (int map = range.mapFrom(); map < range.mapTo(); ) {
         Location location = layout.holder(map, locations);
         int first = map++;
-        while (map < range.mapTo() && layout.holder(map, locations) == location) map++;
-        cut(new Piece(location, first, map, from, to), pieces);
+        Location.Replica[] replicas = layout.replicas(first, location);
+        while (map < range.mapTo() && layout.holder(map, locations) == location && Arrays.equals(layout.replicas(map, location), replicas)) map++;
+        cut(new Piece(location, replicas, first, map, from, to), pieces);
       }
     }
     return takeTurns(pieces, range.partitionFrom());
@@ -50,14 +53,14 @@ final class ReadPlan {
     int partitionStep = Math.max(1, MAX_PAIRS / mapStep);
     for (int map = piece.mapFrom; map < piece.mapTo; map += mapStep) {
       for (int from = piece.partitionFrom; from < piece.partitionTo; from += partitionStep) {
-        into.add(new Piece(piece.location, map, Math.min(map + mapStep, piece.mapTo), from, Math.min(from + partitionStep, piece.partitionTo)));
+        into.add(new Piece(piece.location, piece.replicas, map, Math.min(map + mapStep, piece.mapTo), from, Math.min(from + partitionStep, piece.partitionTo)));
       }
     }
   }
 
   private static List<Piece> takeTurns(List<Piece> pieces, int begin) {
     Map<String, List<Piece>> byWorker = new LinkedHashMap<>();
-    for (Piece piece : pieces) byWorker.computeIfAbsent(piece.location.replicas()[0].incarnation(), key -> new ArrayList<>()).add(piece);
+    for (Piece piece : pieces) byWorker.computeIfAbsent(piece.replicas[0].incarnation(), key -> new ArrayList<>()).add(piece);
     List<List<Piece>> workers = new ArrayList<>(byWorker.values());
     List<Piece> turned = new ArrayList<>(pieces.size());
     for (int round = 0; turned.size() < pieces.size(); round++) {
