@@ -74,6 +74,8 @@ export async function connectManager(options: ClientOptions): Promise<ManagerCli
     if (status !== 200) {
       const error = json as Partial<ErrorJson>;
       if (typeof error.code !== 'string') throw notAManager(url);
+      // One that was overtaken by another says so for ever.
+      if (error.code === 'LEDGER_UNAVAILABLE') current++;
       throw fromJson({ code: error.code, message: error.message ?? '', facts: error.facts ?? {} });
     }
     const check = checks.get(name) ?? Compile(answer);

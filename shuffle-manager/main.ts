@@ -21,6 +21,8 @@ export interface RunningManager {
   readonly term: number;
   /** Where the cluster's secret is. */
   readonly secretFile: string;
+  /** Settles with what has ended the manager; not after close. */
+  readonly ended: Promise<SluiceError>;
   /** Answers what waits, writes what is pending, frees the port. Again: does nothing. */
   close(): Promise<void>;
 }
@@ -53,6 +55,7 @@ export async function startManager(config: ManagerConfig, release: string): Prom
     cluster: manager.cluster,
     term: manager.term,
     secretFile,
+    ended: manager.ended,
     close: () => {
       closing ??= manager.close().then(() => server.close());
       return closing;

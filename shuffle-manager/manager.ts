@@ -113,7 +113,9 @@ export class Manager {
   #rebuilding: Promise<void> | null = null;
   /** Made at the first token: the cluster is known when the journal has been read. */
   #tokens: TokenChecker | null = null;
+  /** Why it knows nothing for certain any more: another manager has taken over, or its journal cannot be read. */
   #fatal: SluiceError | null = null;
+  readonly #over = Promise.withResolvers<SluiceError>();
   #tick: Timer | null = null;
   #closed = false;
   readonly #handlers: Handlers = this.#makeHandlers();
@@ -171,18 +173,28 @@ export class Manager {
     requireGrant(grant, facts.job ?? jobOf(shuffleFrom(facts.shuffle as string)));
   }
 
+  /** Settles, with the reason, when its journal cannot be read: its process ends, and the next one tries anew. */
+  get ended(): Promise<SluiceError> {
+    return this.#over.promise;
+  }
+
   /**
    * One call, admitted and valid by its schema. Rejects with the errors of the table. What is answered is durable, but for a commit
    * at the level received.
    */
   async handle<N extends CallName>(name: N, request: Request<N>, caller: Caller = {}): Promise<Answer<N>> {
-    await this.#ready();
-    const { failures } = this.#journal.counters;
-    const answer = await this.#answer(name, request, caller);
-    if (!(name === 'commit' && this.#mayBeLost((request as Request<'commit'>).shuffle))) await this.#journal.flushed();
-    // A batch was refused while the answer was made: it may rest on what is no longer so.
-    if (this.#journal.counters.failures !== failures) throw refused();
-    return answer;
+    try {
+      await this.#ready();
+      const { failures } = this.#journal.counters;
+      const answer = await this.#answer(name, request, caller);
+      if (!(name === 'commit' && this.#mayBeLost((request as Request<'commit'>).shuffle))) await this.#journal.flushed();
+      // A batch was refused while the answer was made: it may rest on what is no longer so.
+      if (this.#journal.counters.failures !== failures) throw refused();
+      return answer;
+    } catch (thrown) {
+      // Whatever it was: the one who comes after this manager knows better.
+      throw this.#fatal === null ? thrown : overtaken(this.#fatal);
+    }
   }
 
   /** What rests on something not being in the ledger is said only by the newest manager: an older one may not have read it. */
@@ -197,18 +209,24 @@ export class Manager {
     }
   }
 
-  /** @throws FENCED, from then on to everyone */
+  /** @throws FENCED: this manager is over */
   async #checkTerm(): Promise<void> {
     try {
       await this.#journal.checkTerm();
     } catch (thrown) {
       const error = asSluiceError(thrown);
-      if (error.code === 'FENCED' && this.#fatal === null) {
-        this.#fatal = error;
-        this.#wakeAll();
-      }
+      if (error.code === 'FENCED') this.#end(error);
       throw thrown;
     }
+  }
+
+  #end(error: SluiceError): void {
+    if (this.#fatal !== null) return;
+    this.#fatal = error;
+    this.#ports.log.error({ code: error.code, what: error.message }, 'this manager is over');
+    this.#wakeAll();
+    // One that was overtaken is not started again: it would take over from the newer one, and that one from it.
+    if (error.code !== 'FENCED') this.#over.resolve(error);
   }
 
   /** The manager as a caller in the same process sees it: the simulator's, and tests'. No tokens. */
@@ -270,12 +288,10 @@ export class Manager {
 
   #rebuild(error: SluiceError): void {
     this.#ports.log.error({ code: error.code, what: error.message }, 'the journal refused a batch');
-    if (error.code === 'FENCED') this.#fatal = error;
+    if (error.code === 'FENCED') this.#end(error);
     this.#rebuilding = this.#journal
       .replay()
-      .catch((thrown) => {
-        this.#fatal ??= asSluiceError(thrown);
-      })
+      .catch((thrown) => this.#end(asSluiceError(thrown)))
       .finally(() => {
         this.#rebuilding = null;
         this.#layouts.clear();
@@ -287,7 +303,7 @@ export class Manager {
 
   async #ready(): Promise<void> {
     while (this.#rebuilding !== null) await this.#rebuilding;
-    if (this.#fatal !== null) throw this.#fatal;
+    if (this.#fatal !== null) throw overtaken(this.#fatal);
     if (this.#closed) throw closing();
   }
 
@@ -940,4 +956,5 @@ const isSameSpec = (a: ShuffleSpec, b: ShuffleSpec): boolean => (Object.keys(a) 
 const reportKey = (run: ShuffleRun, location: Location, replica: Replica): string => `${run.shuffle} ${location.id} ${replica.incarnation}`;
 const hungUp = () => new SluiceError('CONNECTION_LOST', { what: 'the caller hung up' });
 const refused = () => new SluiceError('LEDGER_UNAVAILABLE', { what: 'the journal has refused a record' });
+const overtaken = ({ message }: SluiceError) => new SluiceError('LEDGER_UNAVAILABLE', { what: message });
 const closing = () => new SluiceError('LEDGER_UNAVAILABLE', { what: 'the manager is closing' });

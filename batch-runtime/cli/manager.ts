@@ -19,8 +19,8 @@ Example: sluice manager --port 7070 --data-dir /var/lib/sluice/manager
       prefix: managerPrefix,
       args,
       async start(config) {
-        const manager = await startManager(config, release());
-        return { says: { url: manager.url, cluster: manager.cluster, secretFile: manager.secretFile }, close: () => manager.close() };
+        const { url, cluster, secretFile, ended, close } = await startManager(config, release());
+        return { says: { url, cluster, secretFile }, ended, close };
       },
     }),
 };

@@ -6,9 +6,16 @@
 import { createInterface } from 'node:readline';
 import type { Static, TObject, TProperties } from 'typebox';
 import { explainConfig, type Loaded, loadConfig } from '#manager/process/load-config.ts';
-import { asSluiceError, toJson } from '#manager/protocol/errors.ts';
+import { asSluiceError, type SluiceError, toJson } from '#manager/protocol/errors.ts';
 import { fail } from './fail.ts';
 import { aborted, interruption, isTermination, readArgs, signalledAgain } from './verb.ts';
+
+interface Running {
+  readonly says: object;
+  readonly ended?: Promise<SluiceError | null>;
+  drained?(): Promise<void>;
+  close(): Promise<void>;
+}
 
 interface Program<P extends TProperties> {
   readonly schema: TObject<P>;
@@ -16,8 +23,11 @@ interface Program<P extends TProperties> {
   readonly args: readonly string[];
   /** What can be done while the parent has not said what it is yet. */
   warm?(): void;
-  /** Starts it; answers what it says when it is ready, and how to end it: SIGTERM waits for `drained` first, where there is one. */
-  start(config: Readonly<Static<TObject<P>>>): Promise<{ readonly says: object; drained?(): Promise<void>; close(): Promise<void> }>;
+  /**
+   * Starts it; answers what it says when it is ready, and how to end it: SIGTERM waits for `drained` first, where there is one. What `ended`
+   * settles with has ended it from within: nothing is placed there any more, and whoever watches the process starts it anew.
+   */
+  start(config: Readonly<Static<TObject<P>>>): Promise<Running>;
 }
 
 export async function runProcess<P extends TProperties>({ schema, prefix, args, warm, start }: Program<P>): Promise<number> {
@@ -44,7 +54,11 @@ export async function runProcess<P extends TProperties>({ schema, prefix, args, 
     const running = await start(loaded.config);
     process.stdout.write(`${JSON.stringify(running.says)}\n`);
     const left = stdin === null ? [] : [stdin.closed];
-    await Promise.race([aborted(signal), ...left]);
+    const error = await Promise.race([aborted(signal), ...left, ...(running.ended ? [running.ended] : [])]);
+    if (error) {
+      await running.close();
+      return fail(error);
+    }
     // A second signal, or a parent that goes away, does not wait for that.
     if (isTermination() && running.drained) await Promise.race([running.drained(), signalledAgain(), ...left]);
     await running.close();

@@ -30,11 +30,7 @@ Example: sluice worker --manager-url http://127.0.0.1:7070 --secret-file /var/li
       async start(config) {
         if (config.shards > 1) return await startShards(config);
         const { url, id, incarnation, ended, drained, close } = await startWorker(config, process.env['SLUICE_TOKEN'] ?? '', release());
-        void ended.then((error) => {
-          // Nobody would place anything here any more: better to be started anew by whoever watches.
-          if (error) void close().finally(() => process.exit(1));
-        });
-        return { says: { url, worker: id, incarnation }, drained, close };
+        return { says: { url, worker: id, incarnation }, ended, drained, close };
       },
     }),
 };

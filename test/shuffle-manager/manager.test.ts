@@ -751,15 +751,29 @@ test('a full disk answers NO_SPACE and nothing has happened; with space again th
   assert.deepEqual((await openWorld(disk.copy())).manager.snapshot(), manager.snapshot());
 });
 
-test('a manager that was replaced answers FENCED to all', async () => {
+test('a manager that cannot read its journal again is over, and the next one knows all that was answered', async () => {
+  const { calls, shuffle, disk, manager } = await openShuffle(1, { level: 'written' });
+  await commitNew(calls, shuffle, 0, 1);
+  disk.failWrite = new SluiceError('DISK_FAILED', { what: 'write' });
+  disk.failRead = new SluiceError('DISK_FAILED', { what: 'read' });
+  await assert.rejects(commitNew(calls, shuffle, 1, 1), { code: 'DISK_FAILED' });
+  assert.equal((await manager.ended).code, 'DISK_FAILED');
+  // Who comes again finds the next one.
+  await assert.rejects(calls.hello({}), { code: 'LEDGER_UNAVAILABLE' });
+  disk.failWrite = null;
+  disk.failRead = null;
+  assert.deepEqual(await vacantMaps((await openWorld(disk)).calls, shuffle), [1, 2, 3]);
+});
+
+test('a manager that was replaced sends all to the other one, and is not started again', async () => {
   const { calls, shuffle, disk, clock } = await openShuffle(1, { level: 'written' });
   await openWorld(disk);
-  await assert.rejects(commitNew(calls, shuffle, 0, 1), { code: 'FENCED' });
-  await assert.rejects(calls.hello({}), { code: 'FENCED' });
+  await assert.rejects(commitNew(calls, shuffle, 0, 1), { code: 'LEDGER_UNAVAILABLE' });
+  await assert.rejects(calls.hello({}), { code: 'LEDGER_UNAVAILABLE' });
   const other = await openShuffle();
   await openWorld(other.disk);
   await other.clock.advance(2000);
-  await assert.rejects(other.calls.hello({}), { code: 'FENCED' }, 'also when it has nothing to write');
+  await assert.rejects(other.calls.hello({}), { code: 'LEDGER_UNAVAILABLE' }, 'also when it has nothing to write');
   await clock.advance(5000);
 });
 
@@ -886,7 +900,7 @@ test('the older of two managers does not say that it knows nothing of what the n
     await addWorker(newer.calls, 1);
     const { job } = await newer.calls.openJob({ name: 'j', url: 'http://a', slots: 0 });
     const { shuffle } = await newer.calls.openShuffle({ job, name: 'x', spec: specOf() });
-    await assert.rejects(question(older.calls, shuffle, job), { code: 'FENCED' });
+    await assert.rejects(question(older.calls, shuffle, job), { code: 'LEDGER_UNAVAILABLE', message: /newer manager/ });
     await newer.manager.close();
   };
   const held = (shuffle: string) => [{ shuffle, map: 0, attempt: 0, location: 0, manifestHash: '1' }];

@@ -50,9 +50,10 @@ export class ManualClock implements Clock {
 
 export class MemoryDisk implements Disk {
   files = new Map<string, Uint8Array>();
-  /** The next writes or syncs fail with this. */
+  /** The next writes, syncs or reads fail with this. */
   failWrite: SluiceError | null = null;
   failSync: SluiceError | null = null;
+  failRead: SluiceError | null = null;
   writes = 0;
 
   async open(path: string, mode: 'read' | 'create' | 'write'): Promise<DiskFile> {
@@ -64,6 +65,7 @@ export class MemoryDisk implements Disk {
     this.#handles.push(held);
     return {
       read: async (offset, into) => {
+        if (this.failRead !== null) throw this.failRead;
         const part = bytes().subarray(offset, offset + into.length);
         into.set(part);
         return part.length;

@@ -131,8 +131,6 @@ export class Job {
     }
     if (error.remedy === 'retry' || error.remedy === 'recompute' || error.remedy === 'refresh') return;
     if (outages.has(error.code)) return;
-    // It asked the older one of two managers.
-    if (faults.has('twoManagers') && error.code === 'FENCED') return;
     simulation.violate(`${what}: ${error.code}: ${error.message}\n${error.cause instanceof Error ? error.cause.stack : error.stack}`);
   }
 

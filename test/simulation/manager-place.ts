@@ -58,6 +58,10 @@ export class ManagerPlace {
       (manager) => {
         running.manager = manager;
         control.up(manager, process);
+        // As its main does: a manager without a journal ends.
+        void manager.ended.then(() => {
+          if (this.#end(running, 'kill') !== null && this.#running.length === 0) simulation.after(this.#options.downMs(), null, () => this.start());
+        });
         this.#succeed(running);
       },
       (thrown: unknown) => {
@@ -66,7 +70,8 @@ export class ManagerPlace {
         if (error.code !== 'NO_SPACE' && error.code !== 'DISK_FAILED')
           simulation.violate(`the manager cannot start: ${error.message}\n${error.stack}`);
         this.#end(running, 'kill');
-        if (this.#running.length === 0) simulation.after(500, null, () => this.start());
+        // Also beside another one, which its claim may have fenced already.
+        simulation.after(500, null, () => this.start());
       },
     );
   }
@@ -81,8 +86,9 @@ export class ManagerPlace {
     }
   }
 
-  #end(running: Running, how: Crash): boolean {
-    if (!this.#running.includes(running)) return false;
+  /** Answers whether a write was cut short; null: it had ended before. */
+  #end(running: Running, how: Crash): boolean | null {
+    if (!this.#running.includes(running)) return null;
     this.#running = this.#running.filter((one) => one !== running);
     running.process.kill();
     this.#options.control.down(running.process);
@@ -95,7 +101,7 @@ export class ManagerPlace {
     if (!this.#running.some((one) => one.process === process && one.manager !== null)) return null;
     simulation.tell(() => `manager: ${how}`);
     let cut = false;
-    for (const running of [...this.#running]) cut = this.#end(running, how) || cut;
+    for (const running of [...this.#running]) cut = (this.#end(running, how) ?? false) || cut;
     simulation.after(this.#options.downMs(), null, () => this.start());
     return cut;
   }

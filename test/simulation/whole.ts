@@ -27,7 +27,7 @@ import { SimulatedProcess, Simulation } from './simulation.ts';
 const module = new URL('./chained.ts', import.meta.url).href;
 const eventsAtMost = 1_000_000;
 /** Errors that a coordinator or executor may end with while things go wrong; another one takes its place. */
-const outages: ReadonlySet<string> = new Set(['CLUSTER_UNREACHABLE', 'DISK_FAILED', 'FENCED', 'NO_EXECUTORS', 'NO_WORKERS']);
+const outages: ReadonlySet<string> = new Set(['CLUSTER_UNREACHABLE', 'DISK_FAILED', 'NO_EXECUTORS', 'NO_WORKERS']);
 
 const coordinatorDies: Rate = { chance: 0.06, most: 3 };
 

@@ -103,7 +103,11 @@ final class Manager implements AutoCloseable {
     }
     if (answer.status() == 200) return json;
     SluiceException error = Errors.ofJson(json);
-    if (error.code().equals("LEDGER_UNAVAILABLE")) throw new Again(error, true);
+    if (error.code().equals("LEDGER_UNAVAILABLE")) {
+      // One that was overtaken by another says so for ever.
+      turn(line.url());
+      throw new Again(error, true);
+    }
     throw error;
   }
 
