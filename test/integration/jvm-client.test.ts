@@ -13,7 +13,7 @@ import { fileURLToPath } from 'node:url';
 import { connectManager, type ManagerClient } from '#manager/client.ts';
 import { systemClock, systemRandom } from '#manager/process/clock.ts';
 import { silent } from '#manager/process/ports.ts';
-import { type ErrorCode, errors } from '#manager/protocol/errors.ts';
+import { type ErrorCode, errors, SluiceError } from '#manager/protocol/errors.ts';
 import { MiB } from '#manager/protocol/ids.ts';
 import { type LayoutView, viewLayout } from '#manager/protocol/layout.ts';
 import { tokenSource } from '#manager/protocol/token.ts';
@@ -80,12 +80,14 @@ function expected(size: number, [mapFrom, mapTo]: readonly [number, number], [fr
 }
 
 async function writeHere(driver: ShuffleDriver, handle: ShuffleHandle, size: number): Promise<void> {
-  for (let map = 0; map < handle.maps; map++) {
-    const writer = await driver.createWriter(handle, map, 1);
-    for (let partition = 0; partition < handle.partitions; partition++)
-      for (const payload of content(seed, size, map, partition)) await writer.write(partition, payload, payload.length % 7);
-    assert.ok((await writer.commit()).won);
-  }
+  for (let map = 0; map < handle.maps; map++) await writeMapHere(driver, handle, map, size);
+}
+
+async function writeMapHere(driver: ShuffleDriver, handle: ShuffleHandle, map: number, size: number): Promise<void> {
+  const writer = await driver.createWriter(handle, map, 1);
+  for (let partition = 0; partition < handle.partitions; partition++)
+    for (const payload of content(seed, size, map, partition)) await writer.write(partition, payload, payload.length % 7);
+  assert.ok((await writer.commit()).won);
 }
 
 async function readHere(driver: ShuffleDriver, handle: ShuffleHandle, size: number): Promise<string> {
@@ -169,6 +171,29 @@ for (const replicas of [1, 2]) {
     }
   });
 }
+
+test('of maps that each lack another replica all is read, on both sides', { skip }, async () => {
+  const { manager, tool, driver, job, token } = shared;
+  const shuffle = await resolve(tool, { maps: 4, partitions: 3, replicas: 2 });
+  const ports = await portsOf(shared);
+  const handle: ShuffleHandle = { driver: 'remote', id: shuffle, maps: 4, partitions: 3 };
+  for (const [at, away] of ports.entries()) {
+    // Never reaches one of the two workers.
+    const inner = createTransport();
+    const transport = {
+      connect: (to: Parameters<typeof inner.connect>[0], ...more: [Parameters<typeof inner.connect>[1], Parameters<typeof inner.connect>[2]]) =>
+        to.port === away ? Promise.reject(new SluiceError('CONNECTION_LOST', { what: 'not from here' })) : inner.connect(to, ...more),
+    };
+    const half = createRemoteShuffle({ manager, transport, clock: systemClock, random: systemRandom, log: silent, job, token });
+    for (let map = at; map < handle.maps; map += 2) await writeMapHere(half, handle, map, 700);
+    await half.close();
+  }
+  const { layout } = await viewOf(shared, handle.id);
+  assert.equal(layout.winners.lacking?.length, 4);
+  const all = expected(700, [0, 4], [0, 3]);
+  assert.equal(await readHere(driver, handle, 700), all);
+  assert.equal(await tool.ask(`read ${handle.id} ${seed} 700 0 4 0 3 1000000 0`), all);
+});
 
 test('any rectangle is read, in little memory too', { skip }, async () => {
   const { tool } = shared;

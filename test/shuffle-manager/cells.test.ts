@@ -130,7 +130,12 @@ test('with replicas a cell is lost with its last one', () => {
   fillCells(run, 1, 5, judged.fills);
   const one = run.locations[0]!;
   assert.deepEqual([mapsHeld(run, one, 0, null), mapsHeld(run, one, 1, null)], [[0], [0, 1]]);
+  assert.deepEqual(layoutOf(run).winners.lacking, [{ map: 1, location: 0, replica: 0 }]);
   vacateCells(run, one, 0, [0], false);
+  assert.deepEqual(
+    [0, 1, 2].map((map) => viewLayout(layoutOf(run)).replicas(map, 0)),
+    [[replica(1)], [replica(1)], [replica(0), replica(1)]],
+  );
   assert.deepEqual(winners(run).flat(), [5, 5, -1, -1]);
   vacateCells(run, one, 1, [0, 1], false);
   assert.deepEqual(winners(run).flat(), [-1, -1, -1, -1]);

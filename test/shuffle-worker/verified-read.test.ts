@@ -344,6 +344,22 @@ test('pieces: no more cells than a stream may have, no map that another location
       [0, 2, 3],
     ],
   );
+  // Maps 0 and 2 are on the second replica only, map 3 on the first.
+  const lacking = [0, 2].map((map) => ({ map, location: 0, replica: 0 })).concat({ map: 3, location: 0, replica: 1 });
+  const { layout } = viewOf([{ replicas: [replicaOf(0), replicaOf(1)] }], [1, 1, 1, 1]);
+  assert.deepEqual(
+    piecesOf(viewLayout({ ...layout, winners: { ...layout.winners, lacking } }), { ...whole, mapTo: 4 })[0]!.map(({ mapFrom, mapTo, replicas }) => [
+      mapFrom,
+      mapTo,
+      ...replicas.map(({ port }) => port),
+    ]),
+    [
+      [0, 1, replicaOf(1).port],
+      [1, 2, replicaOf(0).port, replicaOf(1).port],
+      [2, 3, replicaOf(1).port],
+      [3, 4, replicaOf(0).port],
+    ],
+  );
   fc.assert(
     fc.property(fc.integer({ min: 1, max: 3000 }), fc.integer({ min: 1, max: 600_000 }), fc.boolean(), (maps, partitions, ordered) => {
       const view = viewOf(
