@@ -265,7 +265,7 @@ async function openCluster(options: RunOptions, name: string, coordinator: Coord
     const opened =
       options.resume === undefined
         ? { epoch: 1, ...(await manager.openJob({ name, ...door })) }
-        : { job: options.resume, ...(await manager.resumeJob({ job: options.resume, ...door })) };
+        : { job: options.resume, ...(await manager.resumeJob({ job: options.resume, ...door, taker: mint128(systemRandom) })) };
     const { job, epoch } = opened;
     token.value = opened.token;
     const stop = new AbortController();

@@ -15,8 +15,8 @@ export interface JobEntry {
   readonly name: string;
   /** The coordinator's, for executors; empty for jobs of other engines. */
   url: string;
-  /** Which coordinator that is: 1 opened the job, each that takes it over is one more. */
-  epoch: number;
+  /** The coordinators that have taken it over, one after the other, by the name each gave itself. */
+  readonly takers: string[];
   /** What coordinators have decided, as they wrote it down; a job without any cannot be taken over. */
   readonly log: string[];
   /** Wall clock, for showing. */
@@ -50,7 +50,7 @@ export type LedgerRecord =
   | { readonly kind: 'job'; readonly job: number; readonly name: string; readonly url: string; readonly openedAt: number; readonly expiresAt: number }
   | { readonly kind: 'closed'; readonly job: number }
   /** Another coordinator at `url` has taken the job over; slots of the one before it are taken away. */
-  | { readonly kind: 'resumed'; readonly job: number; readonly epoch: number; readonly url: string }
+  | { readonly kind: 'resumed'; readonly job: number; readonly taker: string; readonly url: string }
   | { readonly kind: 'logged'; readonly job: number; readonly entries: readonly string[] }
   /** Shuffles of these names have a lease of their own from now on, or no longer. */
   | { readonly kind: 'kept' | 'left'; readonly job: number; readonly names: string }
@@ -112,8 +112,8 @@ export function apply(ledger: Ledger, record: LedgerRecord): void {
       break;
     case 'resumed': {
       const job = requireJob(ledger, record.job);
-      assert(record.epoch === job.epoch + 1, 'epochs are numbered one after the other');
-      job.epoch = record.epoch;
+      assert(!job.takers.includes(record.taker), 'a coordinator takes a job over once');
+      job.takers.push(record.taker);
       job.url = record.url;
       ledger.leases = ledger.leases.filter((lease) => lease.job !== record.job);
       break;
@@ -177,7 +177,7 @@ const createJob = (facts: { job: number; name: string; url: string; openedAt: nu
   job: facts.job,
   name: facts.name,
   url: facts.url,
-  epoch: 1,
+  takers: [],
   log: [],
   openedAt: facts.openedAt,
   expiresAt: facts.expiresAt,
@@ -247,6 +247,9 @@ export function* runsOf(ledger: Ledger): Generator<ShuffleRun> {
 }
 
 /** @throws JOB_UNKNOWN */
+/** Which coordinator a job has: 1 opened it, each that takes it over is one more. */
+export const epochOf = ({ takers }: JobEntry): number => takers.length + 1;
+
 export function requireJob(ledger: Ledger, job: number): JobEntry {
   const entry = ledger.jobs.get(job);
   if (entry === undefined) throw new SluiceError('JOB_UNKNOWN', { job });
@@ -300,7 +303,7 @@ export interface LedgerJson {
     openedAt: number;
     expiresAt: number;
     /** Absent in journals that are older than these. */
-    epoch?: number;
+    takers?: string[];
     log?: string[];
     kept?: string[];
     lastRun: number;
@@ -327,7 +330,7 @@ export function snapshotOf(ledger: Ledger): LedgerJson {
       url: job.url,
       openedAt: job.openedAt,
       expiresAt: job.expiresAt,
-      epoch: job.epoch,
+      takers: [...job.takers],
       log: [...job.log],
       kept: [...job.kept],
       lastRun: job.lastRun,
@@ -362,7 +365,7 @@ function restore(ledger: Ledger, json: LedgerJson): void {
   for (const facts of json.jobs) {
     const job = createJob(facts);
     job.lastRun = facts.lastRun;
-    job.epoch = facts.epoch ?? 1;
+    job.takers.push(...(facts.takers ?? []));
     job.log.push(...(facts.log ?? []));
     for (const names of facts.kept ?? []) job.kept.add(names);
     for (const [name, run, stageAttempt] of facts.names) job.names.set(name, { run, stageAttempt });

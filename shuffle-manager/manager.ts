@@ -12,6 +12,7 @@ import {
   apply,
   bitsOfMaps,
   emptyLedger,
+  epochOf,
   fateOf,
   type JobEntry,
   type Lease,
@@ -28,7 +29,7 @@ import { pick, place } from './placement.ts';
 import type { Clock, Disk, Log, Millis, Random, Timer } from './process/ports.ts';
 import type { Answer, CallName, Layout, ManagerCalls, Orders, Request, ShuffleSpec } from './protocol/control.ts';
 import { calls } from './protocol/control.ts';
-import { asSluiceError, type ErrorCode, SluiceError } from './protocol/errors.ts';
+import { asSluiceError, errors, SluiceError } from './protocol/errors.ts';
 import { jobOf, type Location, mint128, protocolVersion, type Replica, shuffleFrom } from './protocol/ids.ts';
 import { type Grant, mintToken, requireGrant, TokenChecker } from './protocol/token.ts';
 import { type MemberFacts, Members } from './workers.ts';
@@ -80,8 +81,6 @@ const reportsToLose = 3;
 /** It is good for nothing once the job is closed, and an application may run for months. */
 const jobTokenMs = 365 * 24 * 3_600_000;
 const compactBytes = 16 * 1024 * 1024;
-/** Errors that say that the ledger does not have something. */
-const ofAbsence: ReadonlySet<ErrorCode> = new Set(['JOB_UNKNOWN', 'SHUFFLE_UNKNOWN', 'SHUFFLE_RELEASED']);
 /** Of a job's log in one answer. */
 const logPageBytes = 8 * 1024 * 1024;
 /** Of one look at leases and journal to the next so many times the usual passes: beyond that the manager was held up itself. */
@@ -197,14 +196,14 @@ export class Manager {
     }
   }
 
-  /** What rests on something not being in the ledger is said only by the newest manager: an older one may not have read it. */
+  /** What cannot be, and what rests on something not being in the ledger, is said only by the newest manager: an older one may not have read it. */
   async #answer<N extends CallName>(name: N, request: Request<N>, caller: Caller): Promise<Answer<N>> {
     try {
       const answer = await this.#handlers[name](request, caller);
       if (name === 'announce') await this.#checkTerm();
       return answer;
     } catch (thrown) {
-      if (ofAbsence.has(asSluiceError(thrown).code)) await this.#checkTerm();
+      if (errors[asSluiceError(thrown).code].remedy !== 'retry') await this.#checkTerm();
       throw thrown;
     }
   }
@@ -455,7 +454,7 @@ export class Manager {
   /** @throws FENCED when another coordinator has taken the job over; JOB_UNKNOWN */
   #requireEpoch(job: number, epoch: number | undefined): JobEntry {
     const entry = requireJob(this.#ledger, job);
-    if (epoch !== undefined && epoch !== entry.epoch) throw new SluiceError('FENCED', { what: `coordinator of job ${job}` });
+    if (epoch !== undefined && epoch !== epochOf(entry)) throw new SluiceError('FENCED', { what: `coordinator of job ${job}` });
     return entry;
   }
 
@@ -478,18 +477,20 @@ export class Manager {
     return { length: log.length, entries };
   }
 
-  #resumeJob({ job, url, slots }: Request<'resumeJob'>): Answer<'resumeJob'> {
+  #resumeJob({ job, url, slots, taker }: Request<'resumeJob'>): Answer<'resumeJob'> {
     const entry = requireJob(this.#ledger, job);
     if (entry.log.length === 0) throw new SluiceError('JOB_NOT_RESUMABLE', { job, what: 'it is of another engine, or had not begun; run it again' });
-    const epoch = entry.epoch + 1;
-    this.#decide({ kind: 'resumed', job, epoch, url });
-    const kept = this.#jobs.get(job) as Kept;
-    kept.slots = slots;
-    kept.heardAt = this.#leaseTime.now();
-    this.#order();
-    this.#wake('leases');
-    this.#shareSlots();
-    return { epoch, name: entry.name, token: this.#tokenOf(job), term: this.term, leaseMs: this.#options.leaseMs };
+    // A call that comes twice, perhaps after the next coordinator's, fences nobody.
+    if (!entry.takers.includes(taker)) {
+      this.#decide({ kind: 'resumed', job, taker, url });
+      const kept = this.#jobs.get(job) as Kept;
+      kept.slots = slots;
+      kept.heardAt = this.#leaseTime.now();
+      this.#order();
+      this.#wake('leases');
+      this.#shareSlots();
+    }
+    return { epoch: entry.takers.indexOf(taker) + 2, name: entry.name, token: this.#tokenOf(job), term: this.term, leaseMs: this.#options.leaseMs };
   }
 
   #closeJob(job: number): void {
@@ -824,7 +825,7 @@ export class Manager {
           .map(({ lease, executor, incarnation, slots }) => ({ lease, executor, incarnation, slots })),
       };
     };
-    const isNews = () => this.#ordersVersion > after || !this.#ledger.jobs.has(job) || (epoch !== undefined && entry.epoch !== epoch);
+    const isNews = () => this.#ordersVersion > after || !this.#ledger.jobs.has(job) || (epoch !== undefined && epochOf(entry) !== epoch);
     try {
       return await this.#poll(['leases', 'orders'], request.waitMs, caller, () => (isNews() ? answer() : undefined), answer);
     } finally {

@@ -281,11 +281,11 @@ export const calls = {
     Type.Object({ job: u32, from: version }, closed),
     Type.Object({ length: version, entries: Type.Array(Type.String()) }),
   ),
-  /** A coordinator at `url` takes over a job with a log: the one before it is fenced, and its slots are given anew. Again: one epoch more. @throws JOB_UNKNOWN, JOB_NOT_RESUMABLE */
+  /** A coordinator at `url` takes over a job with a log: the one before it is fenced, and its slots are given anew. `taker` names the coordinator for good; again: same epoch. @throws JOB_UNKNOWN, JOB_NOT_RESUMABLE */
   resumeJob: call(
     '/v0/jobs/resume',
     'cluster',
-    Type.Object({ job: u32, url: Type.String(), slots: u32 }, closed),
+    Type.Object({ job: u32, url: Type.String(), slots: u32, taker: hex128 }, closed),
     Type.Object({ epoch, name: Type.String(), token: Type.String(), term: u32, leaseMs: Type.Integer() }),
   ),
 

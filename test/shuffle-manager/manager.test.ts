@@ -834,14 +834,15 @@ test('a coordinator that takes a job over gets its slots by new leases; the one 
   const { calls, manager, disk } = await openWorld();
   await addExecutor(calls, 9);
   const { job } = await calls.openJob({ name: 'j', url: 'http://a', slots: 2 });
-  await assert.rejects(calls.resumeJob({ job, url: 'http://b', slots: 2 }), { code: 'JOB_NOT_RESUMABLE' });
+  await assert.rejects(calls.resumeJob({ job, url: 'http://b', slots: 2, taker: hex(2) }), { code: 'JOB_NOT_RESUMABLE' });
   await logged(calls, job, ['a']);
   const before = await calls.keepJob({ job, epoch: 1, after: 0, slots: 2, waitMs: 0 });
   const poll = calls.keepJob({ job, epoch: 1, after: before.version, slots: 2, waitMs: 30_000 });
   poll.catch(() => {});
   await settle();
-  const taken = await calls.resumeJob({ job, url: 'http://b', slots: 2 });
+  const taken = await calls.resumeJob({ job, url: 'http://b', slots: 2, taker: hex(2) });
   assert.deepEqual([taken.epoch, taken.name], [2, 'j']);
+  assert.equal((await calls.resumeJob({ job, url: 'http://b', slots: 2, taker: hex(2) })).epoch, 2, 'a call that comes twice');
   await assert.rejects(poll, { code: 'FENCED', message: /newer coordinator of job 1/ });
   await assert.rejects(logged(calls, job, ['zombie'], { from: 1 }), { code: 'FENCED' });
   await assert.rejects(calls.closeJob({ job, epoch: 1 }), { code: 'FENCED' });
@@ -857,7 +858,9 @@ test('a coordinator that takes a job over gets its slots by new leases; the one 
   const after = await openWorld(disk);
   await assert.rejects(logged(after.calls, job, ['zombie'], { from: 1 }), { code: 'FENCED' });
   assert.deepEqual(await logged(after.calls, job, ['b'], { epoch: 2, from: 1 }), { length: 2 });
-  assert.deepEqual(await after.calls.closeJob({ job, epoch: 2 }), {});
+  assert.equal((await after.calls.resumeJob({ job, url: 'http://c', slots: 2, taker: hex(3) })).epoch, 3);
+  assert.equal((await after.calls.resumeJob({ job, url: 'http://b', slots: 2, taker: hex(2) })).epoch, 2, 'late, it fences nobody');
+  assert.deepEqual(await after.calls.closeJob({ job, epoch: 3 }), {});
 });
 
 test('a job with a log outlives its coordinator for a while: its shuffles stay, its slots go to others', async () => {
@@ -882,8 +885,8 @@ test('a job with a log outlives its coordinator for a while: its shuffles stay, 
   assert.deepEqual([one?.job, one?.slots, others.length], [kept.job, 0, 0], 'the one without a log is gone');
   assert.ok(one!.resumableUntil > clock.wall());
   assert.equal((await layoutNow(calls, shuffle)).shuffle, shuffle);
-  await assert.rejects(calls.resumeJob({ job: dropped.job, url: 'http://c', slots: 1 }), { code: 'JOB_UNKNOWN' });
-  await calls.resumeJob({ job: kept.job, url: 'http://c', slots: 1 });
+  await assert.rejects(calls.resumeJob({ job: dropped.job, url: 'http://c', slots: 1, taker: hex(3) }), { code: 'JOB_UNKNOWN' });
+  await calls.resumeJob({ job: kept.job, url: 'http://c', slots: 1, taker: hex(3) });
   const [again] = (await calls.status({})).jobs;
   assert.deepEqual([again?.slots, again?.url, again?.resumableUntil], [1, 'http://c', 0]);
   for (let i = 0; i < 40; i++) await alive();

@@ -22,6 +22,6 @@ export const requests = (job: number, shuffle: string): Readonly<Record<CallName
   release: { shuffle },
   logJob: { job, epoch: 1, from: 0, entries: ['{}'] },
   readJobLog: { job, from: 0 },
-  resumeJob: { job, url: 'http://c', slots: 0 },
+  resumeJob: { job, url: 'http://c', slots: 0, taker: hex(9) },
   closeJob: { job },
 });

@@ -5,6 +5,7 @@
  */
 import type { Millis } from '#manager/process/ports.ts';
 import { asSluiceError, fromJson, SluiceError, toJson } from '#manager/protocol/errors.ts';
+import { mint128 } from '#manager/protocol/ids.ts';
 import { rowsOf } from '#runtime/batch/rows.ts';
 import { type Executor, type LeaseServer, startExecutor } from '#runtime/execute/executor.ts';
 import { serveLease } from '#runtime/execute/lease.ts';
@@ -204,6 +205,8 @@ export async function playWhole(
   const judge = (error: SluiceError, what: string): void => {
     simulation.tell(() => `${what}: ${error.code} ${error.message}`);
     if (error.remedy === 'retry' || error.remedy === 'recompute' || error.remedy === 'refresh' || tolerated.has(error.code)) return;
+    // A fault costs a task an attempt at most, of which it has four.
+    if (error.code === 'TASK_FAILED' && faults.fired.length >= 4) return;
     simulation.violate(`${what}: ${error.code}: ${error.message}\n${error.cause instanceof Error ? error.cause.stack : error.stack}`);
   };
 
@@ -230,7 +233,7 @@ export async function playWhole(
     const opened =
       id === null
         ? { epoch: 1, ...(await manager.openJob({ name: 'chained', url, slots })) }
-        : { job: id, ...(await manager.resumeJob({ job: id, url, slots })) };
+        : { job: id, ...(await manager.resumeJob({ job: id, url, slots, taker: mint128(random) })) };
     const { job: number, epoch, token } = opened;
     known.id = number;
     const driver = driverOf(own, number, token);
