@@ -262,10 +262,11 @@ async function openCluster(options: RunOptions, name: string, coordinator: Coord
     );
     if (status.executors.length === 0) throw new SluiceError('NO_EXECUTORS');
     const door = { url: `http://${own}:${server.port}`, slots };
+    const before = status.jobs.find(({ job }) => job === options.resume)?.epoch ?? 1;
     const opened =
       options.resume === undefined
         ? { epoch: 1, ...(await manager.openJob({ name, ...door })) }
-        : { job: options.resume, ...(await manager.resumeJob({ job: options.resume, ...door, taker: mint128(systemRandom) })) };
+        : { job: options.resume, ...(await manager.resumeJob({ job: options.resume, ...door, after: before, taker: mint128(systemRandom) })) };
     const { job, epoch } = opened;
     token.value = opened.token;
     const stop = new AbortController();

@@ -15,7 +15,7 @@ import { systemClock, systemRandom } from '#manager/process/clock.ts';
 import { loadConfig } from '#manager/process/load-config.ts';
 import { readSecret } from '#manager/process/secret.ts';
 import type { Layout } from '#manager/protocol/control.ts';
-import { mint128 } from '#manager/protocol/ids.ts';
+import { mint128, protocolVersion } from '#manager/protocol/ids.ts';
 import { viewLayout } from '#manager/protocol/layout.ts';
 import { tokenSource } from '#manager/protocol/token.ts';
 import { type Finding, type Flags, runProgram } from './harness.ts';
@@ -96,7 +96,7 @@ async function registerWorkers(client: ManagerClient, count: number): Promise<st
   const ids = Array.from({ length: count }, () => mint128(systemRandom)).sort();
   for (const [index, worker] of ids.entries()) {
     const address = { host: '127.0.0.1', port: 1024 + index, hostLabel: `host-${index}`, pid: index };
-    await client.registerWorker({ worker, incarnation: mint128(systemRandom), protocol: 0, ...address });
+    await client.registerWorker({ worker, incarnation: mint128(systemRandom), protocol: protocolVersion, ...address });
   }
   return ids;
 }
@@ -128,7 +128,7 @@ async function commitAll(client: ManagerClient, opened: Layout, flags: Flags<typ
 
 /** The bytes of the whole answer since 0, as they leave the server. */
 async function rawLayout(manager: RunningManager, shuffle: string): Promise<string> {
-  const response = await fetch(`${manager.url}/v0/shuffles/layout`, {
+  const response = await fetch(`${manager.url}/v1/shuffles/layout`, {
     method: 'POST',
     headers: { 'content-type': 'application/json', authorization: `Bearer ${tokenOf(manager)()}` },
     body: JSON.stringify({ shuffle, after: 0, waitMs: 0 }),

@@ -477,11 +477,12 @@ export class Manager {
     return { length: log.length, entries };
   }
 
-  #resumeJob({ job, url, slots, taker }: Request<'resumeJob'>): Answer<'resumeJob'> {
+  #resumeJob({ job, url, slots, after, taker }: Request<'resumeJob'>): Answer<'resumeJob'> {
     const entry = requireJob(this.#ledger, job);
     if (entry.log.length === 0) throw new SluiceError('JOB_NOT_RESUMABLE', { job, what: 'it is of another engine, or had not begun; run it again' });
-    // A call that comes twice, perhaps after the next coordinator's, fences nobody.
-    if (!entry.takers.includes(taker)) {
+    // A call that comes twice, or late, fences nobody.
+    if (entry.takers[after - 1] !== taker) {
+      this.#requireEpoch(job, after);
       this.#decide({ kind: 'resumed', job, taker, url });
       const kept = this.#jobs.get(job) as Kept;
       kept.slots = slots;
@@ -490,7 +491,7 @@ export class Manager {
       this.#wake('leases');
       this.#shareSlots();
     }
-    return { epoch: entry.takers.indexOf(taker) + 2, name: entry.name, token: this.#tokenOf(job), term: this.term, leaseMs: this.#options.leaseMs };
+    return { epoch: after + 1, name: entry.name, token: this.#tokenOf(job), term: this.term, leaseMs: this.#options.leaseMs };
   }
 
   #closeJob(job: number): void {
@@ -886,6 +887,7 @@ export class Manager {
         ageMs: Math.max(0, this.#ports.clock.wall() - job.openedAt),
         expiresAt: job.expiresAt,
         resumableUntil: this.#resumableUntil(job),
+        epoch: epochOf(job),
         storedBytes: stored.get(job.job) ?? 0,
         quotaBytes: this.#options.jobQuotaBytes,
       })),

@@ -37,7 +37,7 @@ export async function startWorker(config: WorkerConfig, token: string, release: 
   process.title = 'sluice-worker';
   if (!isLoopback(config.host) && config.secretFile === '') throw new SluiceError('BIND_REFUSED', { host: config.host });
   const secret = config.secretFile === '' ? token.trim() : readSecret(config.secretFile);
-  if (secret === '' || secret.startsWith('v0.')) {
+  if (secret === '' || secret.startsWith('v1.')) {
     throw new SluiceError('CONFIG_INVALID', { what: 'a worker checks tokens and needs the secret itself: set secretFile' });
   }
   const log = openLog({ name: 'worker', level: config.logLevel, ...(config.logFile === '' ? {} : { file: config.logFile }) });

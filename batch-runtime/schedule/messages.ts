@@ -81,15 +81,15 @@ export type JobDescription = Static<typeof JobDescription>;
 
 const closed = { additionalProperties: false };
 export const coordinatorCalls = {
-  join: { path: '/v0/tasks/join', request: Type.Object({ lease: hex128 }, closed), answer: JobDescription },
+  join: { path: '/v1/tasks/join', request: Type.Object({ lease: hex128 }, closed), answer: JobDescription },
   poll: {
-    path: '/v0/tasks/poll',
+    path: '/v1/tasks/poll',
     request: Type.Object({ lease: hex128, slots: u32, waitMs: Type.Integer({ minimum: 0, maximum: 60000 }) }, closed),
     /** At most `slots` attempts run at once. `done`: the job has ended, the lease is over. `cancel`: attempts whose end nobody waits for. */
     answer: Type.Object({ assignments: Type.Array(Assignment), cancel: Type.Array(Type.Object(AttemptId)), done: Type.Boolean() }),
   },
   report: {
-    path: '/v0/tasks/report',
+    path: '/v1/tasks/report',
     request: Type.Object({ lease: hex128, ended: Type.Array(Ended), progress: Type.Array(Progress) }, closed),
     answer: Type.Object({}),
   },

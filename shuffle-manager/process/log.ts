@@ -39,4 +39,4 @@ export function openLog(options: LogOptions): Log {
 }
 
 /** Our tokens have one shape wherever they stand. */
-const hide = (text: string): string => text.replace(/\bv0\.(job|cluster)\.\d+\.\d+\.[\w-]+/g, 'v0.[cut]');
+const hide = (text: string): string => text.replace(/\bv1\.(job|cluster)\.\d+\.\d+\.[\w-]+/g, 'v1.[cut]');

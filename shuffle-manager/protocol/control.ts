@@ -117,13 +117,13 @@ const ExecutorStatus = Type.Object({ executor: hex128, incarnation: hex128, host
 export const calls = {
   /** Version, cluster id and term; what a client asks first. */
   hello: call(
-    '/v0/cluster/hello',
+    '/v1/cluster/hello',
     'open',
     Type.Object({}, closed),
     Type.Object({ protocol: Type.Integer(), cluster: hex128, term: u32, release: Type.String() }),
   ),
   status: call(
-    '/v0/cluster/status',
+    '/v1/cluster/status',
     'cluster',
     Type.Object({}, closed),
     Type.Object({
@@ -148,13 +148,14 @@ export const calls = {
           expiresAt: Type.Number(),
           /** Its coordinator is gone, and another may take it over (`resumeJob`) until then, wall clock; 0 = no. */
           resumableUntil: Type.Number(),
+          epoch,
         }),
       ),
     }),
   ),
   /** Mints a token for one new job of another engine; `expiresMs` from now. The job lives as long as its token, kept or not; its shuffles may end sooner (`keepJob`). */
   mintToken: call(
-    '/v0/cluster/token',
+    '/v1/cluster/token',
     'cluster',
     Type.Object({ name: Type.String(), expiresMs: Type.Integer({ minimum: 1000, maximum: tenYearsMs }) }, closed),
     Type.Object({ job: u32, token: Type.String(), expiresAt: Type.Number() }),
@@ -162,7 +163,7 @@ export const calls = {
 
   /** A worker or executor makes itself known. The same incarnation again: the same answer. Another incarnation of the same id replaces it: its cells are vacated unless announced. */
   registerWorker: call(
-    '/v0/workers/register',
+    '/v1/workers/register',
     'cluster',
     Type.Object(
       {
@@ -180,14 +181,14 @@ export const calls = {
     Type.Object({ cluster: hex128, term: u32, leaseMs: Type.Integer() }),
   ),
   registerExecutor: call(
-    '/v0/workers/executor',
+    '/v1/workers/executor',
     'cluster',
     Type.Object({ executor: hex128, incarnation: hex128, host: Type.String(), pid: Type.Integer(), slots: u32, protocol: Type.Integer() }, closed),
     Type.Object({ cluster: hex128, term: u32, leaseMs: Type.Integer() }),
   ),
   /** After a restart: the manifests this worker still holds. Cells announced move to the new incarnation, the worker's others become vacant. Again: same answer. */
   announce: call(
-    '/v0/workers/announce',
+    '/v1/workers/announce',
     'cluster',
     Type.Object(
       {
@@ -201,14 +202,14 @@ export const calls = {
   ),
   /** No new data for this worker: it says so to its clients, and stays readable until it is stopped. Forgotten when it starts anew. Again: same answer. @throws WORKER_UNKNOWN */
   drainWorker: call(
-    '/v0/workers/drain',
+    '/v1/workers/drain',
     'cluster',
     Type.Object({ worker: hex128 }, closed),
     Type.Object({ state: Type.Union([Type.Literal('draining'), Type.Literal('lost')]) }),
   ),
   /** Long poll (30 s): answers when `version` is newer than `after`. Its arrival is the heartbeat. `leaving` = a graceful goodbye. */
   orders: call(
-    '/v0/workers/orders',
+    '/v1/workers/orders',
     'cluster',
     Type.Object(
       {
@@ -228,7 +229,7 @@ export const calls = {
 
   /** A new job: its id, its token. `url` is the coordinator's, for executors: empty, with 0 slots, for a job of another engine. Not idempotent: a job nobody keeps is released after its lease. */
   openJob: call(
-    '/v0/jobs/open',
+    '/v1/jobs/open',
     'cluster',
     Type.Object({ name: Type.String(), url: Type.String(), slots: u32 }, closed),
     Type.Object({ job: u32, token: Type.String(), term: u32, leaseMs: Type.Integer() }),
@@ -239,7 +240,7 @@ export const calls = {
    * these names for a lease, these shuffles are released and the job goes on.
    */
   keepJob: call(
-    '/v0/jobs/keep',
+    '/v1/jobs/keep',
     'job',
     Type.Object(
       {
@@ -263,34 +264,35 @@ export const calls = {
    * Ends the job, whosever it is: slots are freed, its shuffles released, its token is of no more use. Again: same answer.
    * @throws FENCED with the epoch of a coordinator that has been overtaken
    */
-  closeJob: call('/v0/jobs/close', 'job', Type.Object({ job: u32, epoch: Type.Optional(epoch) }, closed), Type.Object({})),
+  closeJob: call('/v1/jobs/close', 'job', Type.Object({ job: u32, epoch: Type.Optional(epoch) }, closed), Type.Object({})),
   /**
    * Adds to the log of the job what its coordinator has decided: entries `from`, `from + 1` .., text that only coordinators understand.
    * A job that has a log outlives its coordinator for a while. Again: same answer. @throws FENCED
    */
   logJob: call(
-    '/v0/jobs/log',
+    '/v1/jobs/log',
     'job',
     Type.Object({ job: u32, epoch, from: version, entries: Type.Array(Type.String()) }, closed),
     Type.Object({ length: version }),
   ),
   /** The log from entry `from` on, about 8 MiB at a time. */
   readJobLog: call(
-    '/v0/jobs/entries',
+    '/v1/jobs/entries',
     'job',
     Type.Object({ job: u32, from: version }, closed),
     Type.Object({ length: version, entries: Type.Array(Type.String()) }),
   ),
-  /** A coordinator at `url` takes over a job with a log: the one before it is fenced, and its slots are given anew. `taker` names the coordinator for good; again: same epoch. @throws JOB_UNKNOWN, JOB_NOT_RESUMABLE */
+  /** A coordinator at `url` takes over a job with a log: the one before it is fenced, and its slots are given anew. `after` is the
+   * epoch it takes the job over from, `taker` a name of its own; again: same epoch. @throws FENCED when another one has taken it over from there, JOB_UNKNOWN, JOB_NOT_RESUMABLE */
   resumeJob: call(
-    '/v0/jobs/resume',
+    '/v1/jobs/resume',
     'cluster',
-    Type.Object({ job: u32, url: Type.String(), slots: u32, taker: hex128 }, closed),
+    Type.Object({ job: u32, url: Type.String(), slots: u32, after: epoch, taker: hex128 }, closed),
     Type.Object({ epoch, name: Type.String(), token: Type.String(), term: u32, leaseMs: Type.Integer() }),
   ),
 
   /** A new run, journalled, with its first locations; `name` makes it idempotent within the job: the same name and spec give the same shuffle. @throws QUOTA_EXCEEDED for a new run of a job that stores more than it may */
-  openShuffle: call('/v0/shuffles/open', 'job', Type.Object({ job: u32, name: Type.String(), spec: ShuffleSpec }, closed), Layout),
+  openShuffle: call('/v1/shuffles/open', 'job', Type.Object({ job: u32, name: Type.String(), spec: ShuffleSpec }, closed), Layout),
   /**
    * The current run of an engine's shuffle at a stage attempt. The first call opens it. A stage attempt above the run's opens a new one,
    * and releases the old, where the spec is not deterministic or the run is over (invalidated, released); a
@@ -298,28 +300,28 @@ export const calls = {
    * current run as it is: readers ask with 0, and a writer sees in the layout's `stageAttempt` that it has been overtaken. Again: same answer.
    */
   resolveShuffle: call(
-    '/v0/shuffles/resolve',
+    '/v1/shuffles/resolve',
     'job',
     Type.Object({ job: u32, name: Type.String(), stageAttempt, spec: ShuffleSpec }, closed),
     Layout,
   ),
   /** Compare-and-set on the map's vacant cells, whole or not at all. Again: the winner again. Another attempt: won = false, a success for its task. Refused (REQUEST_INVALID, WRONG_INCARNATION) when a cell is missing or an incarnation is no longer the location's. */
   commit: call(
-    '/v0/shuffles/commit',
+    '/v1/shuffles/commit',
     'job',
     Type.Object({ shuffle: u64Text, map: u32, attempt: u32, cells: Type.Array(CommittedCell) }, closed),
     Type.Object({ won: Type.Boolean(), winner: u32, version, sealed: Type.Boolean() }),
   ),
   /** The layout, at once when its version is newer than `after`, else when it becomes so (long poll). The whole of it: under 100 KB for 10,000 x 10,000. */
   layout: call(
-    '/v0/shuffles/layout',
+    '/v1/shuffles/layout',
     'job',
     Type.Object({ shuffle: u64Text, after: Type.Integer({ minimum: -1 }), waitMs: Type.Integer({ minimum: 0, maximum: 60000 }) }, closed),
     Layout,
   ),
   /** Cells that could not be read. gone: the worker answered MISSING, CORRUPT or another incarnation, or its poll is closed: vacated at once; else after 3 reports 1 s apart. An empty `maps` = all of the location. Again: same answer. */
   lost: call(
-    '/v0/shuffles/lost',
+    '/v1/shuffles/lost',
     'job',
     Type.Object(
       {
@@ -334,7 +336,7 @@ export const calls = {
     Type.Object({ version, vacated: Type.Boolean() }),
   ),
   /** Tombstone; swept after the grace. Again: same answer. */
-  release: call('/v0/shuffles/release', 'job', Type.Object({ shuffle: u64Text }, closed), Type.Object({})),
+  release: call('/v1/shuffles/release', 'job', Type.Object({ shuffle: u64Text }, closed), Type.Object({})),
 } as const;
 
 export type CallName = keyof typeof calls;

@@ -41,8 +41,8 @@ export const GiB = 1024 * MiB;
 
 /** No block's payload is longer, anywhere. */
 export const maxBlockBytes = 16 * MiB;
-/** The version of blocks, frames and control calls. 0 = may still change. */
-export const protocolVersion = 0;
+/** The version of blocks, frames and control calls; docs/PROTOCOL.md says what may change within it. */
+export const protocolVersion = 1;
 
 /** A rectangle of cells (map range x partition range, `to` exclusive) and who keeps it. `id` is its place in the shuffle's list. */
 export const Replica = Type.Object({ worker: hex128, incarnation: hex128, host: Type.String(), port: Type.Integer(), hostLabel: Type.String() });

@@ -1,5 +1,5 @@
 /**
- * Tokens: `v0.<scope>.<job>.<expiresSeconds>.<mac>`, an HMAC-SHA256 with the cluster's secret, so that manager and workers
+ * Tokens: `v1.<scope>.<job>.<expiresSeconds>.<mac>`, an HMAC-SHA256 with the cluster's secret, so that manager and workers
  * check one without asking anyone. A job token authorises that job and every shuffle whose high word it is; its mac covers the
  * cluster id as well, so it dies with the journal that minted the job. A cluster token authorises everything; whoever
  * knows the secret mints his own. Pure: the secret and the time are arguments.
@@ -20,7 +20,7 @@ export interface TokenKey {
 
 /** @param expiresAt  milliseconds since 1970, rounded up to a second */
 export function mintToken(key: TokenKey, grant: Grant, expiresAt: number): string {
-  const text = `v0.${grant.scope}.${grant.scope === 'job' ? grant.job : 0}.${Math.ceil(expiresAt / 1000)}`;
+  const text = `v1.${grant.scope}.${grant.scope === 'job' ? grant.job : 0}.${Math.ceil(expiresAt / 1000)}`;
   return `${text}.${macOf(secretsOf(key)[0] ?? '', key.cluster, grant.scope, text).toString('base64url')}`;
 }
 
@@ -34,7 +34,7 @@ type KnownMacs = Map<string, readonly Buffer[]>;
  */
 export function verifyToken(key: TokenKey, token: string, wall: number, known: KnownMacs = new Map()): Grant {
   if (token === '') throw refuse('no token');
-  const parts = /^(v0\.(job|cluster)\.(\d{1,10})\.(\d{1,12}))\.([\w-]{43})$/.exec(token);
+  const parts = /^(v1\.(job|cluster)\.(\d{1,10})\.(\d{1,12}))\.([\w-]{43})$/.exec(token);
   if (parts === null) throw refuse('not a token');
   const [, text, scope, job, expires, mac] = parts as unknown as [string, string, 'job' | 'cluster', string, string, string];
   const given = Buffer.from(mac, 'base64url');
@@ -74,7 +74,7 @@ export function requireGrant(grant: Grant, job: number | null): void {
 /** A process's own cluster token, minted anew shortly before the last one ends. `secretOrToken` that already is a token is used as it is. */
 export function tokenSource(secretOrToken: string, wall: () => number): () => string {
   const given = secretOrToken.trim();
-  if (given.startsWith('v0.')) return () => given;
+  if (given.startsWith('v1.')) return () => given;
   let token = '';
   let freshUntil = 0;
   return () => {

@@ -6,7 +6,7 @@
 import { setImmediate } from 'node:timers/promises';
 import { type ChannelHandlers, type DataTransport, silent } from '#manager/process/ports.ts';
 import { asSluiceError, type SluiceError } from '#manager/protocol/errors.ts';
-import { MiB, type ShuffleId } from '#manager/protocol/ids.ts';
+import { MiB, protocolVersion, type ShuffleId } from '#manager/protocol/ids.ts';
 import { createWorkerClient, type WorkerClient } from '#worker/client.ts';
 import { Credits } from '#worker/credits.ts';
 import { createReceiveMemory } from '#worker/receive.ts';
@@ -146,7 +146,13 @@ function transportTo(serving: SessionServing): DataTransport {
   return {
     async connect(_to, hello, handlers) {
       const account = serving.credits.open(() => {});
-      const welcome = { version: 0, cluster: '', incarnation: hello.incarnation, maxBlockBytes: serving.memory.maxBlockBytes, idleGrantBytes: 0 };
+      const welcome = {
+        version: protocolVersion,
+        cluster: '',
+        incarnation: hello.incarnation,
+        maxBlockBytes: serving.memory.maxBlockBytes,
+        idleGrantBytes: 0,
+      };
       const line = (to: () => ChannelHandlers) => ({
         send: async (parts: readonly Uint8Array[]) => {
           const bytes = join(parts);

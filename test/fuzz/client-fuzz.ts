@@ -6,7 +6,7 @@
 import { setImmediate } from 'node:timers/promises';
 import type { Channel, ChannelHandlers, DataTransport, Hello, Random } from '#manager/process/ports.ts';
 import { asSluiceError, SluiceError } from '#manager/protocol/errors.ts';
-import { KiB, MiB, shuffleId, shuffleText } from '#manager/protocol/ids.ts';
+import { KiB, MiB, protocolVersion, shuffleId, shuffleText } from '#manager/protocol/ids.ts';
 import { viewLayout } from '#manager/protocol/layout.ts';
 import { createWorkerClient } from '#worker/client.ts';
 import { encodeCounts } from '#worker/protocol/counts.ts';
@@ -146,7 +146,13 @@ class HostileWorker implements DataTransport {
     const line = new HostileLine(random, handlers);
     this.#lines.push(line);
     const odd = (usual: number): number => (happens(random, 0.98) ? usual : oddNumber(random));
-    const welcome = { version: 0, cluster: 'c', incarnation: hello.incarnation, maxBlockBytes: odd(16 * MiB), idleGrantBytes: odd(64 * KiB) };
+    const welcome = {
+      version: protocolVersion,
+      cluster: 'c',
+      incarnation: hello.incarnation,
+      maxBlockBytes: odd(16 * MiB),
+      idleGrantBytes: odd(64 * KiB),
+    };
     return { channel: line, welcome };
   }
 

@@ -112,7 +112,7 @@ function requestOf(random: Random, way: keyof typeof wayTable, { path, body }: R
         first = `${pick(random, ['GET', 'PUT', 'DELETE', 'PROPFIND', 'OPTIONS', 'HEAD'])} ${path} HTTP/1.1`;
       },
       () => {
-        first = `POST ${pick(random, [`${path}/../../secret`, `${path}%`, `${path}%zz`, `/v0/../${path}`, '/v9/cluster/hello', '//', `${path}?${'a=b&'.repeat(100)}`, '*', '/v0/shuffles/%2e%2e/%2e%2e'])} HTTP/1.1`;
+        first = `POST ${pick(random, [`${path}/../../secret`, `${path}%`, `${path}%zz`, `/v1/../${path}`, '/v9/cluster/hello', '//', `${path}?${'a=b&'.repeat(100)}`, '*', '/v1/shuffles/%2e%2e/%2e%2e'])} HTTP/1.1`;
       },
       () => {
         length = `content-length: ${pick(random, ['4294967296', '99999999999999', '-1', '0', `${text.length - 1}`, '1e3'])}`;
@@ -122,7 +122,7 @@ function requestOf(random: Random, way: keyof typeof wayTable, { path, body }: R
       },
       () => void lines.push(`x: ${'y'.repeat(20_000)}`),
       () => void lines.push('transfer-encoding: chunked'),
-      () => void lines.push('upgrade: sluice/0', 'connection: Upgrade'),
+      () => void lines.push('upgrade: sluice/1', 'connection: Upgrade'),
       () => void lines.push(`authorization: Bearer ${'z'.repeat(below(random, 9000))}`),
     ]);
     odd();

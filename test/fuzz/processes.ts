@@ -131,7 +131,7 @@ async function attack(
       tally.fault(`an answer that is none: ${(thrown as Error).message}`);
     }
   });
-  const lines = ['GET /data HTTP/1.1', 'host: x', 'connection: Upgrade', 'upgrade: sluice/0', `authorization: Bearer ${token}`];
+  const lines = ['GET /data HTTP/1.1', 'host: x', 'connection: Upgrade', 'upgrade: sluice/1', `authorization: Bearer ${token}`];
   socket.write(`${[...lines, 'sluice-client: ../../x', `sluice-incarnation: ${incarnation}`].join('\r\n')}\r\n\r\n`);
   await upgraded.promise;
   let said = 0;

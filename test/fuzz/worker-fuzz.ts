@@ -165,8 +165,8 @@ const tokensOf = (world: WorkerWorld, right: string, job: number): string[] => [
   right.slice(0, -1),
   `${right}A`,
   right.replace(`.${job}.`, `.${world.job}.`),
-  right.replace('v0.job', 'v0.cluster'),
-  `v0.job.${job}.99999999999.${'_'.repeat(43)}`,
+  right.replace('v1.job', 'v1.cluster'),
+  `v1.job.${job}.99999999999.${'_'.repeat(43)}`,
   mintToken({ secret, cluster: world.worker.cluster }, { scope: 'job', job }, world.clock.wall() - 1000),
   mintToken({ secret: 'another secret', cluster: world.worker.cluster }, { scope: 'cluster' }, world.clock.wall() + 1e9),
 ];

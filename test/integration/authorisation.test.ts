@@ -31,7 +31,7 @@ function tokensOf(cluster: string, job: number, another: number, wall: number): 
   const later = wall + 60_000;
   return {
     nobody: '',
-    garbage: `v0.job.${job}.9999999999.${'A'.repeat(43)}`,
+    garbage: `v1.job.${job}.9999999999.${'A'.repeat(43)}`,
     'another secret': mintToken({ ...key, secret: 'another secret of tests' }, { scope: 'cluster' }, later),
     'expired job': mintToken(key, { scope: 'job', job }, wall - 1000),
     'expired cluster': mintToken({ secret, cluster: '' }, { scope: 'cluster' }, wall - 1000),

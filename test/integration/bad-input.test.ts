@@ -21,7 +21,7 @@ import { systemClock, systemRandom } from '#manager/process/clock.ts';
 import { loadConfig } from '#manager/process/load-config.ts';
 import { readSecret } from '#manager/process/secret.ts';
 import type { ErrorCode } from '#manager/protocol/errors.ts';
-import { mint128 } from '#manager/protocol/ids.ts';
+import { mint128, protocolVersion } from '#manager/protocol/ids.ts';
 import { tokenSource } from '#manager/protocol/token.ts';
 import { ExecutorConfig } from '#runtime/config.ts';
 import { type RunningExecutor, startExecutorProcess } from '#runtime/main.ts';
@@ -330,7 +330,7 @@ test('no worker is NO_WORKERS, and one that refuses is named', { timeout: 60_000
   const token = tokenSource(readFileSync(at('secret'), 'utf8'), Date.now);
   const client = await connectManager({ urls: [manager.url], token, clock: systemClock, random: systemRandom });
   const [worker, incarnation] = [mint128(systemRandom), mint128(systemRandom)];
-  await client.registerWorker({ worker, incarnation, host: '127.0.0.1', port, hostLabel: 'here', pid: 1, protocol: 0 });
+  await client.registerWorker({ worker, incarnation, host: '127.0.0.1', port, hostLabel: 'here', pid: 1, protocol: protocolVersion });
   const leave = new AbortController();
   const polling = client
     .orders({ id: worker, incarnation, after: 2 ** 50, load: {}, leaving: false, waitMs: 50_000 }, { signal: leave.signal })

@@ -258,7 +258,7 @@ test('a job token is used, checked and not closed', { skip }, async () => {
     assert.deepEqual([nobody.code, nobody.remedy], ['CLUSTER_UNREACHABLE', 'FAIL']);
     assert.match(nobody.message, /sluice up/);
     // The second of two managers answers.
-    assert.match(await other.ask(`job http://127.0.0.1:1,${cluster.url} ${cluster.secret}`), /^\d+ v0\.job/);
+    assert.match(await other.ask(`job http://127.0.0.1:1,${cluster.url} ${cluster.secret}`), /^\d+ v1\.job/);
   } finally {
     await other.close();
   }
@@ -319,7 +319,7 @@ test('small output is one round trip to write and one to read, and a layout is a
     assert.equal(await written.tool.ask(`write ${shuffle} ${seed} ${size} 0 1 1`), 'won');
     assert.equal(counts.length, 2);
     for (const { up: all, atFirstWord } of counts) assert.ok(all > 5000 && atFirstWord === all, `${atFirstWord} of ${all} bytes`);
-    assert.deepEqual(written.front.calls, ['/v0/shuffles/resolve', '/v0/shuffles/commit']);
+    assert.deepEqual(written.front.calls, ['/v1/shuffles/resolve', '/v1/shuffles/commit']);
   } finally {
     await written.close();
   }
@@ -334,7 +334,7 @@ test('small output is one round trip to write and one to read, and a layout is a
       if (from === 0) for (const { up: sent, atFirstWord } of counts) assert.ok(sent > 0 && atFirstWord === sent, `${atFirstWord} of ${sent} bytes`);
     }
     assert.ok(counts.length > 0);
-    assert.deepEqual(read.front.calls, ['/v0/shuffles/layout']);
+    assert.deepEqual(read.front.calls, ['/v1/shuffles/layout']);
   } finally {
     await read.close();
   }

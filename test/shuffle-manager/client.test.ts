@@ -46,18 +46,18 @@ async function pretend(
   });
   return { url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`, paths };
 }
-const hello = { protocol: 0, cluster: hex(1), term: 1, release: 'r' };
+const hello = { protocol: 1, cluster: hex(1), term: 1, release: 'r' };
 
 test('calls arrive with their token, answers and errors come back as they left', async (context) => {
   const { url, token, manager } = await serve(context);
   const client = await connect([url], token);
-  assert.deepEqual(client.welcome, { protocol: 0, cluster: manager.cluster, term: 1, release: 'test' });
+  assert.deepEqual(client.welcome, { protocol: 1, cluster: manager.cluster, term: 1, release: 'test' });
   await addWorker(client, 1);
   const { job } = await client.openJob({ name: 'j', url: '', slots: 0 });
   const layout = await client.openShuffle({ job, name: 'x', spec: specOf() });
   assert.deepEqual(await client.layout({ shuffle: layout.shuffle, after: -1, waitMs: 0 }), layout);
   await assert.rejects(client.release({ shuffle: '5' }), { code: 'SHUFFLE_UNKNOWN', facts: { shuffle: '5' } });
-  const stranger = await connect([url], 'v0.nonsense');
+  const stranger = await connect([url], 'v1.nonsense');
   await assert.rejects(stranger.status({}), { code: 'UNAUTHORIZED' });
   await client.close();
   await stranger.close();
@@ -92,8 +92,8 @@ test('something else that answers there is no manager', async (context) => {
 });
 
 test('another version is VERSION_UNSUPPORTED, whether it says so by hello or by refusing the path', async (context) => {
-  const newer = await pretend(context, () => [200, { ...hello, protocol: 1 }]);
-  await assert.rejects(connect([newer.url]), { code: 'VERSION_UNSUPPORTED', facts: { theirs: 1, ours: 0 } });
+  const newer = await pretend(context, () => [200, { ...hello, protocol: 2 }]);
+  await assert.rejects(connect([newer.url]), { code: 'VERSION_UNSUPPORTED', facts: { theirs: 2, ours: 1 } });
   const refusing = await pretend(context, () => [426, { code: 'VERSION_UNSUPPORTED', message: '', facts: { theirs: 0, ours: 1 } }]);
   await assert.rejects(connect([refusing.url]), { code: 'VERSION_UNSUPPORTED' });
   assert.equal(refusing.paths.length, 1, 'which is not tried again');
@@ -101,15 +101,15 @@ test('another version is VERSION_UNSUPPORTED, whether it says so by hello or by 
 
 test('a cut connection is tried again, unless the call makes something new each time', async (context) => {
   const { url, paths } = await pretend(context, (path, count) => {
-    if (path === '/v0/cluster/hello') return [200, hello];
-    if (path === '/v0/shuffles/release') return count < 4 ? null : [200, {}];
+    if (path === '/v1/cluster/hello') return [200, hello];
+    if (path === '/v1/shuffles/release') return count < 4 ? null : [200, {}];
     return null;
   });
-  const client = await connect([url], 'v0.x');
+  const client = await connect([url], 'v1.x');
   assert.deepEqual(await client.release({ shuffle: '1' }), {});
-  assert.equal(paths.filter((path) => path === '/v0/shuffles/release').length, 3);
+  assert.equal(paths.filter((path) => path === '/v1/shuffles/release').length, 3);
   await assert.rejects(client.openJob({ name: '', url: '', slots: 0 }), { code: 'CLUSTER_UNREACHABLE' });
-  assert.equal(paths.filter((path) => path === '/v0/jobs/open').length, 1);
+  assert.equal(paths.filter((path) => path === '/v1/jobs/open').length, 1);
   await client.close();
 });
 

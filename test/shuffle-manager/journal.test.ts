@@ -5,6 +5,7 @@ import { test } from 'node:test';
 import { Journal, type JournalOptions } from '#manager/journal.ts';
 import { apply, emptyLedger, type LedgerRecord, snapshotOf } from '#manager/ledger.ts';
 import { SluiceError } from '#manager/protocol/errors.ts';
+import { protocolVersion } from '#manager/protocol/ids.ts';
 import { Story } from './story.ts';
 import { hex, MemoryDisk, openWorld, seededRandom, specOf } from './world.ts';
 
@@ -299,7 +300,7 @@ test('what a manager answered survives a disk that fails at random: replay has t
   for (let seed = 1; seed <= 12; seed++) {
     const world = await openWorld();
     const random = seededRandom(seed * 77);
-    await world.calls.registerWorker({ worker: hex(1), incarnation: hex(2), host: 'h', port: 1, hostLabel: 'h', pid: 1, protocol: 0 });
+    await world.calls.registerWorker({ worker: hex(1), incarnation: hex(2), host: 'h', port: 1, hostLabel: 'h', pid: 1, protocol: protocolVersion });
     const { job } = await world.calls.openJob({ name: 'j', url: '', slots: 0 });
     const maps = 20;
     const { shuffle } = await world.calls.openShuffle({ job, name: 'x', spec: specOf({ maps, level: 'written' }) });

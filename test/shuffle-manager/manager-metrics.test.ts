@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { managerMetrics, readManager } from '#manager/manager-metrics.ts';
+import { protocolVersion } from '#manager/protocol/ids.ts';
 import { addWorker, hex, openWorld, specOf } from './world.ts';
 
 test('every counter and gauge is read, and nothing else', async () => {
@@ -20,7 +21,7 @@ test('every counter and gauge is read, and nothing else', async () => {
 test('the numbers are those of what happened', async () => {
   const { manager, calls } = await openWorld();
   await addWorker(calls, 1);
-  await calls.registerExecutor({ executor: hex(5), incarnation: hex(5), host: 'h', pid: 1, slots: 3, protocol: 0 });
+  await calls.registerExecutor({ executor: hex(5), incarnation: hex(5), host: 'h', pid: 1, slots: 3, protocol: protocolVersion });
   const { job } = await calls.openJob({ name: 'j', url: '', slots: 2 });
   const { shuffle } = await calls.openShuffle({ job, name: 'x', spec: specOf() });
   const cells = [{ location: 0, incarnations: [hex(101)], manifestHash: '1' }];

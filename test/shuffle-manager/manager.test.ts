@@ -4,13 +4,14 @@ import { test } from 'node:test';
 import fc from 'fast-check';
 import type { Answer, Layout, ManagerCalls, ShuffleSpec } from '#manager/protocol/control.ts';
 import { SluiceError } from '#manager/protocol/errors.ts';
+import { protocolVersion } from '#manager/protocol/ids.ts';
 import { viewLayout } from '#manager/protocol/layout.ts';
 import { addWorker, hex, MemoryDisk, openWorld, settle, specOf, type World } from './world.ts';
 
 const orders = (calls: ManagerCalls, id: number, facts: object = {}, signal?: AbortSignal) =>
   calls.orders({ id: hex(id), incarnation: hex(100 + id), after: 0, load: {}, leaving: false, waitMs: 0, ...facts }, signal ? { signal } : {});
 const addExecutor = (calls: ManagerCalls, executor: number, slots = 2) =>
-  calls.registerExecutor({ executor: hex(executor), incarnation: hex(100 + executor), host: 'h', pid: executor, slots, protocol: 0 });
+  calls.registerExecutor({ executor: hex(executor), incarnation: hex(100 + executor), host: 'h', pid: executor, slots, protocol: protocolVersion });
 
 /** A world with workers 1..n and a shuffle of four maps; `grid`: over all workers. */
 async function openShuffle(workers = 1, facts: Partial<ShuffleSpec> = {}) {
@@ -63,7 +64,7 @@ test('hello says who this is; status who is there', async () => {
   const { calls, manager, clock, job } = await openShuffle(2);
   await addExecutor(calls, 9);
   await clock.advance(500);
-  assert.deepEqual(await calls.hello({}), { protocol: 0, cluster: manager.cluster, term: 1, release: 'test' });
+  assert.deepEqual(await calls.hello({}), { protocol: protocolVersion, cluster: manager.cluster, term: 1, release: 'test' });
   await calls.keepJob({ job, after: 0, slots: 1, waitMs: 0 });
   const status = await calls.status({});
   assert.deepEqual(
@@ -72,7 +73,7 @@ test('hello says who this is; status who is there', async () => {
   );
   assert.deepEqual(status.executors, [{ executor: hex(9), incarnation: hex(109), host: 'h', pid: 9, slots: 2, used: 1 }]);
   assert.deepEqual(status.jobs, [
-    { job, name: 'j', shuffles: 1, slots: 1, url: 'http://c', ageMs: 500, expiresAt: 0, resumableUntil: 0, storedBytes: 0, quotaBytes: 0 },
+    { job, name: 'j', shuffles: 1, slots: 1, url: 'http://c', ageMs: 500, expiresAt: 0, resumableUntil: 0, epoch: 1, storedBytes: 0, quotaBytes: 0 },
   ]);
   assert.equal(status.uptimeMs, 500);
 });
@@ -320,14 +321,14 @@ test('cells lost from sight count again when their worker brings them back, thos
 test('a worker of another cluster or version is refused', async () => {
   const { calls } = await openWorld();
   const facts = { worker: hex(1), incarnation: hex(2), host: 'h', port: 1, hostLabel: 'h', pid: 1 };
-  await assert.rejects(calls.registerWorker({ ...facts, cluster: hex(5), protocol: 0 }), { code: 'WORKER_REFUSED' });
-  await assert.rejects(calls.registerWorker({ ...facts, protocol: 1 }), { code: 'VERSION_UNSUPPORTED', message: /version 1, this one 0/ });
+  await assert.rejects(calls.registerWorker({ ...facts, cluster: hex(5), protocol: protocolVersion }), { code: 'WORKER_REFUSED' });
+  await assert.rejects(calls.registerWorker({ ...facts, protocol: 0 }), { code: 'VERSION_UNSUPPORTED', message: /version 0, this one 1/ });
   await assert.rejects(calls.registerExecutor({ executor: hex(1), incarnation: hex(2), host: 'h', pid: 1, slots: 1, protocol: 7 }), {
     code: 'VERSION_UNSUPPORTED',
   });
   const { cluster } = await calls.hello({});
-  assert.deepEqual(await calls.registerWorker({ ...facts, cluster, protocol: 0 }), { cluster, term: 1, leaseMs: 10_000 });
-  assert.deepEqual(await calls.registerWorker({ ...facts, cluster, protocol: 0 }), { cluster, term: 1, leaseMs: 10_000 });
+  assert.deepEqual(await calls.registerWorker({ ...facts, cluster, protocol: protocolVersion }), { cluster, term: 1, leaseMs: 10_000 });
+  assert.deepEqual(await calls.registerWorker({ ...facts, cluster, protocol: protocolVersion }), { cluster, term: 1, leaseMs: 10_000 });
 });
 
 test('orders wait until there is something to do, say only what is new, and answer when the wait is over', async () => {
@@ -410,7 +411,7 @@ test('slots go to jobs with their token, and an executor hears of it by its orde
     [[a.job, 2, 'http://a']],
   );
   assert.equal(told.leases[0]!.lease, kept.leases[0]!.lease);
-  assert.match(told.leases[0]!.token, /^v0\.job\.1\./);
+  assert.match(told.leases[0]!.token, /^v1\.job\.1\./);
   const b = await calls.openJob({ name: 'b', url: 'http://b', slots: 2 });
   assert.deepEqual((await orders(calls, 5)).leases.map(({ job, slots }) => [job, slots]).sort(), [
     [a.job, 1],
@@ -834,15 +835,15 @@ test('a coordinator that takes a job over gets its slots by new leases; the one 
   const { calls, manager, disk } = await openWorld();
   await addExecutor(calls, 9);
   const { job } = await calls.openJob({ name: 'j', url: 'http://a', slots: 2 });
-  await assert.rejects(calls.resumeJob({ job, url: 'http://b', slots: 2, taker: hex(2) }), { code: 'JOB_NOT_RESUMABLE' });
+  await assert.rejects(calls.resumeJob({ job, url: 'http://b', slots: 2, after: 1, taker: hex(2) }), { code: 'JOB_NOT_RESUMABLE' });
   await logged(calls, job, ['a']);
   const before = await calls.keepJob({ job, epoch: 1, after: 0, slots: 2, waitMs: 0 });
   const poll = calls.keepJob({ job, epoch: 1, after: before.version, slots: 2, waitMs: 30_000 });
   poll.catch(() => {});
   await settle();
-  const taken = await calls.resumeJob({ job, url: 'http://b', slots: 2, taker: hex(2) });
+  const taken = await calls.resumeJob({ job, url: 'http://b', slots: 2, after: 1, taker: hex(2) });
   assert.deepEqual([taken.epoch, taken.name], [2, 'j']);
-  assert.equal((await calls.resumeJob({ job, url: 'http://b', slots: 2, taker: hex(2) })).epoch, 2, 'a call that comes twice');
+  assert.equal((await calls.resumeJob({ job, url: 'http://b', slots: 2, after: 1, taker: hex(2) })).epoch, 2, 'a call that comes twice');
   await assert.rejects(poll, { code: 'FENCED', message: /newer coordinator of job 1/ });
   await assert.rejects(logged(calls, job, ['zombie'], { from: 1 }), { code: 'FENCED' });
   await assert.rejects(calls.closeJob({ job, epoch: 1 }), { code: 'FENCED' });
@@ -858,8 +859,9 @@ test('a coordinator that takes a job over gets its slots by new leases; the one 
   const after = await openWorld(disk);
   await assert.rejects(logged(after.calls, job, ['zombie'], { from: 1 }), { code: 'FENCED' });
   assert.deepEqual(await logged(after.calls, job, ['b'], { epoch: 2, from: 1 }), { length: 2 });
-  assert.equal((await after.calls.resumeJob({ job, url: 'http://c', slots: 2, taker: hex(3) })).epoch, 3);
-  assert.equal((await after.calls.resumeJob({ job, url: 'http://b', slots: 2, taker: hex(2) })).epoch, 2, 'late, it fences nobody');
+  assert.equal((await after.calls.resumeJob({ job, url: 'http://c', slots: 2, after: 2, taker: hex(3) })).epoch, 3);
+  await assert.rejects(after.calls.resumeJob({ job, url: 'http://d', slots: 2, after: 1, taker: hex(4) }), { code: 'FENCED' });
+  assert.equal((await after.calls.resumeJob({ job, url: 'http://b', slots: 2, after: 1, taker: hex(2) })).epoch, 2, 'late, it fences nobody');
   assert.deepEqual(await after.calls.closeJob({ job, epoch: 3 }), {});
 });
 
@@ -885,8 +887,8 @@ test('a job with a log outlives its coordinator for a while: its shuffles stay, 
   assert.deepEqual([one?.job, one?.slots, others.length], [kept.job, 0, 0], 'the one without a log is gone');
   assert.ok(one!.resumableUntil > clock.wall());
   assert.equal((await layoutNow(calls, shuffle)).shuffle, shuffle);
-  await assert.rejects(calls.resumeJob({ job: dropped.job, url: 'http://c', slots: 1, taker: hex(3) }), { code: 'JOB_UNKNOWN' });
-  await calls.resumeJob({ job: kept.job, url: 'http://c', slots: 1, taker: hex(3) });
+  await assert.rejects(calls.resumeJob({ job: dropped.job, url: 'http://c', slots: 1, after: 1, taker: hex(3) }), { code: 'JOB_UNKNOWN' });
+  await calls.resumeJob({ job: kept.job, url: 'http://c', slots: 1, after: 1, taker: hex(3) });
   const [again] = (await calls.status({})).jobs;
   assert.deepEqual([again?.slots, again?.url, again?.resumableUntil], [1, 'http://c', 0]);
   for (let i = 0; i < 40; i++) await alive();

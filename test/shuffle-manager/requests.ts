@@ -1,5 +1,6 @@
 /** A right request of each call, about one job and its shuffle, over a manager with worker 1: what tests of the server send, and spoil. */
 import type { CallName } from '#manager/protocol/control.ts';
+import { protocolVersion } from '#manager/protocol/ids.ts';
 import { hex, specOf } from './world.ts';
 
 /** The last one ends the job; the others do no harm when they are answered. */
@@ -7,8 +8,8 @@ export const requests = (job: number, shuffle: string): Readonly<Record<CallName
   hello: {},
   status: {},
   mintToken: { name: 'x', expiresMs: 1000 },
-  registerWorker: { worker: hex(7), incarnation: hex(7), host: 'h', port: 7, hostLabel: 'h', pid: 7, protocol: 0 },
-  registerExecutor: { executor: hex(8), incarnation: hex(8), host: 'h', pid: 8, slots: 1, protocol: 0 },
+  registerWorker: { worker: hex(7), incarnation: hex(7), host: 'h', port: 7, hostLabel: 'h', pid: 7, protocol: protocolVersion },
+  registerExecutor: { executor: hex(8), incarnation: hex(8), host: 'h', pid: 8, slots: 1, protocol: protocolVersion },
   announce: { worker: hex(1), incarnation: hex(101), held: [] },
   orders: { id: hex(1), incarnation: hex(101), after: 0, load: {}, leaving: false, waitMs: 0 },
   openJob: { name: 'x', url: '', slots: 0 },
@@ -22,6 +23,6 @@ export const requests = (job: number, shuffle: string): Readonly<Record<CallName
   release: { shuffle },
   logJob: { job, epoch: 1, from: 0, entries: ['{}'] },
   readJobLog: { job, from: 0 },
-  resumeJob: { job, url: 'http://c', slots: 0, taker: hex(9) },
+  resumeJob: { job, url: 'http://c', slots: 0, after: 1, taker: hex(9) },
   closeJob: { job },
 });

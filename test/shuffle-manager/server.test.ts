@@ -95,7 +95,7 @@ test('neither a token nor the secret is ever logged or answered', async () => {
   const answers: string[] = [];
   for (const token of Object.values(tokens)) {
     for (const [name, body] of Object.entries(requests(job, shuffle))) answers.push((await post(calls[name as CallName].path, body, token)).body);
-    answers.push((await post('/v0/cluster/status', '{"a', token)).body, (await post(`/v0/nowhere?token=x`, {}, token)).body);
+    answers.push((await post('/v1/cluster/status', '{"a', token)).body, (await post(`/v1/nowhere?token=x`, {}, token)).body);
   }
   await manager.close();
   for (const [name, body] of Object.entries(requests(job, shuffle))) await post(calls[name as CallName].path, body, tokens['cluster secret']);
@@ -158,9 +158,9 @@ test('errors leave with the status of the table, their code and their facts', as
 
 test('another version of the protocol is answered as such, another path is not there', async () => {
   const { server } = await open();
-  const newer = await server.inject({ method: 'POST', url: '/v1/cluster/hello', payload: {} });
-  assert.deepEqual([newer.statusCode, newer.json().code, newer.json().facts], [426, 'VERSION_UNSUPPORTED', { theirs: '1', ours: 0 }]);
-  for (const url of ['/v0/cluster/nothing', '/elsewhere']) {
+  const newer = await server.inject({ method: 'POST', url: '/v2/cluster/hello', payload: {} });
+  assert.deepEqual([newer.statusCode, newer.json().code, newer.json().facts], [426, 'VERSION_UNSUPPORTED', { theirs: '2', ours: 1 }]);
+  for (const url of ['/v1/cluster/nothing', '/elsewhere']) {
     const nowhere = await server.inject({ method: 'POST', url, payload: {} });
     assert.deepEqual([nowhere.statusCode, nowhere.json().code], [404, 'REQUEST_INVALID'], url);
   }

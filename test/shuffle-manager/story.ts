@@ -6,6 +6,7 @@
 import assert from 'node:assert/strict';
 import type { CommittedCell, Layout } from '#manager/protocol/control.ts';
 import { type ErrorCode, SluiceError } from '#manager/protocol/errors.ts';
+import { protocolVersion } from '#manager/protocol/ids.ts';
 import { viewLayout } from '#manager/protocol/layout.ts';
 import { hex, seededRandom, specOf, type World } from './world.ts';
 
@@ -87,7 +88,7 @@ export class Story {
       port: 1000 + worker,
       hostLabel: `h${worker}`,
       pid: worker,
-      protocol: 0,
+      protocol: protocolVersion,
     });
     return 'registered';
   }
@@ -189,7 +190,7 @@ export class Story {
 
   async #executor(): Promise<string> {
     const executor = hex(500 + this.#below(2));
-    await this.#world.calls.registerExecutor({ executor, incarnation: executor, host: 'h', pid: 1, slots: 2, protocol: 0 });
+    await this.#world.calls.registerExecutor({ executor, incarnation: executor, host: 'h', pid: 1, slots: 2, protocol: protocolVersion });
     return 'executor';
   }
 

@@ -7,6 +7,7 @@ import { Manager, type ManagerOptions } from '#manager/manager.ts';
 import { type Clock, type Disk, type DiskFile, type Millis, type Random, silent, type Timer } from '#manager/process/ports.ts';
 import type { ManagerCalls, ShuffleSpec } from '#manager/protocol/control.ts';
 import { SluiceError } from '#manager/protocol/errors.ts';
+import { protocolVersion } from '#manager/protocol/ids.ts';
 
 /** Lets everything run that is ready to. */
 export const settle = async (): Promise<void> => {
@@ -170,5 +171,5 @@ export const addWorker = (calls: ManagerCalls, worker: number, incarnation = 100
     port: 1000 + worker,
     hostLabel: `host-${worker}`,
     pid: worker,
-    protocol: 0,
+    protocol: protocolVersion,
   });

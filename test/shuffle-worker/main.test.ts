@@ -50,7 +50,7 @@ test('the secret itself may come in place of a file; a token will not do', async
   const worker = await startWorker(configOf({ secretFile: '', dataDirs: [join(folder, 'other')] }), secret, 'test');
   await worker.close();
   await assert.rejects(startWorker(configOf({ secretFile: '' }), '', 'test'), isCode('CONFIG_INVALID'));
-  await assert.rejects(startWorker(configOf({ secretFile: '' }), 'v0.cluster.0.1.x', 'test'), isCode('CONFIG_INVALID'));
+  await assert.rejects(startWorker(configOf({ secretFile: '' }), 'v1.cluster.0.1.x', 'test'), isCode('CONFIG_INVALID'));
 });
 
 test('off loopback it needs a secret that was given by name', async () => {

@@ -3,6 +3,7 @@ import { test } from 'node:test';
 import { silent } from '#manager/process/ports.ts';
 import type { ManagerCalls, Orders, Request } from '#manager/protocol/control.ts';
 import { type ErrorCode, SluiceError } from '#manager/protocol/errors.ts';
+import { protocolVersion } from '#manager/protocol/ids.ts';
 import { OrderFollower } from '#worker/orders.ts';
 import { hex } from '../shuffle-manager/world.ts';
 import { ManualClock, seededRandom, settle } from './world.ts';
@@ -47,7 +48,7 @@ function follow(replies: Reply[], announced: string[] = []) {
     clock,
     random: seededRandom(1),
     log: silent,
-    self: { worker: hex(1), incarnation: hex(2), host: 'h', port: 1, hostLabel: 'l', pid: 1, protocol: 0 },
+    self: { worker: hex(1), incarnation: hex(2), host: 'h', port: 1, hostLabel: 'l', pid: 1, protocol: protocolVersion },
     load: () => ({ cells: 3 }),
     held: () => [{ shuffle: '1', map: 0, attempt: 0, location: 0, manifestHash: '9' }],
     release: (texts) => told.released.push(...texts),

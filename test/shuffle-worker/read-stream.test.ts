@@ -40,7 +40,7 @@ function harm(disk: TestDisk, map: number, partition: number, at: number): void 
   for (const bytes of segments(disk)) {
     const view = new DataView(bytes.buffer, bytes.byteOffset);
     for (let from = 8192; from + 64 <= bytes.length; from += 8) {
-      if (view.getUint32(from, true) !== 0x4c53 || view.getUint32(from + 24, true) !== partition || view.getUint32(from + 28, true) !== map) continue;
+      if (view.getUint32(from, true) !== 0x1_4c53 || view.getUint32(from + 24, true) !== partition || view.getUint32(from + 28, true) !== map) continue;
       bytes[from + at]! ^= 1;
       harmed++;
     }
@@ -375,7 +375,7 @@ test('blocks that their writer counted and nobody has are MISSING, not left out'
     let from0 = -1;
     let from1 = -1;
     for (let at = 8192; at + 64 <= bytes.length; at += 8) {
-      if (view.getUint32(at, true) !== 0x4c53 || view.getUint32(at + 24, true) !== 0 || view.getUint8(at + 3) !== 0) continue;
+      if (view.getUint32(at, true) !== 0x1_4c53 || view.getUint32(at + 24, true) !== 0 || view.getUint8(at + 3) !== 0) continue;
       if (view.getUint32(at + 28, true) === 0) from0 = at;
       else from1 = at;
     }

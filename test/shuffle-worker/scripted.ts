@@ -5,7 +5,7 @@
 import assert from 'node:assert/strict';
 import type { Channel, ChannelHandlers, DataTransport, Hello } from '#manager/process/ports.ts';
 import { SluiceError } from '#manager/protocol/errors.ts';
-import { KiB, MiB, type Replica } from '#manager/protocol/ids.ts';
+import { KiB, MiB, protocolVersion, type Replica } from '#manager/protocol/ids.ts';
 import { createWorkerClient, type WorkerClient } from '#worker/client.ts';
 import { readHeader } from '#worker/protocol/block.ts';
 import { decodeCounts, encodeCounts } from '#worker/protocol/counts.ts';
@@ -99,7 +99,7 @@ export class ScriptedWorker implements DataTransport {
     const line = new Line(this, hello, handlers);
     this.lines.push(line);
     const { incarnation } = hello;
-    const welcome = { version: 0, cluster: 'c', incarnation, maxBlockBytes: this.maxBlockBytes, idleGrantBytes: this.idleGrantBytes };
+    const welcome = { version: protocolVersion, cluster: 'c', incarnation, maxBlockBytes: this.maxBlockBytes, idleGrantBytes: this.idleGrantBytes };
     return { channel: line, welcome };
   }
   get line(): Line {

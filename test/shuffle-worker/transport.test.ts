@@ -5,13 +5,13 @@ import { test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Channel, ChannelHandlers, Hello } from '#manager/process/ports.ts';
 import { type ErrorCode, SluiceError } from '#manager/protocol/errors.ts';
-import { MiB } from '#manager/protocol/ids.ts';
+import { MiB, protocolVersion } from '#manager/protocol/ids.ts';
 import { acceptUpgrade, createTransport } from '#worker/transport.ts';
 import type { Admission, Worker } from '#worker/worker.ts';
 import { hex } from '../shuffle-manager/world.ts';
 import { payloadOf } from './world.ts';
 
-const welcome = { version: 0, cluster: hex(1), incarnation: hex(2), maxBlockBytes: MiB, idleGrantBytes: 4096 };
+const welcome = { version: protocolVersion, cluster: hex(1), incarnation: hex(2), maxBlockBytes: MiB, idleGrantBytes: 4096 };
 const hello = { token: 'good', client: 'a test\r\nevil: 1', incarnation: hex(2) };
 const isCode = (code: ErrorCode) => (thrown: unknown) => thrown instanceof SluiceError && thrown.code === code;
 const quiet: ChannelHandlers = { data() {}, closed() {} };
@@ -132,7 +132,7 @@ test('another path, protocol or version is refused with a sentence', async () =>
     'authorization: Bearer good',
   ];
   const cases = [
-    ['/other', 'sluice/0', '400', 'REQUEST_INVALID'],
+    ['/other', 'sluice/1', '400', 'REQUEST_INVALID'],
     ['/data', 'websocket', '400', 'REQUEST_INVALID'],
     ['/data', 'sluice/9', '426', 'VERSION_UNSUPPORTED'],
   ] as const;
@@ -148,7 +148,7 @@ test('another path, protocol or version is refused with a sentence', async () =>
 test('who answers with something else is no worker; who speaks another version is told so', async () => {
   const answers = [
     'HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nhi',
-    'HTTP/1.1 101 Switching Protocols\r\nupgrade: sluice/0\r\n\r\n',
+    'HTTP/1.1 101 Switching Protocols\r\nupgrade: sluice/1\r\n\r\n',
     'SSH-2.0-OpenSSH\r\n\r\n',
     `HTTP/1.1 101 Switching Protocols\r\nsluice-version: 3\r\nsluice-cluster: ${hex(1)}\r\nsluice-incarnation: ${hex(2)}\r\nsluice-max-block-bytes: 1\r\nsluice-idle-grant-bytes: 1\r\n\r\n`,
   ];
@@ -168,7 +168,7 @@ test('a peer that takes nothing does not keep a connection from ending', async (
   const world = await serve();
   const socket = connect(world.to.port, '127.0.0.1');
   socket.on('error', () => {});
-  socket.write(['GET /data HTTP/1.1', 'host: x', 'connection: Upgrade', 'upgrade: sluice/0', 'authorization: Bearer good', '', ''].join('\r\n'));
+  socket.write(['GET /data HTTP/1.1', 'host: x', 'connection: Upgrade', 'upgrade: sluice/1', 'authorization: Bearer good', '', ''].join('\r\n'));
   await until(() => world.events.attached === 1);
   socket.pause();
   const sending = world.channel().send([new Uint8Array(64 * MiB)]);

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { silent } from '#manager/process/ports.ts';
 import { codeOfWire, type ErrorCode, SluiceError } from '#manager/protocol/errors.ts';
-import { MiB } from '#manager/protocol/ids.ts';
+import { MiB, protocolVersion } from '#manager/protocol/ids.ts';
 import { mintToken } from '#manager/protocol/token.ts';
 import { segmentFolder } from '#worker/store/directory.ts';
 import { writeIdentity } from '#worker/store/identity.ts';
@@ -33,7 +33,7 @@ test('only a token of this cluster that has not expired, for this incarnation, i
   assert.equal(worker.counters.refused, refused.length + 2);
   assert.equal(worker.gauges().grantedBytes, 0);
   const { welcome, job } = worker.admit(hello);
-  assert.deepEqual([welcome.incarnation, welcome.cluster, welcome.version, job], [worker.incarnation, worker.cluster, 0, world.job]);
+  assert.deepEqual([welcome.incarnation, welcome.cluster, welcome.version, job], [worker.incarnation, worker.cluster, protocolVersion, world.job]);
   assert.equal(worker.admit({ ...hello, token: mintToken(key, { scope: 'cluster' }, soon) }).job, null);
   await world.close();
 });

@@ -142,12 +142,12 @@ export class ManagerPlace {
 
 const dayMs: Millis = 24 * 3_600_000;
 
-/** The wall clock of a process goes wrong by a day, and is put right before a lease is over: tokens made meanwhile are refused as expired. */
+/** The wall clock of a process goes wrong by a day, and is put right well before a lease is over, also of calls that are slow: tokens made meanwhile are refused as expired. */
 export function jump(process: SimulatedProcess, faults: Faults, simulation: Simulation): void {
   process.wallOffsetMs = faults.oneOf([-dayMs, dayMs]);
   faults.count('clockJump');
   simulation.tell(() => `${process.name}: the wall clock is off by ${process.wallOffsetMs} ms`);
-  simulation.after(Math.min(faults.leftMs, faults.number(100, 3000)), null, () => {
+  simulation.after(Math.min(faults.leftMs, faults.number(100, 1200)), null, () => {
     process.wallOffsetMs = 0;
   });
 }

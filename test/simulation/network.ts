@@ -52,8 +52,8 @@ export class Network {
   readonly #leaseMs: Millis;
   /** Called when bytes have reached a process: crashes are drawn from it. */
   arrived: (arrival: Arrival) => void = () => {};
-  /** Told of each error a process sends, by its number on the wire. */
-  refuses: (from: SimulatedProcess, code: number) => void = () => {};
+  /** Told of each error that reaches a client which still listens: its number on the wire, and its text. */
+  refused: (by: SimulatedProcess, code: number, text: string) => void = () => {};
   delivered = 0;
 
   constructor(simulation: Simulation, faults: Faults, leaseMs: Millis) {
@@ -187,7 +187,7 @@ interface Sending {
 
 interface Flight {
   readonly bytes: Uint8Array;
-  readonly brings: Pick<Arrival, 'blocks' | 'acked' | 'asks'>;
+  readonly brings: Pick<Arrival, 'blocks' | 'acked' | 'asks'> & { readonly errors: readonly { readonly code: number; readonly text: string }[] };
 }
 
 /** What goes one way. */
@@ -353,8 +353,10 @@ class Link {
       blocks: frames.some(({ type }) => type === 4),
       acked: frames.some(({ isFinal }) => isFinal),
       asks: frames.some(({ type }) => type === 2),
+      errors: toClient
+        ? frames.flatMap(({ at, type, code }) => (type === 9 ? [{ code, text: Buffer.from(bytes.subarray(at)).toString() }] : []))
+        : [],
     };
-    for (const { type, code } of frames) if (type === 9) this.#network.refuses(this[way.from], code);
     if (faults.strikes('flip')) {
       bytes[faults.integer(0, bytes.length)]! ^= 1 << faults.integer(0, 8);
       faults.count('flip');
@@ -414,11 +416,12 @@ class Link {
     this.#ways[side].handlers!.data(bytes);
     // The buffer is the system's again: whoever kept a view of it finds rubbish.
     bytes.fill(0xa5);
+    for (const { code, text } of brings.errors) this.#network.refused(this[otherOf(side)], code, text);
     this.#network.arrived({ ...brings, from: this[otherOf(side)], to: this[side], toServer: side === 'server' });
   }
 }
 
-const nothing: Flight['brings'] = { blocks: false, acked: false, asks: false };
+const nothing: Flight['brings'] = { blocks: false, acked: false, asks: false, errors: [] };
 /** Frame header and block header. */
 const headBytes = 16 + 64;
 

@@ -8,7 +8,7 @@
  * - A commit that comes again is answered as the winner it is.
  * - What was acknowledged at a level is still held after a crash the level survives.
  * - An intact cell is never reported missing or corrupt.
- * - No stream is refused for blocks it does not have or that are not its own: writers send what they sealed, and a stream has one of them.
+ * - No writer is refused for blocks that do not belong together, or loses what it has sent: it sends what it sealed, and is alone.
  * - A region that is believed after a restart was written in the present use of its segment.
  * - A manager that has started again knows everything its predecessors answered, but for commits at the level received.
  * - When the job has ended nobody keeps anything of it.
@@ -68,10 +68,7 @@ export class Oracles {
     cluster.control.watchers.push((exchange) => this.#watch(exchange));
     cluster.opened = (place, worker) => this.#opened(place, worker);
     cluster.reached = (place, worker) => this.#reached(place, worker);
-    cluster.network.refuses = ({ name }, code) => {
-      for (const never of ['INCOMPLETE', 'IDENTITY_MISMATCH'] as const)
-        if (errors[never].wire === code) this.#violate(`${name} says ${never} to a client that does all right`);
-    };
+    cluster.network.refused = (by, code, text) => this.#refused(by.name, code, text);
   }
 
   released(shuffle: string): void {
@@ -80,6 +77,14 @@ export class Oracles {
 
   #violate(what: string): void {
     this.#cluster.simulation.violate(what);
+  }
+
+  #refused(name: string, code: number, text: string): void {
+    for (const never of ['INCOMPLETE', 'IDENTITY_MISMATCH'] as const)
+      if (errors[never].wire === code) this.#violate(`${name} says ${never} to a client that does all right`);
+    const { reached } = this.#cluster.faults;
+    const isSound = (['full', 'eio', 'sync'] as const).every((kind) => (reached.get(kind) ?? 0) === 0);
+    if (text.includes('was dropped') && isSound) this.#violate(`${name} has dropped what a live client was writing`);
   }
 
   #watch({ name, request, answer, error, start }: Exchange): void {

@@ -230,10 +230,11 @@ export async function playWhole(
     doors.set(url, { process: own, coordinator });
     const stop = new AbortController();
     const slots = 3;
+    const before = id === null ? 0 : ((await manager.status({})).jobs.find(({ job }) => job === id)?.epoch ?? 1);
     const opened =
       id === null
         ? { epoch: 1, ...(await manager.openJob({ name: 'chained', url, slots })) }
-        : { job: id, ...(await manager.resumeJob({ job: id, url, slots, taker: mint128(random) })) };
+        : { job: id, ...(await manager.resumeJob({ job: id, url, slots, after: before, taker: mint128(random) })) };
     const { job: number, epoch, token } = opened;
     known.id = number;
     const driver = driverOf(own, number, token);

@@ -96,11 +96,11 @@ function judgeManifest(at: usize, account: usize, flags: u32): u32 {
   return OK;
 }
 
-/** Magic 0x4C53, version 0, kind <= 2, codec <= 2, flags <= 1; the tag is free. */
+/** Magic 0x4C53, version 1, kind <= 2, codec <= 2, flags <= 1; the tag is free. */
 // @ts-ignore: decorator
 @inline
 function known(at: usize): bool {
-  return load<u32>(at) - 0x00004c53 <= 0x02000000 && (load<u32>(at) & 0x00ffffff) == 0x00004c53 && load<u8>(at, 4) <= 2 && load<u8>(at, 5) <= 1;
+  return load<u32>(at) - 0x00014c53 <= 0x02000000 && (load<u32>(at) & 0x00ffffff) == 0x00014c53 && load<u8>(at, 4) <= 2 && load<u8>(at, 5) <= 1;
 }
 
 /** The bytes between payload and padded are 0. */

@@ -28,10 +28,10 @@ test('a cluster leaves its URL and secret for the same user alone, and takes the
 test('a token file comes first, then the environment, then the file of `sluice up`', () => {
   leaveCredential({ url, secret: 'left' });
   const file = join(home, 'token');
-  writeFileSync(file, ' v0.given \n');
-  process.env['SLUICE_TOKEN'] = 'v0.environment';
-  assert.equal(credentialFor(url, file).token, 'v0.given');
-  assert.equal(credentialFor(url, undefined).token, 'v0.environment');
+  writeFileSync(file, ' v1.given \n');
+  process.env['SLUICE_TOKEN'] = 'v1.environment';
+  assert.equal(credentialFor(url, file).token, 'v1.given');
+  assert.equal(credentialFor(url, undefined).token, 'v1.environment');
   delete process.env['SLUICE_TOKEN'];
   assert.equal(credentialFor(url, undefined).token, 'left');
   assert.throws(() => credentialFor(url, join(home, 'none')), { code: 'FILE_MISSING', message: /none/ });

@@ -7,7 +7,7 @@ import { systemClock, systemRandom } from '#manager/process/clock.ts';
 import { loadConfig } from '#manager/process/load-config.ts';
 import { readSecret } from '#manager/process/secret.ts';
 import type { ManagerCalls, Request, ShuffleSpec } from '#manager/protocol/control.ts';
-import { mint128 } from '#manager/protocol/ids.ts';
+import { mint128, protocolVersion } from '#manager/protocol/ids.ts';
 import { tokenSource } from '#manager/protocol/token.ts';
 import { leaveCredential } from '#runtime/cli/credentials.ts';
 
@@ -31,7 +31,7 @@ export async function openHome(folder: string, flags: object): Promise<Home> {
   leaveCredential({ url: manager.url, secret });
   const calls = await connectManager({ urls: [manager.url], token: tokenSource(secret, Date.now), clock: systemClock, random: systemRandom });
   const [worker, incarnation] = [mint128(systemRandom), mint128(systemRandom)];
-  await calls.registerWorker({ worker, incarnation, host: '127.0.0.1', port: 7999, hostLabel: 'here', pid: 43, protocol: 0 });
+  await calls.registerWorker({ worker, incarnation, host: '127.0.0.1', port: 7999, hostLabel: 'here', pid: 43, protocol: protocolVersion });
   return {
     url: manager.url,
     secretFile: manager.secretFile,

@@ -8,7 +8,7 @@ import { type RunningManager, startManager } from '#manager/main.ts';
 import { systemRandom } from '#manager/process/clock.ts';
 import { loadConfig } from '#manager/process/load-config.ts';
 import { readSecret } from '#manager/process/secret.ts';
-import { mint128 } from '#manager/protocol/ids.ts';
+import { mint128, protocolVersion } from '#manager/protocol/ids.ts';
 import { connect } from '#runtime/cli/cluster.ts';
 import { leaveCredential } from '#runtime/cli/credentials.ts';
 import { sluice } from './captured.ts';
@@ -23,7 +23,7 @@ before(async () => {
   leaveCredential({ url: manager.url, secret: readSecret(manager.secretFile) });
   const client = await connect({});
   const [executor, incarnation] = [mint128(systemRandom), mint128(systemRandom)];
-  await client.registerExecutor({ executor, incarnation, host: 'here', pid: 42, slots: 3, protocol: 0 });
+  await client.registerExecutor({ executor, incarnation, host: 'here', pid: 42, slots: 3, protocol: protocolVersion });
   await client.openJob({ name: 'a-job', url: 'http://127.0.0.1:1', slots: 2 });
   await client.close();
 });
@@ -50,7 +50,7 @@ test('status --json is one object', async () => {
 });
 
 test('a wrong token is refused with what to do', async () => {
-  process.env['SLUICE_TOKEN'] = 'v0.cluster.0.9999999999.AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA';
+  process.env['SLUICE_TOKEN'] = 'v1.cluster.0.9999999999.AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA';
   try {
     const { code, stderr } = await sluice('status', '--cluster', manager.url);
     assert.equal(code, 1);

@@ -36,10 +36,10 @@ test('what is no request of ours is refused by name, and is no failure of the co
     return [answer.status, ((await answer.json()) as { code: string }).code];
   };
   try {
-    assert.deepEqual(await post('/v0/tasks/join', 'application/json', '{"lease":'), [400, 'REQUEST_INVALID']);
-    assert.deepEqual(await post('/v0/tasks/join', 'application/json', '{"__proto__":{}}'), [400, 'REQUEST_INVALID']);
-    assert.deepEqual(await post('/v0/tasks/join', 'application/xml', '<lease/>'), [400, 'REQUEST_INVALID']);
-    assert.deepEqual(await post('/v0/tasks/../secret', 'application/json', '{}'), [404, 'REQUEST_INVALID']);
+    assert.deepEqual(await post('/v1/tasks/join', 'application/json', '{"lease":'), [400, 'REQUEST_INVALID']);
+    assert.deepEqual(await post('/v1/tasks/join', 'application/json', '{"__proto__":{}}'), [400, 'REQUEST_INVALID']);
+    assert.deepEqual(await post('/v1/tasks/join', 'application/xml', '<lease/>'), [400, 'REQUEST_INVALID']);
+    assert.deepEqual(await post('/v1/tasks/../secret', 'application/json', '{}'), [404, 'REQUEST_INVALID']);
   } finally {
     coordinator.close();
     await server.close();
@@ -56,7 +56,7 @@ test('an executor whose connection closes while it waits is lost at once, and it
     await once(socket, 'connect');
     const body = JSON.stringify({ lease: lease(1), slots: 1, waitMs: 60_000 });
     await promisify((text: string, done: (error?: Error | null) => void) => socket.write(text, done))(
-      `POST /v0/tasks/poll HTTP/1.1\r\nhost: a\r\nauthorization: Bearer right\r\ncontent-type: application/json\r\ncontent-length: ${body.length}\r\n\r\n${body}`,
+      `POST /v1/tasks/poll HTTP/1.1\r\nhost: a\r\nauthorization: Bearer right\r\ncontent-type: application/json\r\ncontent-length: ${body.length}\r\n\r\n${body}`,
     );
     socket.destroy();
     const served = serve(lease(2));

@@ -23,7 +23,7 @@ test('lines are JSON with the name and the level; tokens and secrets are cut out
     assert.deepEqual(
       lines.map((line) => [line['name'], line['level'], line['msg']]),
       [
-        ['manager', 30, 'called with v0.[cut]'],
+        ['manager', 30, 'called with v1.[cut]'],
         ['manager', 40, 'careful'],
         ['manager', 50, 'full'],
       ],

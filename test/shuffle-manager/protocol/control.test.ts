@@ -8,7 +8,7 @@ test('every call has its own path, and a job call says which job', () => {
   const rows = Object.values(calls);
   assert.equal(new Set(rows.map((row) => row.path)).size, rows.length);
   for (const row of rows) {
-    assert.match(row.path, /^\/v0\/(cluster|workers|jobs|shuffles)\/[a-z]+$/);
+    assert.match(row.path, /^\/v1\/(cluster|workers|jobs|shuffles)\/[a-z]+$/);
     const keys = Object.keys(row.request.properties);
     if (row.scope === 'job') assert.ok(keys.includes('job') || keys.includes('shuffle'), row.path);
   }

@@ -7,7 +7,7 @@ const now = 1_000_000_000_000;
 
 test('a token is what it was minted for until it expires', () => {
   const job = mintToken(key, { scope: 'job', job: 7 }, now + 5000);
-  assert.match(job, /^v0\.job\.7\.1000000005\.[\w-]{43}$/);
+  assert.match(job, /^v1\.job\.7\.1000000005\.[\w-]{43}$/);
   assert.deepEqual(verifyToken(key, job, now), { scope: 'job', job: 7 });
   assert.deepEqual(verifyToken(key, mintToken(key, { scope: 'cluster' }, now + 5000), now), { scope: 'cluster' });
   assert.throws(() => verifyToken(key, job, now + 5000), { code: 'UNAUTHORIZED' });

@@ -94,7 +94,7 @@ test('another version, or padding that is not zero, is no block of ours though i
     const a = arena();
     a.put({}, payload(5));
     a.stamp();
-    a.bytes[at.data + place] = 1;
+    a.bytes[at.data + place] = 2;
     a.view.setBigUint64(at.data + 48, a.kernel.hash(at.data + 64, 8), true);
     a.view.setBigUint64(at.data + 56, a.kernel.hash(at.data, 56), true);
     assert.equal(nameOfCode(a.walk().code), 'format');

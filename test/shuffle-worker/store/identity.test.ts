@@ -12,11 +12,11 @@ test('what is written is read back, is durable, and a new folder has none', asyn
   assert.equal(await readIdentity(disk), null);
   await writeIdentity(disk, of('a'));
   disk.crash();
-  assert.deepEqual(await readIdentity(disk), { version: 0, ...of('a') });
+  assert.deepEqual(await readIdentity(disk), { version: 1, ...of('a') });
 });
 
 test('a file that is none of ours is refused, not overwritten', async () => {
-  for (const text of ['', '{', '{}', JSON.stringify({ version: 1, ...of('a') }), JSON.stringify({ version: 0, ...of('a'), worker: 'short' })]) {
+  for (const text of ['', '{', '{}', JSON.stringify({ version: 0, ...of('a') }), JSON.stringify({ version: 1, ...of('a'), worker: 'short' })]) {
     const disk = new TestDisk();
     await (await disk.open('identity.json', 'create')).write(0, new TextEncoder().encode(text));
     await assert.rejects(readIdentity(disk), isInvalid, text);
@@ -24,9 +24,9 @@ test('a file that is none of ours is refused, not overwritten', async () => {
 });
 
 test('folders belong together when worker and cluster are the same; new ones join', () => {
-  const known = { version: 0 as const, ...of('a') };
+  const known = { version: 1 as const, ...of('a') };
   assert.equal(commonIdentity([null, null]), null);
   assert.equal(commonIdentity([null, known])?.worker, known.worker);
-  assert.throws(() => commonIdentity([known, { version: 0, ...of('b') }]), isInvalid);
-  assert.throws(() => commonIdentity([known, { version: 0, ...of('a', 'e') }]), isInvalid);
+  assert.throws(() => commonIdentity([known, { version: 1, ...of('b') }]), isInvalid);
+  assert.throws(() => commonIdentity([known, { version: 1, ...of('a', 'e') }]), isInvalid);
 });

@@ -32,7 +32,7 @@ test('any flipped bit, a page of zeros, a short page and another version are no 
   assert.deepEqual(readSegmentHead(new Uint8Array(pageBytes), head), { kind: 'none', what: 'no magic' });
   assert.deepEqual(readSegmentHead(good.subarray(0, 63), head), { kind: 'none', what: 'cut off' });
   const newer = Uint8Array.from(good);
-  newer[4] = 1;
+  newer[4] = 2;
   new DataView(newer.buffer).setBigUint64(56, xxh64(newer, 0, 56), true);
   assert.deepEqual(readSegmentHead(newer, head), { kind: 'none', what: 'version' });
 });

@@ -50,7 +50,7 @@ public final class Job implements AutoCloseable {
     String given = secretOrToken.trim();
     Manager manager = new Manager(urls, Token.source(given), PATIENCE_MS);
     try {
-      Map<String, Object> hello = manager.call("/v0/cluster/hello", "{}");
+      Map<String, Object> hello = manager.call("/v1/cluster/hello", "{}");
       Object theirs = hello.get("protocol");
       if (!Long.valueOf(Manager.PROTOCOL).equals(theirs)) {
         throw Errors.of("VERSION_UNSUPPORTED", Map.of("theirs", String.valueOf(theirs), "ours", Manager.PROTOCOL), null);
@@ -58,11 +58,11 @@ public final class Job implements AutoCloseable {
       long job = Token.jobOf(given);
       if (job >= 0) {
         // A token that is wrong is found out now, not by the first task: closing is no question, keeping for no time is.
-        manager.call("/v0/jobs/keep", keepBody(job, names, 0));
+        manager.call("/v1/jobs/keep", keepBody(job, names, 0));
         return new Job(manager, (int) job, given, false, names);
       }
       StringBuilder body = Json.quote(new StringBuilder("{\"name\":"), name).append(",\"url\":\"\",\"slots\":0}");
-      Map<String, Object> opened = manager.call("/v0/jobs/open", body, 0, false);
+      Map<String, Object> opened = manager.call("/v1/jobs/open", body, 0, false);
       return new Job(manager, (int) Json.number(opened.get("job")), Json.string(opened.get("token")), true, names);
     } catch (SluiceException | InterruptedException | RuntimeException failed) {
       manager.close();
@@ -81,7 +81,7 @@ public final class Job implements AutoCloseable {
 
   /** The end of a shuffle's data. Again: nothing more. */
   public void release(long shuffle) throws SluiceException, InterruptedException {
-    manager.call("/v0/shuffles/release", "{\"shuffle\":\"" + Long.toUnsignedString(shuffle) + "\"}");
+    manager.call("/v1/shuffles/release", "{\"shuffle\":\"" + Long.toUnsignedString(shuffle) + "\"}");
   }
 
   private static String keepBody(long job, String names, int waitMs) {
@@ -94,7 +94,7 @@ public final class Job implements AutoCloseable {
     String body = keepBody(id & 0xFFFFFFFFL, names, POLL_MS);
     while (!closed) {
       try {
-        manager.call("/v0/jobs/keep", body, POLL_MS, true);
+        manager.call("/v1/jobs/keep", body, POLL_MS, true);
       } catch (SluiceException error) {
         if (closed) return;
         LOG.log(Level.WARNING, "job {0} is not kept: {1}", String.valueOf(id), error.getMessage());
@@ -117,7 +117,7 @@ public final class Job implements AutoCloseable {
     closed = true;
     keeper.interrupt();
     try {
-      if (isOwn) manager.call("/v0/jobs/close", "{\"job\":" + Integer.toUnsignedString(id) + "}");
+      if (isOwn) manager.call("/v1/jobs/close", "{\"job\":" + Integer.toUnsignedString(id) + "}");
     } catch (SluiceException error) {
       LOG.log(Level.WARNING, "job {0} is not closed, and ends with its lease: {1}", String.valueOf(id), error.getMessage());
     } catch (InterruptedException interrupted) {

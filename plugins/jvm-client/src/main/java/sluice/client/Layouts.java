@@ -96,7 +96,7 @@ final class Layouts {
     Layout layout = null;
     try {
       String body = "{\"shuffle\":\"" + Long.toUnsignedString(shuffle) + "\",\"after\":-1,\"waitMs\":0}";
-      layout = put(manager.call("/v0/shuffles/layout", body));
+      layout = put(manager.call("/v1/shuffles/layout", body));
       return layout;
     } catch (SluiceException failed) {
       forget(shuffle);

@@ -15,7 +15,7 @@ import java.util.function.Supplier;
  * way and two switches of threads.
  */
 final class Manager implements AutoCloseable {
-  static final int PROTOCOL = 0;
+  static final int PROTOCOL = 1;
   /** What a call that does not wait may take, and what a long poll may take beyond its wait. */
   private static final int ANSWER_MS = 30_000;
   private static final long FIRST_PAUSE_MS = 50;

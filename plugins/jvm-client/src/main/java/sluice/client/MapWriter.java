@@ -132,7 +132,7 @@ public final class MapWriter {
           push(one);
         }
         progress.awaitAll();
-        Map<String, Object> answer = client.manager.call("/v0/shuffles/commit", commitBody());
+        Map<String, Object> answer = client.manager.call("/v1/shuffles/commit", commitBody());
         committed = new Committed(Json.truth(answer.get("won")), (int) Json.number(answer.get("winner")));
       }
     } catch (SluiceException error) {

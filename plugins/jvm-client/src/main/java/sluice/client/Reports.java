@@ -41,7 +41,7 @@ final class Reports {
             + ",\"because\":\"" + because + "\"}";
     try {
       for (int count = 0; count < AT_MOST; count++) {
-        boolean vacated = Boolean.TRUE.equals(manager.call("/v0/shuffles/lost", body).get("vacated"));
+        boolean vacated = Boolean.TRUE.equals(manager.call("/v1/shuffles/lost", body).get("vacated"));
         Location[] now = layouts.refresh(shuffle).locations();
         boolean isOther = location >= now.length || Arrays.stream(now[location].replicas()).noneMatch(one -> one.incarnation().equals(incarnation));
         if (vacated || isOther || !because.equals("unreachable")) return;

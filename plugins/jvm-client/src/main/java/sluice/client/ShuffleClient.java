@@ -59,7 +59,7 @@ public final class ShuffleClient implements AutoCloseable {
     Json.quote(body, spec.level()).append(",\"deterministic\":").append(spec.deterministic()).append(",\"replicas\":").append(spec.replicas());
     body.append(",\"bytesHint\":").append(spec.bytesHint()).append(",\"schema\":");
     Json.quote(body, spec.schema()).append("}}");
-    return layouts.put(manager.call("/v0/shuffles/resolve", body));
+    return layouts.put(manager.call("/v1/shuffles/resolve", body));
   }
 
   /**

@@ -11,7 +11,7 @@ import javax.crypto.spec.SecretKeySpec;
 
 /** Tokens as in shuffle-manager/protocol/token.ts: whoever knows the cluster's secret mints cluster tokens of his own. */
 final class Token {
-  private static final Pattern JOB = Pattern.compile("v0\\.job\\.(\\d{1,10})\\.\\d{1,12}\\.[\\w-]{43}");
+  private static final Pattern JOB = Pattern.compile("v1\\.job\\.(\\d{1,10})\\.\\d{1,12}\\.[\\w-]{43}");
   private static final long LIFE_S = 3600;
 
   private Token() {}
@@ -24,7 +24,7 @@ final class Token {
 
   /** What to send with cluster calls: a token as it is, of a secret a new one in time. */
   static Supplier<String> source(String secretOrToken) {
-    if (secretOrToken.startsWith("v0.")) return () -> secretOrToken;
+    if (secretOrToken.startsWith("v1.")) return () -> secretOrToken;
     return new Supplier<>() {
       private String token = "";
       private long freshUntil;
@@ -44,7 +44,7 @@ final class Token {
   /** Of a file of several secrets the first one mints. */
   private static String mint(String secrets, long expiresSeconds) {
     String secret = secrets.lines().map(String::trim).filter(line -> !line.isEmpty()).findFirst().orElse("");
-    String text = "v0.cluster.0." + expiresSeconds;
+    String text = "v1.cluster.0." + expiresSeconds;
     // An empty key is none for Java; it is wrong in any case.
     byte[] key = secret.isEmpty() ? new byte[1] : secret.getBytes(StandardCharsets.UTF_8);
     try {

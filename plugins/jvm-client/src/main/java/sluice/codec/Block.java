@@ -12,7 +12,7 @@ public final class Block {
   public static final int HEADER_BYTES = 64;
   public static final int MAX_PAYLOAD_BYTES = 16 << 20;
   public static final int MAGIC = 0x4C53;
-  public static final int VERSION = 0;
+  public static final int VERSION = 1;
   public static final int DATA = 0;
   public static final int CONTROL = 1;
   public static final int MANIFEST = 2;
