@@ -114,10 +114,13 @@ async function attempt<T>(path: string, run: () => Promise<T>): Promise<T> {
 
 const codeOf = (thrown: unknown): string => (thrown as NodeJS.ErrnoException | undefined)?.code ?? '';
 
+/** What goes by: no room on the disk, no file descriptor. The disk itself is sound. */
+const passing: ReadonlySet<string> = new Set(['ENOSPC', 'EDQUOT', 'EMFILE', 'ENFILE']);
+
 /** A system error as ours. `code` travels as a fact, so that a caller can tell an absent file from a broken disk. */
 export function diskError(path: string, thrown: unknown): SluiceError {
   if (thrown instanceof SluiceError) return thrown;
   const code = codeOf(thrown);
   const facts = { what: `${path}: ${thrown instanceof Error ? thrown.message : String(thrown)}`, code };
-  return new SluiceError(code === 'ENOSPC' || code === 'EDQUOT' ? 'NO_SPACE' : 'DISK_FAILED', facts, { cause: thrown });
+  return new SluiceError(passing.has(code) ? 'NO_SPACE' : 'DISK_FAILED', facts, { cause: thrown });
 }

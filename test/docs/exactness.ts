@@ -50,15 +50,18 @@ export const real: Readonly<Record<number, readonly Evidence[]>> = {
   23: [integration('jvm-client', 'a worker that is full, or too small for a block'), chaos],
   25: [chaos],
   28: [integration('resume', 'killed three times, twice as it goes on'), integration('worker-loss', 'an executor dies: what it ran runs elsewhere')],
+  29: [integration('limits', 'writers that bring much more than the worker takes')],
+  30: [integration('limits', 'a worker without a file descriptor left')],
   31: [{ file: 'test/shuffle-manager/manager.test.ts', name: 'a manager that stood still does not take its own silence' }],
   34: [integration('any-process', 'of each process in turn')],
   35: [
     { file: 'test/fuzz/fuzz.test.ts', name: 'hostile frames and requests do no harm' },
     integration('authorisation', 'frames of the data plane x tokens'),
   ],
+  36: [integration('limits', 'one partition with half of all bytes')],
 };
 
-/** Rows that only real processes play, or nobody yet. */
+/** Rows that only real processes play. */
 const others: Readonly<Record<number, string>> = {
   29: 'load three times what the workers take',
   30: 'no file descriptors left',
