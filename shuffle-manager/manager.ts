@@ -699,11 +699,13 @@ export class Manager {
     return { version: run.version, vacated: true };
   }
 
-  /** A worker that hung up or fell silent is gone; one that is alive must be out of reach three times, a second apart. */
+  /** A worker that hung up or fell silent is gone, for everybody; one that shows itself must be out of reach three times, a second apart. */
   #isGone(run: ShuffleRun, location: Location, replica: Replica): boolean {
     const state = this.#workers.stateOf(replica.worker, replica.incarnation);
     const awaited = state === undefined && this.#inGrace() && !this.#workers.isKnown(replica.worker);
     if (state !== 'live' && !awaited) return true;
+    // Stopped, it would count as live as long as its poll is open: it has to begin another one.
+    if (this.#workers.doubt(replica.worker, replica.incarnation)) this.#wake('orders');
     const key = reportKey(run, location, replica);
     const now = this.#ports.clock.now();
     const report = this.#reports.get(key);
@@ -796,9 +798,9 @@ export class Manager {
     return { state };
   }
 
-  /** A poll of a replaced incarnation ends too: its answer is FENCED. */
+  /** A poll of a replaced incarnation ends too: its answer is FENCED. So does that of one that has to show itself. */
   #isNews(members: Members, id: string, incarnation: string, after: number): boolean {
-    return this.#ordersVersion > after || members.stateOf(id, incarnation) === undefined;
+    return this.#ordersVersion > after || members.stateOf(id, incarnation) === undefined || members.isDoubted(id, incarnation);
   }
 
   async #keepJob(request: Request<'keepJob'>, caller: Caller): Promise<Answer<'keepJob'>> {

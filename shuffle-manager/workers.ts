@@ -1,6 +1,6 @@
 /**
  * Who is there: workers and executors by id, one incarnation each, kept alive by their long poll. A closed poll is a
- * death at once; silence is one after a lease. Holds no shuffle state and journals nothing: after a restart of the manager
+ * death at once; silence is one after a lease, or sooner when somebody cannot reach it. Holds no shuffle state and journals nothing: after a restart of the manager
  * everyone registers again. Called by manager.ts.
  */
 import type { Clock, Millis } from './process/ports.ts';
@@ -37,6 +37,8 @@ interface Entry {
   polls: number;
   heardAt: Millis;
   closed: boolean;
+  /** Asked to show itself, and not heard of since. */
+  doubted: boolean;
   draining: boolean;
   /** As last told to the caller of `sweep`. */
   lost: boolean;
@@ -44,6 +46,8 @@ interface Entry {
   readonly old: Set<string>;
 }
 
+/** What a member that is doubted has to begin its next poll, where a lease is no shorter: one that runs does it at once. */
+const answerMs: Millis = 3000;
 /** A lost member is forgotten after this many leases. */
 const rememberedLeases = 360;
 
@@ -74,6 +78,7 @@ export class Members {
       polls: known ? entry.polls : 0,
       heardAt: this.#clock.now(),
       closed: false,
+      doubted: false,
       draining: known && entry.draining,
       lost: false,
       old,
@@ -95,6 +100,7 @@ export class Members {
     entry.polls++;
     entry.heardAt = this.#clock.now();
     entry.closed = false;
+    entry.doubted = false;
     entry.load = told.load;
     entry.stored = told.stored ?? [];
     entry.draining ||= told.leaving;
@@ -107,6 +113,18 @@ export class Members {
     entry.polls--;
     entry.heardAt = this.#clock.now();
     entry.closed = closed && entry.polls === 0;
+  }
+
+  /** Somebody does not reach it: its poll is to be answered, and is lost unless the next one begins soon. True the first time. */
+  doubt(id: string, incarnation: string): boolean {
+    const entry = this.#of(id, incarnation);
+    if (entry === undefined || entry.doubted) return false;
+    entry.doubted = true;
+    return true;
+  }
+
+  isDoubted(id: string, incarnation: string): boolean {
+    return this.#of(id, incarnation)?.doubted === true;
   }
 
   /** It takes nothing new from now on, as if it had said so itself. undefined: nobody of that id is known. */
@@ -175,7 +193,8 @@ export class Members {
   }
 
   #stateOf(entry: Entry): MemberState {
-    const silent = entry.polls === 0 && this.#clock.now() - entry.heardAt > this.#leaseMs;
+    const patienceMs = entry.doubted ? Math.min(answerMs, this.#leaseMs) : this.#leaseMs;
+    const silent = entry.polls === 0 && this.#clock.now() - entry.heardAt > patienceMs;
     if (entry.closed || silent) return 'lost';
     return entry.draining ? 'draining' : 'live';
   }

@@ -197,6 +197,37 @@ test('a live worker out of reach is lost after three reports a second apart, and
   assert.notEqual(successor.replicas[0]!.worker, layout.locations[0]!.replicas[0]!.worker);
 });
 
+test('a worker that somebody does not reach has to show itself: one that does not is gone for all, one that does is not', async () => {
+  const { calls, shuffle, clock, job } = await openShuffle(2);
+  await commitAll(calls, shuffle);
+  const layout = await layoutNow(calls, shuffle);
+  const other = await calls.openShuffle({ job, name: 'other', spec: specOf({ bytesHint: 1e12 }) });
+  const worker = Number.parseInt(layout.locations[0]!.replicas[0]!.worker, 16);
+  const state = async () => (await calls.status({})).workers.find((one) => one.pid === worker)?.state;
+  const poll = async () => {
+    const { version } = await orders(calls, worker);
+    return orders(calls, worker, { after: version, waitMs: 60_000 });
+  };
+  const first = poll();
+  await settle();
+  assert.equal((await lost(calls, layout, 0, 'unreachable')).vacated, false);
+  // Its poll is answered at once, and it begins the next one.
+  await first;
+  const second = poll();
+  await clock.advance(5000);
+  assert.equal(await state(), 'live');
+  assert.equal((await lost(calls, layout, 0, 'unreachable')).vacated, false);
+  await second;
+  await clock.advance(3001);
+  assert.equal(await state(), 'lost', 'stopped: it does not begin another one');
+  const here = other.locations.find(({ replicas }) => replicas[0]!.worker === hex(worker));
+  assert.ok(here !== undefined);
+  await clock.advance(1000);
+  const targets = viewLayout(await layoutNow(calls, other.shuffle));
+  for (let map = 0; map < 4; map++) for (const { replicas } of targets.targets(map)) assert.notEqual(replicas[0]!.worker, hex(worker));
+  assert.equal((await lost(calls, layout, 0, 'unreachable')).vacated, true);
+});
+
 test('a report about an older incarnation says: look again', async () => {
   const { calls, shuffle } = await openShuffle();
   await commitAll(calls, shuffle);
@@ -215,7 +246,6 @@ test('a worker whose poll is cut is gone at once: reported cells are vacated, va
   const poll = orders(calls, worker, { after: version, waitMs: 30_000 }, hangUp.signal);
   poll.catch(() => {});
   await settle();
-  assert.equal((await lost(calls, layout, 0, 'unreachable')).vacated, false);
   hangUp.abort();
   await assert.rejects(poll, { code: 'CONNECTION_LOST' });
   assert.equal((await calls.status({})).workers.find((one) => one.pid === worker)?.state, 'lost');

@@ -25,6 +25,27 @@ test('silence is a death after a lease, a poll that waits is not silence', async
   assert.deepEqual(members.live(), []);
 });
 
+test('one that is doubted has less time to begin its next poll, and doubt ends with it', async () => {
+  const clock = new ManualClock();
+  const members = new Members(clock, 10_000);
+  members.register(facts('a'));
+  const state = () => members.stateOf('a', 'i1');
+  members.pollStarted('a', 'i1', { load: {}, leaving: false });
+  assert.deepEqual(
+    [members.doubt('a', 'i1'), members.doubt('a', 'i1'), members.doubt('a', 'i2'), members.isDoubted('a', 'i1')],
+    [true, false, false, true],
+  );
+  members.pollEnded('a', 'i1', false);
+  await clock.advance(3000);
+  assert.equal(state(), 'live');
+  await clock.advance(1);
+  assert.equal(state(), 'lost');
+  members.pollStarted('a', 'i1', { load: {}, leaving: false });
+  members.pollEnded('a', 'i1', false);
+  await clock.advance(9000);
+  assert.deepEqual([state(), members.isDoubted('a', 'i1')], ['live', false]);
+});
+
 test('hanging up is a death at once, unless another poll waits; a new poll brings it back', () => {
   const { members, state } = open();
   members.pollStarted('a', 'i1', { load: {}, leaving: false });

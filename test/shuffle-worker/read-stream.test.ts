@@ -40,7 +40,8 @@ function harm(disk: TestDisk, map: number, partition: number, at: number): void 
   for (const bytes of segments(disk)) {
     const view = new DataView(bytes.buffer, bytes.byteOffset);
     for (let from = 8192; from + 64 <= bytes.length; from += 8) {
-      if (view.getUint32(from, true) !== 0x1_4c53 || view.getUint32(from + 24, true) !== partition || view.getUint32(from + 28, true) !== map) continue;
+      if (view.getUint32(from, true) !== 0x1_4c53 || view.getUint32(from + 24, true) !== partition || view.getUint32(from + 28, true) !== map)
+        continue;
       bytes[from + at]! ^= 1;
       harmed++;
     }
