@@ -225,7 +225,9 @@ export class Oracles {
 
   /** A worker says what it has after a restart. */
   #announced({ worker, incarnation, held }: Request<'announce'>, start: number): void {
-    this.#announcedLast.set(worker, { incarnation, start });
+    // The answer to an older one may come behind that to a newer one.
+    const age = (of: string): number => this.#crashesBefore.get(of) ?? -1;
+    if (age(incarnation) >= age(this.#announcedLast.get(worker)?.incarnation ?? '')) this.#announcedLast.set(worker, { incarnation, start });
     const place = this.#placeOf.get(worker);
     if (place === undefined || place.disk.harmed) return;
     const known = new Set(held.map((cell) => `${keyOf(cell)} ${cell.manifestHash}`));
