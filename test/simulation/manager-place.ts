@@ -67,7 +67,9 @@ export class ManagerPlace {
       (thrown: unknown) => {
         const error = asSluiceError(thrown);
         simulation.tell(() => `manager: cannot start: ${error.message}`);
-        if (error.code !== 'NO_SPACE' && error.code !== 'DISK_FAILED')
+        // Another one began at the same time.
+        const isSecond = error.code === 'FENCED' && this.#running.length > 1;
+        if (error.code !== 'NO_SPACE' && error.code !== 'DISK_FAILED' && !isSecond)
           simulation.violate(`the manager cannot start: ${error.message}\n${error.stack}`);
         this.#end(running, 'kill');
         // Also beside another one, which its claim may have fenced already.
