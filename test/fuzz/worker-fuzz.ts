@@ -23,6 +23,7 @@ const connectionsAtOnce = 4;
 const framesPerTurn = 256;
 const framesPerTick = 4096;
 const framesPerShuffle = 65_536;
+const yearMs = 365 * 24 * 3_600_000;
 const tickMs = 5000;
 /** Simulated time in which the good client must be through with a round. */
 const patienceMs = 300_000;
@@ -44,7 +45,8 @@ export async function fuzzWorker(
     },
   };
   const world = await openWorkerWorld({ arenaBytes: 16 * MiB, segmentBytes: 2 * MiB }, log);
-  const hostile = await world.calls.openJob({ name: 'hostile', url: '', slots: 0 });
+  // Lives as long as its token: minutes of simulated time go by while good clients wait.
+  const hostile = await world.calls.mintToken({ name: 'hostile', expiresMs: yearMs });
   const good = new GoodClient({ calls: world.calls, job: world.job, token: world.token, transport: transportTo(world.worker), clock: world.clock });
   await finish(world, tally, good.round());
   await (world.worker.store as Store).flushAll();
@@ -85,7 +87,6 @@ export async function fuzzWorker(
       );
     }
     await world.clock.advance(tickMs);
-    await world.calls.keepJob({ job: hostile.job, after: 0, slots: 0, waitMs: 0 });
     if (sent % framesPerShuffle < framesPerTick) {
       for (const shuffle of shuffles) await world.calls.release({ shuffle: shuffle.toString() });
       shuffles = await openShuffles(world, hostile);
