@@ -13,7 +13,7 @@ import { systemClock, systemRandom } from '#manager/process/clock.ts';
 import { openDisk } from '#manager/process/disk.ts';
 import { loadConfig } from '#manager/process/load-config.ts';
 import { type DataTransport, silent } from '#manager/process/ports.ts';
-import { MiB } from '#manager/protocol/ids.ts';
+import { MiB, protocolVersion } from '#manager/protocol/ids.ts';
 import { type LayoutView, viewLayout } from '#manager/protocol/layout.ts';
 import { tokenSource } from '#manager/protocol/token.ts';
 import { createRemoteShuffle } from '#runtime/shuffle/remote.ts';
@@ -166,7 +166,8 @@ export async function* storedBlocks({ workers }: Cluster) {
       const bytes = await readFile(path);
       const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
       for (let at = 4096; at + 64 <= bytes.length; ) {
-        const isBlock = view.getUint16(at, true) === blockMagic && view.getUint8(at + 3) <= blockKinds.manifest && view.getUint8(at + 2) === 0;
+        const isBlock =
+          view.getUint16(at, true) === blockMagic && view.getUint8(at + 3) <= blockKinds.manifest && view.getUint8(at + 2) === protocolVersion;
         const header = isBlock ? readHeader(view, at) : null;
         if (header && header.kind === blockKinds.data && header.payloadLength > 0) yield { path, at, header };
         at += header ? blockBytes(header.payloadLength) : 8;

@@ -489,7 +489,7 @@ async function answering(status: string, headers: string, body: string): Promise
 
 test('another protocol version is refused on both planes', { skip }, async () => {
   const welcome = 'sluice-version: 9\r\nsluice-max-block-bytes: 1000\r\nsluice-idle-grant-bytes: 1000\r\n';
-  const refusal = JSON.stringify({ code: 'VERSION_UNSUPPORTED', message: '', facts: { theirs: 0, ours: 9 } });
+  const refusal = JSON.stringify({ code: 'VERSION_UNSUPPORTED', message: '', facts: { theirs: 1, ours: 9 } });
   const newer = await answering('101 Switching Protocols', welcome, '');
   const refusing = await answering('426 Refused', '', refusal);
   const world = await through(
@@ -507,7 +507,7 @@ test('another protocol version is refused on both planes', { skip }, async () =>
       assert.deepEqual([refused.code, refused.remedy], ['VERSION_UNSUPPORTED', 'FAIL']);
       assert.match(refused.message, /9/);
     }
-    world.front.replaced.push(['"protocol":0', '"protocol":9']);
+    world.front.replaced.push(['"protocol":1', '"protocol":9']);
     const refused = await world.tool.fails(`job ${world.front.url} ${shared.cluster.secret}`);
     assert.deepEqual([refused.code, refused.remedy], ['VERSION_UNSUPPORTED', 'FAIL']);
   } finally {
