@@ -253,11 +253,12 @@ function winnersOf(run: ShuffleRun): Winners {
 }
 
 /** Which replicas lack which committed cells. Cost: O(locations x maps), where there are replicas. */
-function lackingOf({ masks, places, locations, ranges }: ShuffleRun): NonNullable<Winners['lacking']> {
+function lackingOf(run: ShuffleRun): NonNullable<Winners['lacking']> {
+  const { masks, places, locations, ranges } = run;
   const lacking: NonNullable<Winners['lacking']> = [];
   if (masks === null) return lacking;
   for (const location of locations) {
-    const range = ranges.indexOf(location.partitionFrom);
+    const range = rangeOf(run, location);
     for (let map = location.mapFrom; map < location.mapTo; map++) {
       const index = map * ranges.length + range;
       if (places[index] !== location.id + 1) continue;
