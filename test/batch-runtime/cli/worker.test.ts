@@ -4,6 +4,7 @@ import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
+import { text } from 'node:stream/consumers';
 import { test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { connectManager } from '#manager/client.ts';
@@ -11,6 +12,7 @@ import { ManagerConfig, managerPrefix } from '#manager/config.ts';
 import { startManager } from '#manager/main.ts';
 import { systemClock, systemRandom } from '#manager/process/clock.ts';
 import { configKeys, loadConfig } from '#manager/process/load-config.ts';
+import { protocolVersion } from '#manager/protocol/ids.ts';
 import { tokenSource } from '#manager/protocol/token.ts';
 import { shardConfigs } from '#runtime/cli/worker.ts';
 import { WorkerConfig, workerPrefix } from '#worker/config.ts';
@@ -71,6 +73,30 @@ test('--shards starts so many processes, which register and end with the one tha
     child.stdin.end();
     assert.equal(await ended, 0);
     for (const { pid } of workers) assert.throws(() => process.kill(pid, 0));
+  } finally {
+    await calls.close();
+    await manager.close();
+    rmSync(folder, { recursive: true });
+  }
+});
+
+test('a worker that was replaced by another process of its id ends, with the reason', async () => {
+  const folder = mkdtempSync(join(tmpdir(), 'sluice-replaced-'));
+  const { config } = loadConfig(ManagerConfig, managerPrefix, { flags: { port: 0, logLevel: 'silent', dataDir: join(folder, 'manager') } });
+  const manager = await startManager(config, 'test');
+  const token = tokenSource(readFileSync(manager.secretFile, 'utf8'), () => Date.now());
+  const calls = await connectManager({ urls: [manager.url], token, clock: systemClock, random: systemRandom });
+  try {
+    const bin = fileURLToPath(new URL('../../../batch-runtime/cli/bin.js', import.meta.url));
+    const flags = { '--manager-url': manager.url, '--secret-file': manager.secretFile, '--port': '0', '--data-dirs': join(folder, 'data') };
+    const child = spawn(process.execPath, [bin, 'worker', ...Object.entries(flags).flat()], { stdio: ['ignore', 'pipe', 'pipe'] });
+    const said = text(child.stderr);
+    const ended = new Promise<number | null>((resolve) => child.once('exit', resolve));
+    await new Promise<string>((resolve) => createInterface({ input: child.stdout }).once('line', resolve));
+    const { worker, host, port, hostLabel, pid } = (await calls.status({})).workers[0]!;
+    await calls.registerWorker({ worker, incarnation: 'f'.repeat(32), host, port, hostLabel, pid, protocol: protocolVersion });
+    assert.equal(await ended, 1);
+    assert.match(await said, /^error FENCED: /m);
   } finally {
     await calls.close();
     await manager.close();
