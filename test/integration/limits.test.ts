@@ -20,7 +20,7 @@ import { createRemoteShuffle } from '#runtime/shuffle/remote.ts';
 import type { ShuffleHandle } from '#runtime/shuffle/spi.ts';
 import { createTransport } from '#worker/transport.ts';
 
-async function open(worker: Readonly<Record<string, unknown>> = {}) {
+async function open(worker: Readonly<Record<string, unknown>>) {
   const died: string[] = [];
   const cluster = await startEmbedded({ workers: 1, executors: 0, dataDir: null, port: 0, worker, died: (name) => void died.push(name) });
   const ports = { clock: systemClock, random: systemRandom };
@@ -49,6 +49,17 @@ async function open(worker: Readonly<Record<string, unknown>> = {}) {
   };
 }
 type World = Awaited<ReturnType<typeof open>>;
+
+/** A worker of its own, which is to live through it all. */
+async function inWorld(worker: Readonly<Record<string, unknown>>, run: (world: World) => Promise<void>): Promise<void> {
+  const world = await open(worker);
+  try {
+    await run(world);
+    assert.deepEqual(world.died, []);
+  } finally {
+    await world.close();
+  }
+}
 
 interface Block {
   readonly partition: number;
@@ -86,8 +97,7 @@ async function assertRead({ drivers }: World, handle: ShuffleHandle, written: re
 
 test('writers that bring much more than the worker takes wait: its memory is bounded, and nothing is lost', async () => {
   const arenaBytes = 4 * MiB;
-  const world = await open({ arenaBytes });
-  try {
+  await inWorld({ arenaBytes }, async (world) => {
     const handle = await world.open('load', 12, 8);
     const written = Array.from({ length: handle.maps }, (_, map) =>
       Array.from({ length: 40 }, (_, i) => ({ partition: i % 8, bytes: 60 * KiB + map * 100 + i })),
@@ -106,15 +116,11 @@ test('writers that bring much more than the worker takes wait: its memory is bou
     await watch;
     assert.ok(most > 0 && most <= arenaBytes, `${most} bytes of ${arenaBytes}`);
     await assertRead(world, handle, written);
-    assert.deepEqual(world.died, []);
-  } finally {
-    await world.close();
-  }
+  });
 });
 
 test('a worker without a file descriptor left refuses in words or by hanging up, and goes on when there are some', async () => {
-  const world = await open();
-  try {
+  await inWorld({}, async (world) => {
     const handle = await world.open('descriptors', 4, 4);
     const written = Array.from({ length: handle.maps }, (_, map) =>
       Array.from({ length: 8 }, (_, i) => ({ partition: i % 4, bytes: 30 * KiB + map })),
@@ -141,15 +147,11 @@ test('a worker without a file descriptor left refuses in words or by hanging up,
     const left = written.map((_, map) => map).filter((map) => map > 1 || (map === 1 && refused !== null));
     await Promise.all(left.map((map) => write(world, handle, map, written[map]!, 50)));
     await assertRead(world, handle, written);
-    assert.deepEqual(world.died, []);
-  } finally {
-    await world.close();
-  }
+  });
 });
 
 test('one partition with half of all bytes among a million empty ones', async () => {
-  const world = await open();
-  try {
+  await inWorld({}, async (world) => {
     const partitions = 1_000_000;
     const handle = await world.open('skew', 3, partitions);
     const written = Array.from({ length: handle.maps }, (_, map) => [
@@ -158,8 +160,5 @@ test('one partition with half of all bytes among a million empty ones', async ()
     ]);
     await Promise.all(written.map((blocks, map) => write(world, handle, map, blocks)));
     await assertRead(world, handle, written);
-    assert.deepEqual(world.died, []);
-  } finally {
-    await world.close();
-  }
+  });
 });
