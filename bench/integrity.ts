@@ -1,7 +1,7 @@
 /**
  * What it costs that a shuffle is exact: hashes made and checked, the manager's journal, writers that wait for `written`. The same
  * bench, `bench/shuffle.ts`, runs in turn in this tree and in a copy of it that has none of these; the copy is made here and is no
- * setting of the product. Two runs of this tree in a row say how much is noise. Run as `npm run bench -- integrity`.
+ * setting of the product. The overhead is that of the medians: how far one run is from the next says why. Run as `npm run bench -- integrity`.
  */
 import { spawn } from 'node:child_process';
 import { cpSync, mkdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
@@ -12,11 +12,22 @@ import { SluiceError } from '#manager/protocol/errors.ts';
 import { type Finding, type Flags, runProgram } from './harness.ts';
 
 const flagTable = {
-  gigabytes: { default: 1, sentence: 'written and read in each run' },
+  gigabytes: { default: 0.5, sentence: 'written and read in each run' },
   blockBytes: { default: 16 * 1024, sentence: 'payload of a block' },
-  pairs: { default: 5, sentence: 'runs with and without, in turn' },
+  pairs: { default: 10, sentence: 'runs with and without, in turn' },
 } as const;
-const keys = ['overhead', 'noise', 'onSecondsPerGB', 'offSecondsPerGB', 'pairs', 'gigabytes', 'blockBytes'];
+const keys = [
+  'overhead',
+  'cpuOverhead',
+  'noise',
+  'onSecondsPerGB',
+  'offSecondsPerGB',
+  'onCpuPerGB',
+  'offCpuPerGB',
+  'pairs',
+  'gigabytes',
+  'blockBytes',
+];
 
 const root = fileURLToPath(new URL('..', import.meta.url));
 const bare = join(root, '.cache/no-integrity');
@@ -50,27 +61,32 @@ export function integrity(argv: readonly string[]): Promise<number> {
 async function measure({ gigabytes, blockBytes, pairs }: Flags<typeof flagTable>): Promise<Finding> {
   await makeBare();
   const args = ['--json', '--gigabytes', String(gigabytes), '--block-bytes', String(blockBytes)];
-  const on = () => secondsPerGB(root, [...args, '--level', 'written']);
-  const off = () => secondsPerGB(bare, [...args, '--level', 'received']);
-  const ratios: number[] = [];
+  const on = () => costPerGB(root, [...args, '--level', 'written']);
+  const off = () => costPerGB(bare, [...args, '--level', 'received']);
   const noise: number[] = [];
-  const all: { on: number[]; off: number[] } = { on: [], off: [] };
+  const all: { readonly on: Cost[]; readonly off: Cost[] } = { on: [], off: [] };
   for (let pair = 0; pair < pairs; pair++) {
     const [first, without, second] = [await on(), await off(), await on()];
     all.on.push(first, second);
     all.off.push(without);
-    ratios.push((first + second) / 2 / without);
-    noise.push(second / first);
-    process.stderr.write(`pair ${pair + 1} of ${pairs}: ${first.toFixed(2)} and ${second.toFixed(2)} s/GB with, ${without.toFixed(2)} without\n`);
+    noise.push(second.wall / first.wall);
+    process.stderr.write(`pair ${pair + 1} of ${pairs}: ${costText(first)} and ${costText(second)} with, ${costText(without)} without\n`);
   }
   const round = (value: number): number => Math.round(value * 1000) / 1000;
+  const [wall, cpu] = (['wall', 'cpu'] as const).map((of) => ({
+    on: median(all.on.map((one) => one[of])),
+    off: median(all.off.map((one) => one[of])),
+  }));
   return {
     right: true,
     result: {
-      overhead: round(median(ratios) - 1),
+      overhead: round(wall!.on / wall!.off - 1),
+      cpuOverhead: round(cpu!.on / cpu!.off - 1),
       noise: round(Math.max(...noise.map((ratio) => Math.abs(ratio - 1)))),
-      onSecondsPerGB: round(median(all.on)),
-      offSecondsPerGB: round(median(all.off)),
+      onSecondsPerGB: round(wall!.on),
+      offSecondsPerGB: round(wall!.off),
+      onCpuPerGB: round(cpu!.on),
+      offCpuPerGB: round(cpu!.off),
       pairs,
       gigabytes,
       blockBytes,
@@ -97,13 +113,22 @@ async function makeBare(): Promise<void> {
   await run(bare, ['shuffle-worker/kernel/assembly/build.ts']);
 }
 
-/** Wall clock of writing a gigabyte and reading it again. */
-async function secondsPerGB(folder: string, args: readonly string[]): Promise<number> {
-  const out = await run(folder, ['bench/main.ts', 'shuffle', ...args]);
-  const { writeMBps, readMBps, right } = JSON.parse(out.trim().split('\n').at(-1) ?? '') as { writeMBps: number; readMBps: number; right: boolean };
-  if (!right) throw new SluiceError('INTERNAL', { what: `a run in ${folder} read something else than it wrote` });
-  return 1000 / writeMBps + 1000 / readMBps;
+/** Of writing a gigabyte and reading it again: wall clock, and CPU seconds of client and worker. */
+interface Cost {
+  readonly wall: number;
+  readonly cpu: number;
 }
+
+async function costPerGB(folder: string, args: readonly string[]): Promise<Cost> {
+  const out = await run(folder, ['bench/main.ts', 'shuffle', ...args]);
+  const found = JSON.parse(out.trim().split('\n').at(-1) ?? '') as Record<'writeMBps' | 'readMBps' | 'clientCpuPerGB' | 'workerCpuPerGB', number> & {
+    readonly right: boolean;
+  };
+  if (!found.right) throw new SluiceError('INTERNAL', { what: `a run in ${folder} read something else than it wrote` });
+  return { wall: 1000 / found.writeMBps + 1000 / found.readMBps, cpu: found.clientCpuPerGB + found.workerCpuPerGB };
+}
+
+const costText = ({ wall, cpu }: Cost): string => `${wall.toFixed(2)} s/GB (CPU ${cpu.toFixed(2)})`;
 
 async function run(folder: string, args: readonly string[]): Promise<string> {
   const child = spawn(process.execPath, args, { cwd: folder, stdio: ['ignore', 'pipe', 'pipe'] });

@@ -8,7 +8,7 @@ import type { Clock, DataTransport, Log, Millis, Random } from '#manager/process
 import { type RetryOptions, retry, sleep } from '#manager/process/retry.ts';
 import type { CommittedCell, Layout, Level, ManagerCalls, Request } from '#manager/protocol/control.ts';
 import { asSluiceError, SluiceError } from '#manager/protocol/errors.ts';
-import { type Location, MiB, maxBlockBytes, type Replica, shuffleFrom } from '#manager/protocol/ids.ts';
+import { KiB, type Location, maxBlockBytes, type Replica, shuffleFrom } from '#manager/protocol/ids.ts';
 import { type LayoutView, viewLayout } from '#manager/protocol/layout.ts';
 import { createWorkerClient, type WorkerClient, type WriteStream } from '#worker/client.ts';
 import { type Kernel, kernelReservedBytes } from '#worker/kernel/kernel.ts';
@@ -38,8 +38,9 @@ export interface RemoteShuffleOptions {
   readonly silenceMs?: Millis;
 }
 
-/** A writer has two of these per location: one fills while the other is on its way. */
-const bufferBytes = MiB;
+const bufferBytes = 512 * KiB;
+/** Of a writer for each location: while one is filled the others are on their way. */
+const buffersPerColumn = 4;
 /** The one place for a block that fits no buffer. */
 const largeBytes = blockBytes(maxBlockBytes);
 /** A layout older than this is asked for again; one that does not serve is asked for again at once. */
@@ -225,9 +226,9 @@ interface Column {
   readonly sealer: Sealer;
   /** One per replica that has not failed; the same bytes go to each. */
   readonly streams: Set<{ readonly replica: Replica; readonly stream: WriteStream }>;
-  /** Where the two buffers begin, and what is on its way out of each. */
+  /** Where each buffer begins, and what is on its way out of each. */
   readonly buffers: readonly { readonly from: number; sent: Promise<void> }[];
-  filling: 0 | 1;
+  filling: number;
 }
 
 const nothingSent: Promise<void> = Promise.resolve();
@@ -254,14 +255,14 @@ class RemoteWriter implements ShuffleWriter {
     this.#map = map;
     this.#attempt = attempt;
     const targets = view.targets(map).sort((a, b) => a.partitionFrom - b.partitionFrom);
-    this.#largeFrom = kernelReservedBytes + targets.length * 2 * bufferBytes;
+    this.#largeFrom = kernelReservedBytes + targets.length * buffersPerColumn * bufferBytes;
     const kernel = service.kernels.take(this.#largeFrom + largeBytes);
     this.#kernel = kernel;
     const shuffle = shuffleFrom(handle.id);
     const { level } = view.layout.spec;
     this.#columns = targets.map((location, i): Column => {
       const { partitionFrom, partitionTo } = location;
-      const from = kernelReservedBytes + i * 2 * bufferBytes;
+      const from = kernelReservedBytes + i * buffersPerColumn * bufferBytes;
       const sealer = new Sealer({ shuffle, map, attempt, partitionFrom, partitionTo, kernel });
       sealer.begin(from, from + bufferBytes);
       const target = { shuffle, map, attempt, section: 0, location: location.id, partitionFrom, partitionTo, level };
@@ -269,7 +270,7 @@ class RemoteWriter implements ShuffleWriter {
         location,
         sealer,
         streams: new Set(location.replicas.map((replica) => ({ replica, stream: service.client.openWrite(replica, target) }))),
-        buffers: [from, from + bufferBytes].map((start) => ({ from: start, sent: nothingSent })),
+        buffers: Array.from({ length: buffersPerColumn }, (_, buffer) => ({ from: from + buffer * bufferBytes, sent: nothingSent })),
         filling: 0,
       };
     });
@@ -321,10 +322,10 @@ class RemoteWriter implements ShuffleWriter {
     for (const { streams } of this.#columns) for (const { stream } of streams) stream.abort();
   }
 
-  /** Sends what the column has, and goes on in its other buffer once that is free. */
+  /** Sends what the column has, and goes on in its next buffer once that is free. */
   async #turn(column: Column): Promise<void> {
     column.buffers[column.filling]!.sent = this.#push(column);
-    column.filling = column.filling === 0 ? 1 : 0;
+    column.filling = (column.filling + 1) % buffersPerColumn;
     const next = column.buffers[column.filling]!;
     await next.sent;
     column.sealer.begin(next.from, next.from + bufferBytes);

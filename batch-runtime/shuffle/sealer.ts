@@ -1,10 +1,10 @@
 /**
  * One attempt's blocks before they leave: payloads are laid behind their headers in kernel memory, and sealed (hashed)
- * in one call when the buffer is drained. It counts sequences and makes the manifest; where the bytes go, and what
+ * a few at a time. It counts sequences and makes the manifest; where the bytes go, and what
  * a full buffer means, is the caller's (local.ts writes runs of a file, remote.ts pushes to a worker).
  */
 import assert from 'node:assert/strict';
-import type { ShuffleId } from '#manager/protocol/ids.ts';
+import { KiB, type ShuffleId } from '#manager/protocol/ids.ts';
 import type { Kernel } from '#worker/kernel/kernel.ts';
 import { blockBytes, blockHeaderBytes, blockKinds, writeHeader } from '#worker/protocol/block.ts';
 import { ManifestBuilder } from '#worker/protocol/manifest.ts';
@@ -17,6 +17,9 @@ export interface SealerOptions {
   readonly partitionTo: number;
   readonly kernel: Kernel;
 }
+
+/** Blocks are hashed when there are as many bytes of them: still in the core's cache, and not a call each. */
+const sealBytes = 64 * KiB;
 
 export class Sealer {
   readonly #options: SealerOptions;
@@ -83,24 +86,27 @@ export class Sealer {
     });
     this.#bytes.set(payload, at + blockHeaderBytes);
     this.#filled = at + blockBytes(payload.length);
+    if (this.#filled - this.#sealed >= sealBytes) this.#stamp();
     return at;
   }
 
-  /** Seals what was added since and counts it; answers all of the buffer, a view that is good until it is begun anew. */
+  /** Seals what was added since; answers all of the buffer, a view that is good until it is begun anew. */
   seal(): Uint8Array {
-    const { kernel } = this.#options;
-    if (this.#filled > this.#sealed) {
-      kernel.stamp(this.#sealed, this.#filled - this.#sealed);
-      const words = this.#words;
-      for (let at = this.#sealed; at < this.#filled; ) {
-        const word = at >>> 2;
-        const payloadLength = words[word + 2]!;
-        this.#manifest.add(words[word + 6]!, payloadLength, words[word + 11]!, words[word + 14]!, words[word + 15]!);
-        at += blockBytes(payloadLength);
-      }
-      this.#sealed = this.#filled;
-    }
+    if (this.#filled > this.#sealed) this.#stamp();
     return this.#bytes.subarray(this.#from, this.#filled);
+  }
+
+  /** Hashes and counts what is not sealed yet. */
+  #stamp(): void {
+    this.#options.kernel.stamp(this.#sealed, this.#filled - this.#sealed);
+    const words = this.#words;
+    for (let at = this.#sealed; at < this.#filled; ) {
+      const word = at >>> 2;
+      const payloadLength = words[word + 2]!;
+      this.#manifest.add(words[word + 6]!, payloadLength, words[word + 11]!, words[word + 14]!, words[word + 15]!);
+      at += blockBytes(payloadLength);
+    }
+    this.#sealed = this.#filled;
   }
 
   /** What has been sealed so far. */
