@@ -1,6 +1,6 @@
 /**
  * Casts between column types: which there are, their reference on single values, and their code. A value that does not
- * fit is VALUE_OUT_OF_RANGE, never a null and never wrapped. Called by functions.ts for `cast` and for implicit widening.
+ * fit is VALUE_OUT_OF_RANGE, never a null and never wrapped. Called by functions/ for `cast` and for implicit widening.
  */
 import { strict as assert } from 'node:assert';
 import type { ColumnType, TypeKind } from '../batch/batch.ts';

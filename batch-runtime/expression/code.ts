@@ -1,5 +1,5 @@
 /**
- * What an emitter of functions.ts writes JavaScript with: values are names of local variables, one per lane, plus the name
+ * What an emitter of functions/ writes JavaScript with: values are names of local variables, one per lane, plus the name
  * that says whether the row is null. compile.ts implements it and puts the text into one loop. Names that start with `$` are
  * kernels (compile.ts has the list).
  *
@@ -27,6 +27,8 @@ export interface Code {
   assign(to: Lanes, from: Lanes): void;
   /** A name for a value that is made once, at compile time. */
   constant(value: unknown): string;
+  /** Whether the expression cannot throw, is no text and no function: as cheap to evaluate as to branch around. */
+  isCheap(expression: Expression): boolean;
   /** Evaluates an expression here. */
   value(expression: Expression): Emitted;
   /** `head { body }`; what body evaluates is not seen after it. */

@@ -16,7 +16,9 @@ import { dayOf, monthOf, truncateDays, yearOf } from './calendar.ts';
 import { castBytes, midnight, textOf } from './cast.ts';
 import { arena, type Code, type Emitted, type Lanes, nullLanes, takeText } from './code.ts';
 import type { Expression } from './expression.ts';
-import { beyondLanes, divisionByZero, rowOf, truncateMicros } from './functions.ts';
+import { beyondLanes, divisionByZero } from './functions/arithmetic.ts';
+import { rowOf } from './functions/table.ts';
+import { truncateMicros } from './functions/time.ts';
 import { absent, Memo, there, unset } from './memo.ts';
 import {
   beyond,
@@ -292,6 +294,14 @@ class Writer implements Code {
     body();
     this.#scopes.pop();
     this.line('}');
+  }
+
+  isCheap(expression: Expression): boolean {
+    if (expression.op === 'column' || expression.op === 'literal') return true;
+    if (expression.op === 'udf') return false;
+    const row = rowOf(expression.fn);
+    const branches = row.nulls === 'own' ? expression.fn === 'when' || expression.fn === 'in' : row.guarded(expression);
+    return !branches && expression.args.every((arg) => this.isCheap(arg));
   }
 
   value(expression: Expression): Emitted {

@@ -5,7 +5,7 @@
 import type { Batch } from '../batch/batch.ts';
 import type { UserFunction } from '../graph/plan.ts';
 import type { Expression } from './expression.ts';
-import { rowOf } from './functions.ts';
+import { rowOf } from './functions/table.ts';
 import { acceptResult, functionThrew, rowOfValue } from './udf.ts';
 import { literalValue, type Value, valueAt } from './values.ts';
 

@@ -4,7 +4,7 @@ import { Temporal } from 'temporal-polyfill';
 import type { Schema } from '#runtime/batch/batch.ts';
 import { temporal } from '#runtime/batch/temporal.ts';
 import type { Expression } from '#runtime/expression/expression.ts';
-import { functions } from '#runtime/expression/functions.ts';
+import { functions } from '#runtime/expression/functions/table.ts';
 import { interpret } from '#runtime/expression/interpret.ts';
 import type { Value } from '#runtime/expression/values.ts';
 import {

@@ -4,7 +4,7 @@
  */
 import type { Schema } from '#runtime/batch/batch.ts';
 import type { Aggregate, Expression } from '#runtime/expression/expression.ts';
-import { rowOf } from '#runtime/expression/functions.ts';
+import { rowOf } from '#runtime/expression/functions/table.ts';
 import { compareValues, literalValue, type Value } from '#runtime/expression/values.ts';
 import type { Plan, PlanNode, SortKey } from '#runtime/graph/plan.ts';
 import type { StageGraph, StageOperator } from '#runtime/graph/stage.ts';

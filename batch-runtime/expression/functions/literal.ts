@@ -1,0 +1,52 @@
+/** Literals: a value at rest, written down in the form of expression.ts and checked against its type. */
+import type { ColumnType, TypeKind } from '../../batch/batch.ts';
+import { parseDate, parseTimestamp } from '../calendar.ts';
+import type { Expression } from '../expression.ts';
+import { beyond, checkInt64, checkInteger } from '../numbers.ts';
+import { wrong } from './row.ts';
+
+/**
+ * A literal from its value at rest (see expression.ts); date and timestamp also from ISO text, integer and int64 from
+ * whole numbers and bigints. -0 becomes 0.
+ * @throws EXPRESSION_TYPE when it is no value of that type, VALUE_OUT_OF_RANGE when it is beyond it
+ */
+export function literal(value: string | number | bigint | boolean | null, type: ColumnType): Expression {
+  return { op: 'literal', value: value === null ? null : restingValue(value, type.kind), type, nullable: value === null };
+}
+
+function restingValue(value: string | number | bigint | boolean, kind: TypeKind): string | number | boolean {
+  const refuse = (): never => wrong(`${typeof value === 'string' ? `'${value}'` : value} is not a value of type ${kind}`);
+  switch (kind) {
+    case 'bool':
+      return typeof value === 'boolean' ? value : refuse();
+    case 'utf8':
+      return typeof value === 'string' && value.isWellFormed() ? value : refuse();
+    case 'float64':
+      if (typeof value === 'number') return Number.isFinite(value) ? value + 0 : String(value);
+      return value === 'NaN' || value === 'Infinity' || value === '-Infinity' ? value : refuse();
+    case 'int32':
+      if (typeof value !== 'number' || !Number.isInteger(value)) return refuse();
+      return (value | 0) === value ? value + 0 : beyond(String(value), kind);
+    case 'date': {
+      const days = typeof value === 'string' ? parseDate(value) : value;
+      return typeof days === 'number' && (days | 0) === days ? days + 0 : refuse();
+    }
+    case 'timestamp': {
+      const micros = typeof value === 'string' ? parseTimestamp(value) : null;
+      return micros === null ? String(checkInt64(wholeLiteral(value) ?? refuse(), String(value))) : String(checkInt64(micros, String(value)));
+    }
+    case 'int64':
+      return String(checkInt64(wholeLiteral(value) ?? refuse(), String(value)));
+    case 'integer': {
+      const whole = wholeLiteral(value) ?? refuse();
+      checkInteger(Number(whole), String(whole));
+      return String(whole);
+    }
+  }
+}
+
+const wholeLiteral = (value: string | number | bigint | boolean): bigint | null => {
+  if (typeof value === 'bigint') return value;
+  if (typeof value === 'number') return Number.isInteger(value) ? BigInt(value) : null;
+  return typeof value === 'string' && /^[+-]?\d+$/.test(value) ? BigInt(value.replace('+', '')) : null;
+};

@@ -1,0 +1,24 @@
+/** Every function of an expression, one row each, by area. A function may be added in a file of this folder and nowhere else. */
+import { arithmetics } from './arithmetic.ts';
+import { choices } from './choice.ts';
+import { comparisons } from './compare.ts';
+import { conversions } from './conversion.ts';
+import { logics } from './logic.ts';
+import { roundings } from './rounding.ts';
+import { type FunctionRow, type FunctionRows, wrong } from './row.ts';
+import { texts } from './text.ts';
+import { times } from './time.ts';
+
+/** The one table. */
+export const functions: FunctionRows = {
+  ...comparisons,
+  ...choices,
+  ...conversions,
+  ...logics,
+  ...arithmetics,
+  ...roundings,
+  ...texts,
+  ...times,
+};
+
+export const rowOf = (fn: string): FunctionRow => (Object.hasOwn(functions, fn) ? functions[fn]! : wrong(`there is no function ${fn}`));

@@ -1,0 +1,157 @@
+/**
+ * Each function of the table as DuckDB's SQL, and the kinds of arguments it is compared on: what the tests beside this file
+ * run over all edge values, and what the oracle makes random expressions of.
+ */
+import type { TypeKind } from '#runtime/batch/batch.ts';
+import type { Expression } from '#runtime/expression/expression.ts';
+import { call, columnRef, literal } from '#runtime/expression/functions.ts';
+import type { Value } from '#runtime/expression/values.ts';
+import { kinds } from '../random.ts';
+
+export const sqlTypes: Readonly<Record<TypeKind, string>> = {
+  int32: 'INTEGER',
+  integer: 'BIGINT',
+  int64: 'BIGINT',
+  float64: 'DOUBLE',
+  bool: 'BOOLEAN',
+  utf8: 'VARCHAR',
+  date: 'DATE',
+  timestamp: 'TIMESTAMP',
+};
+
+export interface Case {
+  readonly fn: string;
+  readonly kinds: readonly TypeKind[];
+  /** $1, $2, ... are the arguments. */
+  readonly sql: string;
+  readonly target?: TypeKind;
+  /** Arguments behind the columns. */
+  readonly more?: readonly Expression[];
+  /** Where SEMANTICS.md has an exception, tested by name below. */
+  readonly except?: (values: readonly Value[]) => boolean;
+}
+
+const numbers: readonly TypeKind[] = ['int32', 'integer', 'int64', 'float64'];
+const int = (n: number): Expression => literal(n, { kind: 'int32' });
+const text = (s: string): Expression => literal(s, { kind: 'utf8' });
+const beyondInteger =
+  (of: (a: bigint, b: bigint) => bigint) =>
+  ([a, b]: readonly Value[]) => {
+    if (a == null || b === null) return false;
+    const result = of(BigInt(a), BigInt(b ?? 0));
+    return result > 9007199254740991n || result < -9007199254740991n;
+  };
+
+const signs: Readonly<Record<string, string>> = { eq: '=', ne: '<>', lt: '<', lte: '<=', gt: '>', gte: '>=' };
+const bigints: Readonly<Record<string, (a: bigint, b: bigint) => bigint>> = { '+': (a, b) => a + b, '-': (a, b) => a - b, '*': (a, b) => a * b };
+export const cases: readonly Case[] = [
+  ...Object.entries(signs).flatMap(([fn, sign]) => [
+    ...kinds.map((kind): Case => ({ fn, kinds: [kind, kind], sql: `$1 ${sign} $2` })),
+    ...(
+      [
+        ['int32', 'int64'],
+        ['integer', 'float64'],
+        ['int64', 'float64'],
+        ['date', 'timestamp'],
+      ] as const
+    ).map((pair): Case => ({ fn, kinds: pair, sql: `$1 ${sign} $2` })),
+  ]),
+  ...kinds.flatMap((kind): Case[] => [
+    { fn: 'between', kinds: [kind, kind, kind], sql: '$1 between $2 and $3' },
+    { fn: 'in', kinds: [kind, kind, kind], sql: '$1 in ($2, $3)' },
+    { fn: 'isNull', kinds: [kind], sql: '$1 is null' },
+    { fn: 'isNotNull', kinds: [kind], sql: '$1 is not null' },
+    { fn: 'coalesce', kinds: [kind, kind], sql: 'coalesce($1, $2)' },
+    { fn: 'when', kinds: ['bool', kind, kind], sql: 'case when $1 then $2 else $3 end' },
+  ]),
+  { fn: 'when', kinds: ['bool', 'int32', 'bool', 'int64', 'float64'], sql: 'case when $1 then $2 when $3 then $4 else $5 end' },
+  { fn: 'coalesce', kinds: ['int32', 'float64'], sql: 'coalesce($1, $2)' },
+  { fn: 'and', kinds: ['bool', 'bool'], sql: '$1 and $2' },
+  { fn: 'or', kinds: ['bool', 'bool'], sql: '$1 or $2' },
+  { fn: 'not', kinds: ['bool'], sql: 'not $1' },
+  ...(
+    [
+      ['add', '+'],
+      ['sub', '-'],
+      ['mul', '*'],
+    ] as const
+  ).flatMap(([fn, sign]): Case[] => [
+    ...(['int32', 'int64', 'float64'] as const).map((kind): Case => ({ fn, kinds: [kind, kind], sql: `$1 ${sign} $2` })),
+    { fn, kinds: ['int32', 'int64'], sql: `$1 ${sign} $2` },
+    { fn, kinds: ['integer', 'int32'], sql: `$1 ${sign} $2`, except: beyondInteger(bigints[sign]!) },
+    { fn, kinds: ['integer', 'float64'], sql: `$1 ${sign} $2` },
+  ]),
+  ...(['int32', 'integer', 'int64'] as const).map(
+    (kind): Case => ({
+      fn: 'mod',
+      kinds: [kind, kind],
+      sql: '$1 % $2',
+      except: ([, b]) => b !== null && (Number(b) === 0 || Number(b) === -1),
+    }),
+  ),
+  { fn: 'mod', kinds: ['float64', 'float64'], sql: '$1 % $2' },
+  ...numbers.flatMap((kind): Case[] => [
+    { fn: 'div', kinds: [kind, kind], sql: '$1 / $2' },
+    { fn: 'neg', kinds: [kind], sql: '-$1' },
+    { fn: 'abs', kinds: [kind], sql: 'abs($1)' },
+    { fn: 'round', kinds: [kind], sql: 'round($1)' },
+    { fn: 'round', kinds: [kind], sql: 'round($1, 2)', more: [int(2)] },
+  ]),
+  { fn: 'lower', kinds: ['utf8'], sql: 'lower($1)' },
+  { fn: 'upper', kinds: ['utf8'], sql: 'upper($1)' },
+  { fn: 'trim', kinds: ['utf8'], sql: 'trim($1)' },
+  { fn: 'length', kinds: ['utf8'], sql: 'length($1)' },
+  { fn: 'startsWith', kinds: ['utf8', 'utf8'], sql: 'starts_with($1, $2)' },
+  { fn: 'endsWith', kinds: ['utf8', 'utf8'], sql: 'ends_with($1, $2)' },
+  { fn: 'includes', kinds: ['utf8', 'utf8'], sql: 'contains($1, $2)' },
+  { fn: 'concat', kinds: ['utf8', 'utf8'], sql: '$1 || $2' },
+  ...['', '%', 'a%', '%b', '_', '__', 'a_c', '%a%b%', '%😀%', '_😀%', 'a\\%b', '(', '.*'].map(
+    (pattern): Case => ({ fn: 'like', kinds: ['utf8'], sql: `$1 like '${pattern}'`, more: [text(pattern)] }),
+  ),
+  ...[
+    [0, 1],
+    [1, 3],
+    [0, 0],
+    [2, 40],
+    [5, 6],
+  ].map(([from, to]): Case => ({ fn: 'slice', kinds: ['utf8'], sql: `substring($1, ${from! + 1}, ${to! - from!})`, more: [int(from!), int(to!)] })),
+  ...[-1, -3, -99].map((from): Case => ({ fn: 'slice', kinds: ['utf8'], sql: from === -99 ? '$1' : `right($1, ${-from})`, more: [int(from)] })),
+  ...['year', 'quarter', 'month', 'week', 'day', 'hour', 'minute', 'second'].map(
+    (unit): Case => ({ fn: 'truncate', kinds: ['timestamp'], sql: `date_trunc('${unit}', $1)`, more: [text(unit)] }),
+  ),
+  ...['year', 'quarter', 'month', 'week', 'day'].map(
+    (unit): Case => ({ fn: 'truncate', kinds: ['date'], sql: `date_trunc('${unit}', $1)::DATE`, more: [text(unit)] }),
+  ),
+  { fn: 'plus', kinds: ['timestamp', 'int32'], sql: '$1 + to_microseconds($2)' },
+  { fn: 'minus', kinds: ['timestamp', 'int32'], sql: '$1 - to_microseconds($2)' },
+  { fn: 'millisSince', kinds: ['timestamp', 'timestamp'], sql: "date_sub('millisecond', $2, $1)" },
+  { fn: 'epochMillis', kinds: ['timestamp'], sql: 'epoch_ms($1)', except: ([a]) => a !== null && (a as bigint) < 0n },
+  { fn: 'date', kinds: ['timestamp'], sql: '$1::DATE' },
+  { fn: 'hour', kinds: ['timestamp'], sql: 'hour($1)' },
+  ...(['year', 'month', 'day'] as const).flatMap((fn): Case[] => [
+    { fn, kinds: ['timestamp'], sql: `${fn}($1)` },
+    { fn, kinds: ['date'], sql: `${fn}($1)` },
+  ]),
+  ...kinds.flatMap((from) =>
+    kinds
+      .filter((to) => canCast(from, to))
+      .map((to): Case => ({ fn: 'cast', kinds: [from], sql: `$1::${sqlTypes[to]}`, target: to, except: ([a]) => castExcepted(from, to, a!) })),
+  ),
+];
+
+function canCast(from: TypeKind, to: TypeKind): boolean {
+  try {
+    call('cast', [columnRef({ name: 'x', type: { kind: from }, nullable: true })], { kind: to });
+    return true;
+  } catch {
+    return false;
+  }
+}
+function castExcepted(from: TypeKind, to: TypeKind, value: Value): boolean {
+  if (value === null) return false;
+  if (to === 'integer' && Math.abs(Number(value)) > 9007199254740991) return true;
+  if (from === 'float64' && to === 'int32') return value === 2147483647.5;
+  if (from !== 'utf8') return false;
+  if (to === 'int32' || to === 'integer' || to === 'int64') return ['1.5', '1e3'].includes(value as string);
+  return to === 'date' && value === '2024-02-29 23:59:59.5';
+}

@@ -1,0 +1,103 @@
+/** Compares rows of the function table with DuckDB, on all combinations of edge values. */
+import assert from 'node:assert/strict';
+import { type DuckDBConnection, DuckDBInstance } from '@duckdb/node-api';
+import { SluiceError } from '#manager/protocol/errors.ts';
+import type { Batch, ColumnType, Schema, TypeKind } from '#runtime/batch/batch.ts';
+import type { Expression } from '#runtime/expression/expression.ts';
+import type { FunctionRows } from '#runtime/expression/functions/row.ts';
+import { call, columnRef } from '#runtime/expression/functions.ts';
+import { interpret } from '#runtime/expression/interpret.ts';
+import type { Value } from '#runtime/expression/values.ts';
+import { columnOf, edges } from '../random.ts';
+import { type Case, cases, sqlTypes } from './cases.ts';
+
+export async function withDuckDb<T>(work: (duck: DuckDBConnection) => Promise<T>): Promise<T> {
+  const instance = await DuckDBInstance.create();
+  const duck = await instance.connect();
+  try {
+    return await work(duck);
+  } finally {
+    duck.closeSync();
+    instance.closeSync();
+  }
+}
+
+/** Every one of these functions has its cases, and gives what DuckDB gives. @returns rows compared */
+export const agree = (rows: FunctionRows): Promise<number> =>
+  withDuckDb(async (duck) => {
+    let compared = 0;
+    for (const fn of Object.keys(rows)) {
+      const own = cases.filter((one) => one.fn === fn);
+      assert(own.length > 0, `${fn} has no case: add it to cases.ts`);
+      for (const one of own) compared += await compare(duck, one);
+    }
+    return compared;
+  });
+
+function sqlOf(value: Value, kind: TypeKind): string {
+  if (value === null) return `NULL::${sqlTypes[kind]}`;
+  if (kind === 'utf8') return `'${(value as string).replaceAll("'", "''")}'`;
+  if (kind === 'date') return `(DATE '1970-01-01' + (${value})::INTEGER)`;
+  if (kind === 'timestamp') return `make_timestamp('${value}'::BIGINT)`;
+  return `'${Object.is(value, -0) ? '-0' : value}'::${sqlTypes[kind]}`;
+}
+
+/** What DuckDB gave, as our value of that kind. */
+function ours(given: unknown, kind: TypeKind): Value {
+  if (given === null) return null;
+  if (kind === 'date') return (given as { days: number }).days;
+  if (kind === 'timestamp') return (given as { micros: bigint }).micros;
+  if (kind === 'int64') return BigInt(given as number);
+  return kind === 'int32' || kind === 'integer' || kind === 'float64' ? Number(given) : (given as Value);
+}
+
+const everyRow = (lists: readonly (readonly Value[])[]): Value[][] =>
+  lists.reduce<Value[][]>((rows, list) => rows.flatMap((row) => list.map((value) => [...row, value])), [[]]);
+
+const error = 'error';
+function evaluate(expression: Expression, batch: Batch, row: number): Value | typeof error {
+  try {
+    return interpret(expression, batch, row);
+  } catch (thrown) {
+    if (thrown instanceof SluiceError) return error;
+    throw thrown;
+  }
+}
+
+async function compare(duck: DuckDBConnection, one: Case): Promise<number> {
+  const schema: Schema = one.kinds.map((kind, k) => ({ name: `c${k}`, type: { kind }, nullable: true }));
+  const rows = everyRow(one.kinds.map((kind) => [null, ...edges[kind].slice(0, one.kinds.length > 2 ? 9 : undefined)])).filter(
+    (row) => !one.except?.(row),
+  );
+  const batch: Batch = {
+    schema,
+    length: rows.length,
+    columns: one.kinds.map((kind, k) =>
+      columnOf(
+        kind,
+        rows.map((row) => row[k]!),
+      ),
+    ),
+  };
+  const target: ColumnType | undefined = one.target && { kind: one.target };
+  const expression = call(one.fn, [...schema.map(columnRef), ...(one.more ?? [])], target);
+  const names = one.kinds.map((_, k) => `c${k}`);
+  const values = rows.map((row, i) => `(${i}, ${row.map((value, k) => sqlOf(value, one.kinds[k]!)).join(', ')})`);
+  const sql = one.sql.replaceAll(/\$(\d)/g, (_, k) => names[k - 1]!);
+  const { kind } = expression.type;
+  const typed = kind === 'int32' || kind === 'integer' || kind === 'int64' ? `(${sql})::BIGINT` : sql;
+  const answer = await duck.runAndReadAll(`select i, try(${typed}) from (values ${values.join(', ')}) t(i, ${names.join(', ')}) order by i`);
+  const given = answer.getRows();
+  rows.forEach((row, i) => {
+    const mine = evaluate(expression, batch, i);
+    const theirs = ours(given[i]![1], kind);
+    // try() makes an error a null; without a null argument only errors are null here
+    const right =
+      mine === error ? theirs === null : Object.is(typeof mine === 'number' ? mine + 0 : mine, typeof theirs === 'number' ? theirs + 0 : theirs);
+    if (!right)
+      assert.fail(
+        `${one.sql} of (${row.map((value) => (typeof value === 'string' ? JSON.stringify(value) : String(value))).join(', ')}): ${String(mine)}, DuckDB ${String(theirs)}`,
+      );
+  });
+  return rows.length;
+}
