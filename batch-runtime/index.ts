@@ -5,24 +5,11 @@ export { Temporal } from 'temporal-polyfill';
 export { Type } from 'typebox';
 export { type ErrorCode, SluiceError } from '#manager/protocol/errors.ts';
 export { csv, parquet, type Sink, type Source } from './connectors/builders.ts';
-export {
-  type Aggregate,
-  type AnyExpr,
-  type BooleanExpr,
-  type Columns,
-  type Count,
-  col,
-  count,
-  type DateExpr,
-  type Duration,
-  type Expr,
-  lit,
-  type NumericExpr,
-  type StringExpr,
-  type TimestampExpr,
-  udf,
-  when,
-} from './expression-api.ts';
+export { type Aggregate, type Count, count } from './fluent/aggregate.ts';
+export { when } from './fluent/choice.ts';
+export { col, lit } from './fluent/columns.ts';
+export type { AnyExpr, BooleanExpr, Columns, DateExpr, Duration, Expr, NumericExpr, StringExpr, TimestampExpr } from './fluent/expr.ts';
+export { udf } from './fluent/udf.ts';
 export { type Job, job, type Params } from './job.ts';
 export { type Run, type RunOptions, run } from './run.ts';
 export type { JobEvent, JobReport } from './schedule/events.ts';

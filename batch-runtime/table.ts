@@ -9,23 +9,12 @@ import { propertyOf } from './batch/rows.ts';
 import type { Sink, Source } from './connectors/builders.ts';
 import type { Expression } from './expression/expression.ts';
 import { call, columnRef } from './expression/functions.ts';
-import {
-  type Aggregate,
-  type Columns,
-  type Count,
-  columnsOf,
-  type Definition,
-  type Expr,
-  literalOf,
-  type Projection,
-  type Scope,
-  settle,
-  settleAggregate,
-  settleCondition,
-  Unused,
-  unknownColumn,
-  type ValueOf,
-} from './expression-api.ts';
+import { type Aggregate, type Count, settleAggregate } from './fluent/aggregate.ts';
+import { literalOf, Unused } from './fluent/built.ts';
+import { columnsOf, unknownColumn } from './fluent/columns.ts';
+import type { Columns, Expr, Projection, ValueOf } from './fluent/expr.ts';
+import { type Scope, settle, settleCondition } from './fluent/settle.ts';
+import type { Definition } from './fluent/udf.ts';
 import { expressionText } from './graph/explain.ts';
 import type { NodeId, Plan, PlanNode, SortKey, UserFunction } from './graph/plan.ts';
 import { fieldsOf, type RowOf, type SchemaShape, typeText } from './schema.ts';

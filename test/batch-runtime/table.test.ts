@@ -1,7 +1,10 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { csv, parquet } from '#runtime/connectors/builders.ts';
-import { type Columns, col, count, lit, udf } from '#runtime/expression-api.ts';
+import { count } from '#runtime/fluent/aggregate.ts';
+import { col, lit } from '#runtime/fluent/columns.ts';
+import type { Columns } from '#runtime/fluent/expr.ts';
+import { udf } from '#runtime/fluent/udf.ts';
 import { expressionText } from '#runtime/graph/explain.ts';
 import type { PlanNode } from '#runtime/graph/plan.ts';
 import { buildGraph, job } from '#runtime/job.ts';

@@ -3,7 +3,7 @@
  * through `tsc --extendedDiagnostics`; never run.
  */
 import { csv, parquet } from '../../batch-runtime/connectors/builders.ts';
-import { count } from '../../batch-runtime/expression-api.ts';
+import { count } from '../../batch-runtime/fluent/aggregate.ts';
 import { float64, int32, schema, timestamp, utf8 } from '../../batch-runtime/schema.ts';
 import type { Flow } from '../../batch-runtime/table.ts';
 

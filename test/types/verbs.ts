@@ -5,7 +5,11 @@
 import { Temporal } from 'temporal-polyfill';
 import { Type } from 'typebox';
 import { csv, parquet } from '../../batch-runtime/connectors/builders.ts';
-import { type Columns, col, count, type Expr, lit, type NumericExpr, udf, when } from '../../batch-runtime/expression-api.ts';
+import { count } from '../../batch-runtime/fluent/aggregate.ts';
+import { when } from '../../batch-runtime/fluent/choice.ts';
+import { col, lit } from '../../batch-runtime/fluent/columns.ts';
+import type { Columns, Expr, NumericExpr } from '../../batch-runtime/fluent/expr.ts';
+import { udf } from '../../batch-runtime/fluent/udf.ts';
 import { job } from '../../batch-runtime/job.ts';
 import { bool, date, float64, int32, int64, integer, type RowOf, schema, timestamp, utf8 } from '../../batch-runtime/schema.ts';
 import { desc, type Flow, type Table } from '../../batch-runtime/table.ts';

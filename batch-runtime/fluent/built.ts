@@ -1,0 +1,129 @@
+/**
+ * Expressions as they are at run time: each method adds a node to a tree (expression/expression.ts); nothing here runs per
+ * row and nobody reads the user's source text. A plain value beside an expression becomes a literal of a type that fits.
+ */
+import type { Temporal } from 'temporal-polyfill';
+import { SluiceError } from '#manager/protocol/errors.ts';
+import type { ColumnType } from '../batch/batch.ts';
+import { daysOf, microsOf } from '../batch/temporal.ts';
+import type { Aggregate as AggregateNode, Expression } from '../expression/expression.ts';
+import { call, literal } from '../expression/functions.ts';
+import { typeText } from '../schema.ts';
+import type { Condition } from './expr.ts';
+
+/** Calls that were made and that nobody has used yet: `a && b` leaves `a` here. */
+export class Unused {
+  readonly #made = new Set<Built>();
+
+  make(expression: Built, from: readonly Built[]): void {
+    for (const part of from) this.#made.delete(part);
+    this.#made.add(expression);
+  }
+
+  use(expression: Built): void {
+    this.#made.delete(expression);
+  }
+
+  first(): Built | undefined {
+    return this.#made.values().next().value;
+  }
+}
+
+/** An expression at run time. `unused` is the graph's it belongs to, once it has met a column of one. */
+export class Built {
+  readonly node: Expression;
+  readonly unused: Unused | null;
+
+  constructor(node: Expression, unused: Unused | null, from: readonly Built[] = []) {
+    this.node = node;
+    this.unused = unused;
+    if (node.op === 'call' || node.op === 'udf') unused?.make(this, from);
+  }
+}
+
+/** An aggregate at run time. */
+export class BuiltAggregate {
+  readonly fn: AggregateNode['fn'];
+  readonly argument: Built | null;
+  readonly condition: Built | null;
+
+  constructor(fn: AggregateNode['fn'], argument: Built | null, condition: Built | null = null) {
+    this.fn = fn;
+    this.argument = argument;
+    this.condition = condition;
+  }
+
+  filter(condition: Condition): BuiltAggregate {
+    const built = conditionOf(condition);
+    return new BuiltAggregate(this.fn, this.argument, this.condition === null ? built : apply('and', [this.condition, built]));
+  }
+}
+
+export const refuse = (what: string): never => {
+  throw new SluiceError('EXPRESSION_TYPE', { what });
+};
+
+export const apply = (fn: string, parts: readonly Built[], target?: ColumnType): Built =>
+  new Built(
+    call(
+      fn,
+      parts.map((part) => part.node),
+      target,
+    ),
+    parts.find((part) => part.unused !== null)?.unused ?? null,
+    parts,
+  );
+
+/** An operand as an expression; a plain value becomes a literal of a type that fits `beside`. */
+export function operand(given: unknown, beside: ColumnType | null): Built {
+  if (given instanceof Built) return given;
+  if (given instanceof BuiltAggregate) return refuse('an aggregate cannot stand where a value of each row is wanted');
+  const type = literalType(given, beside);
+  return new Built(literalOf(given, type), null);
+}
+
+export function conditionOf(given: unknown): Built {
+  const built = operand(given, null);
+  if (built.node.type.kind !== 'bool') refuse(`a condition must be a bool, not ${typeText(built.node)}`);
+  return built;
+}
+
+const temporalKind = (given: unknown): 'instant' | 'date' | null => {
+  const tag = typeof given === 'object' && given !== null ? (given as { [Symbol.toStringTag]?: unknown })[Symbol.toStringTag] : null;
+  return tag === 'Temporal.Instant' ? 'instant' : tag === 'Temporal.PlainDate' ? 'date' : null;
+};
+
+export function literalType(given: unknown, beside: ColumnType | null): ColumnType {
+  switch (typeof given) {
+    case 'boolean':
+      return { kind: 'bool' };
+    case 'bigint':
+      return { kind: 'int64' };
+    case 'string':
+      return beside?.kind === 'date' || beside?.kind === 'timestamp' ? beside : { kind: 'utf8' };
+    case 'number':
+      if (beside?.kind === 'int32' && (given | 0) === given) return beside;
+      if ((beside?.kind === 'int32' || beside?.kind === 'integer') && Number.isSafeInteger(given)) return { kind: 'integer' };
+      return { kind: 'float64' };
+    default: {
+      const kind = temporalKind(given);
+      if (kind !== null) return { kind: kind === 'instant' ? 'timestamp' : 'date' };
+      if (given === null && beside !== null) return beside;
+      return refuse(`${given === null ? 'null' : typeof given} is not a value of a column: give an expression, or lit(value, type)`);
+    }
+  }
+}
+
+/** A value as rows have it, as a literal. @throws EXPRESSION_TYPE, VALUE_OUT_OF_RANGE when it is not one of that type */
+export function literalOf(given: unknown, type: ColumnType): Expression {
+  switch (temporalKind(given)) {
+    case 'date':
+      return type.kind === 'date' ? literal(daysOf(given as Temporal.PlainDate), type) : refuse(`a Temporal.PlainDate is not a ${type.kind}`);
+    case 'instant':
+      return type.kind === 'timestamp' ? literal(microsOf(given as Temporal.Instant), type) : refuse(`a Temporal.Instant is not a ${type.kind}`);
+    default:
+      if (typeof given === 'object' ? given !== null : typeof given === 'function' || typeof given === 'symbol' || given === undefined)
+        return refuse(`${typeof given} is not a value of type ${type.kind}`);
+      return literal(given as Parameters<typeof literal>[0], type);
+  }
+}

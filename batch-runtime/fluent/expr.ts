@@ -1,0 +1,147 @@
+/**
+ * Expressions as the compiler sees them: `t.delay.coalesce(0).gt(15)`. Interfaces by type say which methods make sense, and
+ * nulls are in the type. At run time one class has all methods (methods.ts) and the function table refuses what does not
+ * fit, so plain JavaScript gets the same answers.
+ */
+import type { Temporal } from 'temporal-polyfill';
+import type { TruncateUnit } from '../expression/calendar.ts';
+import type { Declared, Value } from '../schema.ts';
+import type { Aggregate, Count } from './aggregate.ts';
+
+declare const value: unique symbol;
+
+/** An expression with values of type T. It has no method: what may be asked of a value depends on its type. */
+export interface Expr<out T> {
+  readonly [value]: T;
+}
+
+type DateText = `${number}-${number}-${number}`;
+type InstantText = `${DateText}T${string}`;
+/** ISO text that may stand for a value of time. */
+export type Text<V> = V extends Temporal.PlainDate ? DateText : V extends Temporal.Instant ? InstantText : never;
+/** What an expression of V may be compared and combined with. */
+export type Operand<V> = V | Text<V> | Expr<V | null>;
+export type NullIn<U> = U extends Expr<infer V> ? Extract<V, null> : Extract<U, null>;
+export type NullOf<T> = Extract<T, null>;
+export type Condition = Expr<boolean | null>;
+
+/** The expression of a column of type T, with the methods of that type. */
+export type ExprOf<T> = [T] extends [boolean | null]
+  ? BooleanExpr<T>
+  : [T] extends [number | bigint | null]
+    ? NumericExpr<T>
+    : [T] extends [string | null]
+      ? StringExpr<T>
+      : [T] extends [Temporal.Instant | null]
+        ? TimestampExpr<T>
+        : [T] extends [Temporal.PlainDate | null]
+          ? DateExpr<T>
+          : AnyExpr<T>;
+
+/** The columns of a row, as expressions: the argument of `filter(t => ...)`. Only those touched are made. */
+export type Columns<R> = { readonly [K in keyof R]: ExprOf<R[K]> };
+
+/** What every expression can. Comparing with null gives null, as in SQL. */
+export interface AnyExpr<out T> extends Expr<T> {
+  eq<U extends Operand<NonNullable<T>>>(other: U): BooleanExpr<boolean | NullOf<T> | NullIn<U>>;
+  ne<U extends Operand<NonNullable<T>>>(other: U): BooleanExpr<boolean | NullOf<T> | NullIn<U>>;
+  lt<U extends Operand<NonNullable<T>>>(other: U): BooleanExpr<boolean | NullOf<T> | NullIn<U>>;
+  lte<U extends Operand<NonNullable<T>>>(other: U): BooleanExpr<boolean | NullOf<T> | NullIn<U>>;
+  gt<U extends Operand<NonNullable<T>>>(other: U): BooleanExpr<boolean | NullOf<T> | NullIn<U>>;
+  gte<U extends Operand<NonNullable<T>>>(other: U): BooleanExpr<boolean | NullOf<T> | NullIn<U>>;
+  /** Both ends included. */
+  between<L extends Operand<NonNullable<T>>, H extends Operand<NonNullable<T>>>(
+    low: L,
+    high: H,
+  ): BooleanExpr<boolean | NullOf<T> | NullIn<L> | NullIn<H>>;
+  /** Equal to one of the values; over none it is false. */
+  in(values: readonly (NonNullable<T> | Text<NonNullable<T>>)[]): BooleanExpr<boolean | NullOf<T>>;
+  isNull(): BooleanExpr<boolean>;
+  isNotNull(): BooleanExpr<boolean>;
+  /** This, or where it is null the other. */
+  coalesce<U extends Operand<NonNullable<T>>>(other: U): ExprOf<NonNullable<T> | NullIn<U>>;
+  /** This as another type; a value that does not fit is VALUE_OUT_OF_RANGE, never a null. */
+  cast<V>(type: Declared<V>): ExprOf<NonNullable<V> | NullOf<T>>;
+  /** How many rows have a value here. */
+  count(): Count;
+}
+
+export interface BooleanExpr<out T> extends AnyExpr<T> {
+  /** Three-valued: false and null is false. */
+  and<U extends Operand<boolean>>(other: U): BooleanExpr<boolean | NullOf<T> | NullIn<U>>;
+  /** Three-valued: true or null is true. */
+  or<U extends Operand<boolean>>(other: U): BooleanExpr<boolean | NullOf<T> | NullIn<U>>;
+  not(): BooleanExpr<T>;
+}
+
+/** Whole numbers stay whole and are an error beyond their type, except in `div`, which gives float64. */
+export interface NumericExpr<out T> extends AnyExpr<T> {
+  add<U extends Operand<NonNullable<T>>>(other: U): NumericExpr<T | NullIn<U>>;
+  sub<U extends Operand<NonNullable<T>>>(other: U): NumericExpr<T | NullIn<U>>;
+  mul<U extends Operand<NonNullable<T>>>(other: U): NumericExpr<T | NullIn<U>>;
+  div<U extends Operand<NonNullable<T>>>(other: U): NumericExpr<number | NullOf<T> | NullIn<U>>;
+  mod<U extends Operand<NonNullable<T>>>(other: U): NumericExpr<T | NullIn<U>>;
+  neg(): NumericExpr<T>;
+  abs(): NumericExpr<T>;
+  /** To so many decimals, half away from zero. */
+  round(decimals?: number): NumericExpr<T>;
+  sum(): Aggregate<T>;
+  avg(): Aggregate<number | NullOf<T>>;
+  min(): Aggregate<T>;
+  max(): Aggregate<T>;
+}
+
+/** Lengths and positions count code points; order is that of the UTF-8 bytes. */
+export interface StringExpr<out T> extends AnyExpr<T> {
+  lower(): StringExpr<T>;
+  upper(): StringExpr<T>;
+  trim(): StringExpr<T>;
+  length(): NumericExpr<number | NullOf<T>>;
+  startsWith<U extends Operand<string>>(other: U): BooleanExpr<boolean | NullOf<T> | NullIn<U>>;
+  endsWith<U extends Operand<string>>(other: U): BooleanExpr<boolean | NullOf<T> | NullIn<U>>;
+  includes<U extends Operand<string>>(other: U): BooleanExpr<boolean | NullOf<T> | NullIn<U>>;
+  /** SQL's pattern: `%` any text, `_` one character. */
+  like(pattern: string): BooleanExpr<boolean | NullOf<T>>;
+  /** From `start` up to `end`, not included; negative counts from the end. */
+  slice(start: number, end?: number): StringExpr<T>;
+  concat<U extends Operand<string>>(other: U): StringExpr<string | NullOf<T> | NullIn<U>>;
+  min(): Aggregate<T>;
+  max(): Aggregate<T>;
+}
+
+/** A span of time in words: `'30 s'`, `'5 min'`. */
+export type Duration = `${number} ${'ms' | 's' | 'min' | 'h' | 'd'}`;
+
+/** All in UTC. */
+export interface TimestampExpr<out T> extends AnyExpr<T> {
+  /** The start of the unit it is in; weeks start on Monday. */
+  truncate(unit: TruncateUnit): TimestampExpr<T>;
+  plus(duration: Duration): TimestampExpr<T>;
+  minus(duration: Duration): TimestampExpr<T>;
+  millisSince<U extends Operand<Temporal.Instant>>(other: U): NumericExpr<number | NullOf<T> | NullIn<U>>;
+  epochMillis(): NumericExpr<number | NullOf<T>>;
+  date(): DateExpr<Temporal.PlainDate | NullOf<T>>;
+  hour(): NumericExpr<number | NullOf<T>>;
+  year(): NumericExpr<number | NullOf<T>>;
+  month(): NumericExpr<number | NullOf<T>>;
+  day(): NumericExpr<number | NullOf<T>>;
+  min(): Aggregate<T>;
+  max(): Aggregate<T>;
+}
+
+export interface DateExpr<out T> extends AnyExpr<T> {
+  truncate(unit: 'year' | 'quarter' | 'month' | 'week'): DateExpr<T>;
+  year(): NumericExpr<number | NullOf<T>>;
+  month(): NumericExpr<number | NullOf<T>>;
+  day(): NumericExpr<number | NullOf<T>>;
+  min(): Aggregate<T>;
+  max(): Aggregate<T>;
+}
+
+/** Literals stand for their type. */
+export type Widen<V> = V extends string ? string : V extends number ? number : V extends bigint ? bigint : V extends boolean ? boolean : V;
+/** What a column may be computed as: an expression or a plain value, which is the same in every row. A plain number is a float64. */
+export interface Projection {
+  readonly [column: string]: Expr<unknown> | Value;
+}
+export type ValueOf<P> = P extends Expr<infer T> ? T : Widen<P>;

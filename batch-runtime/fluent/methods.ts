@@ -1,0 +1,96 @@
+/**
+ * The methods of an expression at run time, one row each: which function or aggregate it is, and what its arguments become.
+ * Loaded by whoever makes the first expression; expr.ts has their types.
+ */
+import type { ColumnType } from '../batch/batch.ts';
+import type { Aggregate as AggregateNode } from '../expression/expression.ts';
+import type { Declared } from '../schema.ts';
+import { apply, Built, BuiltAggregate, operand, refuse } from './built.ts';
+
+const text: ColumnType = { kind: 'utf8' };
+const bool: ColumnType = { kind: 'bool' };
+const int32: ColumnType = { kind: 'int32' };
+const integer: ColumnType = { kind: 'integer' };
+
+type Method = (self: Built, ...given: unknown[]) => Built | BuiltAggregate;
+/** A method whose operands are of the expression's own type, or of `type`. */
+const takes =
+  (fn: string, count: number, type: ColumnType | null = null): Method =>
+  (self, ...given) =>
+    apply(fn, [self, ...Array.from({ length: count }, (_, i) => operand(given[i], type ?? self.node.type))]);
+const aggregates =
+  (fn: AggregateNode['fn']): Method =>
+  (self) =>
+    new BuiltAggregate(fn, self);
+/** A span of time as microseconds. */
+const shifts =
+  (fn: string): Method =>
+  (self, duration) =>
+    apply(fn, [self, operand(durationMicros(duration), integer)]);
+
+export const methods: Readonly<Record<string, Method>> = {
+  eq: takes('eq', 1),
+  ne: takes('ne', 1),
+  lt: takes('lt', 1),
+  lte: takes('lte', 1),
+  gt: takes('gt', 1),
+  gte: takes('gte', 1),
+  between: takes('between', 2),
+  in: (self, values) => apply('in', [self, ...(values as unknown[]).map((each) => operand(each, self.node.type))]),
+  isNull: takes('isNull', 0),
+  isNotNull: takes('isNotNull', 0),
+  coalesce: takes('coalesce', 1),
+  cast: (self, type) => apply('cast', [self], (type as Declared<unknown>).type),
+  and: takes('and', 1, bool),
+  or: takes('or', 1, bool),
+  not: takes('not', 0),
+  add: takes('add', 1),
+  sub: takes('sub', 1),
+  mul: takes('mul', 1),
+  div: takes('div', 1),
+  mod: takes('mod', 1),
+  neg: takes('neg', 0),
+  abs: takes('abs', 0),
+  round: (self, decimals = 0) => apply('round', [self, operand(decimals, int32)]),
+  lower: takes('lower', 0),
+  upper: takes('upper', 0),
+  trim: takes('trim', 0),
+  length: takes('length', 0),
+  startsWith: takes('startsWith', 1, text),
+  endsWith: takes('endsWith', 1, text),
+  includes: takes('includes', 1, text),
+  like: takes('like', 1, text),
+  slice: (self, ...bounds) => apply('slice', [self, ...bounds.filter((bound) => bound !== undefined).map((bound) => operand(bound, int32))]),
+  concat: takes('concat', 1, text),
+  truncate: takes('truncate', 1, text),
+  plus: shifts('plus'),
+  minus: shifts('minus'),
+  millisSince: takes('millisSince', 1),
+  epochMillis: takes('epochMillis', 0),
+  date: takes('date', 0),
+  hour: takes('hour', 0),
+  year: takes('year', 0),
+  month: takes('month', 0),
+  day: takes('day', 0),
+  count: aggregates('count'),
+  sum: aggregates('sum'),
+  avg: aggregates('avg'),
+  min: aggregates('min'),
+  max: aggregates('max'),
+};
+
+const unitMicros = { ms: 1e3, s: 1e6, min: 60e6, h: 3600e6, d: 86400e6 } as const;
+
+function durationMicros(given: unknown): number {
+  const [, amount, unit] = /^(-?\d+(?:\.\d+)?) (ms|s|min|h|d)$/.exec(String(given)) ?? [];
+  const micros = Number(amount) * unitMicros[unit as keyof typeof unitMicros];
+  return Number.isSafeInteger(micros) ? micros : refuse(`'${String(given)}' is not a duration: write '30 s', '5 min'`);
+}
+
+for (const [name, method] of Object.entries(methods)) {
+  Object.defineProperty(Built.prototype, name, {
+    value(this: Built, ...given: unknown[]) {
+      return method(this, ...given);
+    },
+  });
+}

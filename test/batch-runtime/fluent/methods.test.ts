@@ -1,0 +1,98 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { Temporal } from 'temporal-polyfill';
+import { temporal } from '#runtime/batch/temporal.ts';
+import { functions } from '#runtime/expression/functions/table.ts';
+import type { Value } from '#runtime/expression/values.ts';
+import { count } from '#runtime/fluent/aggregate.ts';
+import type { Expr } from '#runtime/fluent/expr.ts';
+import { methods } from '#runtime/fluent/methods.ts';
+import { utf8 } from '#runtime/schema.ts';
+import { js, refused, settled, t, value } from './table.ts';
+
+test('every method gives what its name says', () => {
+  const c = t();
+  const cases: readonly (readonly [Expr<unknown>, Value])[] = [
+    [c.i.eq(7), true],
+    [c.i.ne(7), false],
+    [c.i.lt(8), true],
+    [c.i.lte(7), true],
+    [c.i.gt(7), false],
+    [c.i.gte(7.5), false],
+    [c.i.between(7, 8), true],
+    [c.s.in([' Abc ', 'x']), true],
+    [c.i.in([]), false],
+    [c.j.isNull(), true],
+    [c.j.isNotNull(), false],
+    [c.j.coalesce(3), 3],
+    [c.j.coalesce(c.n), 40],
+    [c.j.eq(1), null],
+    [c.i.cast(utf8()), '7'],
+    [c.ok.and(false), false],
+    [c.ok.or(c.j.gt(1)), true],
+    [c.ok.not(), false],
+    [c.i.add(1), 8],
+    [c.i.sub(c.n), -33],
+    [c.n.mul(2), 80],
+    [c.i.div(2), 3.5],
+    [c.i.mod(4), 3],
+    [c.i.neg(), -7],
+    [c.i.neg().abs(), 7],
+    [c.x.round(), 3],
+    [c.x.div(3).round(2), 0.83],
+    [c.s.lower(), ' abc '],
+    [c.s.upper(), ' ABC '],
+    [c.s.trim(), 'Abc'],
+    [c.s.length(), 5],
+    [c.s.startsWith(' A'), true],
+    [c.s.endsWith('c'), false],
+    [c.s.includes('bc'), true],
+    [c.s.like('%A_c%'), true],
+    [c.s.slice(1), 'Abc '],
+    [c.s.slice(-3, -1), 'bc'],
+    [c.s.concat('!'), ' Abc !'],
+    [c.t.truncate('day'), 795_225_600_000_000n],
+    [c.t.plus('1.5 s'), 795_262_211_500_001n],
+    [c.t.minus('2 d'), 795_089_410_000_001n],
+    [c.t.millisSince(c.t.minus('90 min')), 5_400_000],
+    [c.t.epochMillis(), 795_262_210_000],
+    [c.t.date(), 9204],
+    [c.t.hour(), 10],
+    [c.d.year(), 1995],
+    [c.d.month(), 3],
+    [c.d.day(), 15],
+    [c.d.truncate('month'), 9190],
+    [c.l.gt(4n), true],
+    [c.d.eq('1995-03-15'), true],
+    [c.d.lt(temporal.PlainDate.from('1995-03-16')), true],
+    [c.t.gte('1995-03-15T00:00:00Z'), true],
+    [c.t.lt(Temporal.Instant.from('1996-01-01T00:00:00Z')), true],
+  ];
+  for (const [expression, expected] of cases) assert.deepEqual(value(expression), expected, JSON.stringify(settled(expression)));
+});
+
+test('each function of the table can be written', () => {
+  const choices = ['when'];
+  assert.deepEqual(
+    Object.keys(functions).filter((fn) => !(fn in methods) && !choices.includes(fn)),
+    [],
+  );
+});
+
+test('what does not fit is refused with a word on what to do', () => {
+  const c = t();
+  refused(() => js(c.s).add!(1), 'utf8');
+  refused(() => js(c.i).lower!(), 'int32');
+  refused(() => js(c.s).eq!(5), 'cast');
+  refused(() => js(c.i).and!(true), 'int32');
+  refused(() => js(c.t).plus!('5 minutes'), "write '30 s'");
+  refused(() => js(c.t).plus!(5), 'duration');
+  refused(() => js(c.t).truncate!('fortnight'), 'fortnight');
+  refused(() => js(c.d).truncate!('hour'), 'hour');
+  refused(() => js(c.d).lt!('yesterday'), 'yesterday');
+  refused(() => js(c.i).eq!(undefined), 'undefined');
+  refused(() => js(c.i).eq!({}), 'object');
+  refused(() => js(c.i).eq!(c.i === undefined ? 1 : count()), 'aggregate');
+  refused(() => js(c.s).like!(c.s), 'written down');
+  refused(() => js(c.x).round!(16), '0 to 15');
+});
