@@ -13,6 +13,8 @@ import type { Aggregate } from '../expression/expression.ts';
 import { hasCarry, sumType } from '../graph/partial-aggregate.ts';
 
 export interface Accumulator {
+  /** Bytes held, for budgets. */
+  readonly bytes: number;
   /** Makes room for groups [0, groups). */
   grow(groups: number): void;
   /** Adds row i to group[i]; the argument is null for count(*), and its nulls have group -1. */
@@ -41,11 +43,19 @@ export function createAccumulator(aggregate: Aggregate): Accumulator {
 
 const integerType: ColumnType = { kind: 'integer' };
 const maxSafe = Number.MAX_SAFE_INTEGER;
+/** Of a bigint in a map, about. */
+const carriedBytes = 64;
+/** Of an array object beside its bytes, about. */
+const textBytes = 200;
 
 const room = (groups: number, now: number): number => Math.max(groups, 2 * now, 64);
 
 class Count implements Accumulator {
   #counts = new Float64Array(0);
+
+  get bytes(): number {
+    return this.#counts.byteLength;
+  }
 
   grow(groups: number): void {
     if (groups > this.#counts.length) this.#counts = grownDoubles(this.#counts, room(groups, this.#counts.length));
@@ -96,6 +106,10 @@ class Sum implements Accumulator {
     this.#aggregate = aggregate;
     this.#whole = sumType(aggregate).kind === 'int64';
     this.#hasCarry = hasCarry(aggregate);
+  }
+
+  get bytes(): number {
+    return this.#sums.byteLength + this.#seen.byteLength + carriedBytes * this.#carried.size;
   }
 
   grow(groups: number): void {
@@ -228,6 +242,10 @@ class Average implements Accumulator {
     this.#sum = new Sum(aggregate);
   }
 
+  get bytes(): number {
+    return this.#sum.bytes + this.#count.bytes;
+  }
+
   grow(groups: number): void {
     this.#sum.grow(groups);
     this.#count.grow(groups);
@@ -288,6 +306,10 @@ class ExtremeWord implements Accumulator {
     this.#sign = sign;
   }
 
+  get bytes(): number {
+    return this.#values.byteLength + this.#seen.byteLength;
+  }
+
   grow(groups: number): void {
     if (groups <= this.#seen.length) return;
     this.#seen = grownBytes(this.#seen, room(groups, this.#seen.length));
@@ -338,6 +360,10 @@ class ExtremeLanes implements Accumulator {
   constructor(type: ColumnType, sign: 1 | -1) {
     this.#type = type;
     this.#sign = sign;
+  }
+
+  get bytes(): number {
+    return this.#values.byteLength + this.#seen.byteLength;
   }
 
   grow(groups: number): void {
@@ -391,6 +417,10 @@ class ExtremeDouble implements Accumulator {
     this.#sign = sign;
   }
 
+  get bytes(): number {
+    return this.#values.byteLength + this.#seen.byteLength;
+  }
+
   grow(groups: number): void {
     if (groups <= this.#seen.length) return;
     this.#seen = grownBytes(this.#seen, room(groups, this.#seen.length));
@@ -431,10 +461,15 @@ class ExtremeText implements Accumulator {
   readonly #type: ColumnType;
   readonly #sign: 1 | -1;
   readonly #texts: (Uint8Array | null)[] = [];
+  #bytes = 0;
 
   constructor(type: ColumnType, sign: 1 | -1) {
     this.#type = type;
     this.#sign = sign;
+  }
+
+  get bytes(): number {
+    return this.#bytes + textBytes * this.#texts.length;
   }
 
   grow(groups: number): void {
@@ -456,8 +491,10 @@ class ExtremeText implements Accumulator {
       const to = offsets[entry + 1]!;
       const best = this.#texts[g]!;
       // A copy, not a view: the batch it lies in is let go.
-      if (best === null || compareBytes(bytes, from, to, best, 0, best.length) * sign > 0)
+      if (best === null || compareBytes(bytes, from, to, best, 0, best.length) * sign > 0) {
+        this.#bytes += to - from - (best === null ? 0 : best.length);
         this.#texts[g] = Uint8Array.prototype.slice.call(bytes, from, to);
+      }
     }
   }
 

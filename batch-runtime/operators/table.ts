@@ -6,6 +6,7 @@ import assert from 'node:assert/strict';
 import type { Schema } from '../batch/batch.ts';
 import type { UserFunction } from '../graph/plan.ts';
 import type { StageOperator } from '../graph/stage.ts';
+import { type TaskMemory, unbounded } from '../spill/memory.ts';
 import { createAggregate } from './aggregate.ts';
 import { createFilter } from './filter.ts';
 import { createJoin } from './join.ts';
@@ -17,8 +18,16 @@ import { createSort } from './sort.ts';
 
 export type { Sampler, Samples } from './sample.ts';
 
-/** @param inputs  schemas of its inputs, by port */
-export function createOperator(spec: StageOperator, inputs: readonly Schema[], functions: readonly UserFunction[]): Operator {
+/**
+ * @param inputs  schemas of its inputs, by port
+ * @param memory  of the task; those that keep rows take a share of it
+ */
+export function createOperator(
+  spec: StageOperator,
+  inputs: readonly Schema[],
+  functions: readonly UserFunction[],
+  memory: TaskMemory = unbounded(),
+): Operator {
   const input = inputs[0] ?? [];
   switch (spec.kind) {
     case 'filter':
@@ -26,11 +35,11 @@ export function createOperator(spec: StageOperator, inputs: readonly Schema[], f
     case 'project':
       return createProject(spec, input, functions);
     case 'aggregate':
-      return createAggregate(spec, input, functions);
+      return createAggregate(spec, input, functions, memory.open());
     case 'join':
       return createJoin(spec, inputs);
     case 'sort':
-      return createSort(spec, input);
+      return createSort(spec, input, memory.open());
     case 'limit':
       return createLimit(spec);
     case 'sample':

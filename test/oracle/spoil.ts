@@ -8,8 +8,8 @@ export type { Sampler, Samples } from '#runtime/operators/table.ts';
 
 const search = new URL(import.meta.url).searchParams;
 
-export const createOperator: typeof create = (spec, inputs, functions) => {
-  const right = create(spec, inputs, functions);
+export const createOperator: typeof create = (spec, inputs, functions, memory) => {
+  const right = create(spec, inputs, functions, memory);
   return spec.kind === search.get('kind') ? wrapped(right, search.get('fault') as Fault) : right;
 };
 

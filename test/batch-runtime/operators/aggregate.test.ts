@@ -10,8 +10,10 @@ import type { Value } from '#runtime/expression/values.ts';
 import { partialSchema } from '#runtime/graph/partial-aggregate.ts';
 import { createAggregate } from '#runtime/operators/aggregate.ts';
 import type { Operator } from '#runtime/operators/operator.ts';
+import type { Share } from '#runtime/spill/memory.ts';
 import { batchOf, edges, formArb, kinds, order } from '../batch/columns.ts';
 import { pick, randomBatch, randomExpression, schema as randomSchema } from '../expression/random.ts';
+import { keysOf, randomOf, type Skew, tight } from '../spill/tight.ts';
 import { batchesOf, cells, elementsOf, field, namedRows, reference, run, texts } from './run.ts';
 
 const input: Schema = [
@@ -57,8 +59,8 @@ const outputOf = (keys: readonly string[], aggregates: readonly Aggregate[]): Sc
   ...aggregates.map(({ name, type, nullable }) => ({ name, type, nullable })),
 ];
 type Phase = 'partial' | 'final' | 'complete';
-const operator = (phase: Phase, keys: readonly string[], aggregates: readonly Aggregate[], from: Schema = input) =>
-  createAggregate({ kind: 'aggregate', uid: 'a', input: 0, phase, keys, aggregates, schema: outputOf(keys, aggregates) }, from, []);
+const operator = (phase: Phase, keys: readonly string[], aggregates: readonly Aggregate[], from: Schema = input, share?: Share) =>
+  createAggregate({ kind: 'aggregate', uid: 'a', input: 0, phase, keys, aggregates, schema: outputOf(keys, aggregates) }, from, [], share);
 
 const cellArb = (kind: TypeKind, name: string): fc.Arbitrary<Value> => {
   if (name === 'large') return fc.maxSafeInteger().map((value) => Math.trunc(value / 64));
@@ -259,4 +261,87 @@ test('watermarks and barriers pass', () => {
   const barrier = { kind: 'barrier', id: 1, barrier: 'checkpoint' } as const;
   assert.deepEqual([...running.process(barrier, 0)], [barrier]);
   assert.equal(elementsOf(running, []).at(-1)!.kind, 'end');
+});
+
+/** Rows of `input` whose keys text, whole and huge are one number each. */
+function manyRows(seed: number, rows: number, distinct: number, skew: Skew): Batch[] {
+  const random = randomOf(seed);
+  const next = keysOf(skew, distinct, random);
+  const row = (): Value[] => {
+    const key = next();
+    const number = Math.floor(random() * 2 ** 20);
+    return [
+      `t${key}`,
+      key,
+      key / 2,
+      key % 2 === 0,
+      number,
+      number * 7,
+      BigInt(number) << 30n,
+      number / 1024,
+      `w${number % 1000}`,
+      number % 9999,
+      BigInt(number),
+    ];
+  };
+  const cell = (value: Value): Value => (random() < 0.05 ? null : value);
+  const batches: Batch[] = [];
+  for (let left = rows; left > 0; left -= 900)
+    batches.push(
+      batchOf(
+        input,
+        Array.from({ length: Math.min(900, left) }, () => row().map(cell)),
+      ),
+    );
+  return batches;
+}
+
+test('beyond memory: the same groups in each phase, spread over several levels, and no file is left', () => {
+  const skews = fc.constantFrom<Skew>('even', 'zipf', 'one');
+  const keysOfRows = fc.subarray(['text', 'whole', 'real', 'huge'], { minLength: 1, maxLength: 2 });
+  fc.assert(
+    fc.property(fc.integer(), skews, keysOfRows, aggregatesArb, (seed, skew, keys, aggregates) => {
+      const batches = manyRows(seed, 7000, 4000, skew);
+      const wanted = texts(namedRows(run(operator('complete', keys, aggregates), batches)), outputOf(keys, aggregates));
+      const between = partialSchema(
+        keys.map((name) => input.find((each) => each.name === name)!),
+        aggregates,
+      );
+      const { memory, scratch, remove } = tight(64 * 1024);
+      const given = run(operator('complete', keys, aggregates, input, memory.open()), batches);
+      assert.deepEqual(texts(namedRows(given), outputOf(keys, aggregates)), wanted);
+      assert.ok(scratch.writtenBytes > 0 || skew !== 'even');
+      assert.equal(scratch.open, 0);
+      assert.equal(memory.heldBytes, 0);
+      remove();
+      const two = tight(100_000);
+      const partials = run(operator('partial', keys, aggregates, input, two.memory.open()), batches);
+      assert.equal(two.scratch.writtenBytes, 0, 'a partial table is given out');
+      const final = run(operator('final', keys, aggregates, between, two.memory.open()), partials);
+      assert.deepEqual(texts(namedRows(final), outputOf(keys, aggregates)), wanted);
+      assert.equal(two.scratch.open, 0);
+      two.remove();
+    }),
+    { numRuns: 12 },
+  );
+});
+
+test('one group that does not fit says so', () => {
+  const huge = [field('name', 'utf8', false), field('text', 'utf8', false)];
+  const longest: Aggregate = { name: 'longest', fn: 'max', argument: columnRef(huge[1]!), filter: null, type: { kind: 'utf8' }, nullable: true };
+  const spec = {
+    kind: 'aggregate',
+    uid: 'a',
+    input: 0,
+    phase: 'complete',
+    keys: ['name'],
+    aggregates: [longest],
+    schema: [huge[0]!, { name: 'longest', type: { kind: 'utf8' }, nullable: true }],
+  } as const;
+  const { memory, remove } = tight(64 * 1024);
+  assert.throws(
+    () => run(createAggregate(spec, huge, [], memory.open()), [batchOf(huge, [['a', 'x'.repeat(2_000_000)]])]),
+    (error: { code: string; message: string }) => error.code === 'MEMORY_EXCEEDED' && /one group of a.*--memory-budget/.test(error.message),
+  );
+  remove();
 });

@@ -6,7 +6,8 @@ import { slice } from '#runtime/batch/slice.ts';
 import type { SortKey } from '#runtime/graph/plan.ts';
 import { columnOrder, createSort } from '#runtime/operators/sort.ts';
 import { batchArb, batchOf, fieldsOf, kinds } from '../batch/columns.ts';
-import { cells, elementsOf, field, inOrder, namedRows, reference, run } from './run.ts';
+import { rowBatches, rowSchema, type Skew, tight } from '../spill/tight.ts';
+import { batchesOf, cells, elementsOf, field, inOrder, namedRows, reference, run } from './run.ts';
 
 const schema = fieldsOf(...kinds);
 const sortOf = (keys: readonly SortKey[], limit: number | null, of = schema) =>
@@ -67,4 +68,42 @@ test('nothing in, only the end out; so with limit 0', () => {
 test('keys by name are columns by number; a name that is not there is a mistake', () => {
   assert.deepEqual(columnOrder(schema, [{ name: 'c2', descending: true }]), [{ column: 2, descending: true }]);
   assert.throws(() => columnOrder(schema, [{ name: 'none', descending: true }]), /none/);
+});
+
+test('beyond memory: the same rows in the same order, ties too, with a limit and without, and no file is left', () => {
+  const keys = fc.constantFrom<SortKey[]>(
+    [{ name: 'key', descending: false }],
+    [
+      { name: 'name', descending: true },
+      { name: 'size', descending: false },
+    ],
+    [],
+  );
+  const skews = fc.constantFrom<Skew>('even', 'zipf', 'one');
+  fc.assert(
+    fc.property(fc.integer(), keys, skews, fc.constantFrom(null, 10, 3000), fc.constantFrom(20_000, 65_536), (seed, by, skew, limit, budget) => {
+      const batches = rowBatches(seed, 6000, 500, skew);
+      const { memory, scratch, remove } = tight(budget);
+      const spec = { kind: 'sort', uid: 's', input: 0, keys: by, limit, schema: rowSchema } as const;
+      const given = run(createSort(spec, rowSchema, memory.open()), batches);
+      assert.deepEqual(namedRows(given), namedRows(run(createSort(spec, rowSchema), batches)));
+      assert.ok(scratch.writtenBytes > 0 && scratch.open === 0);
+      assert.equal(memory.heldBytes, 0);
+      remove();
+    }),
+    { numRuns: 15 },
+  );
+});
+
+test('more runs than can be merged at once are merged in several passes', () => {
+  const batches = rowBatches(7, 30_000, 20_000, 'even');
+  const { memory, scratch, remove } = tight(16_384);
+  const spec = { kind: 'sort', uid: 's', input: 0, keys: [{ name: 'size', descending: false }], limit: null, schema: rowSchema } as const;
+  const sort = createSort(spec, rowSchema, memory.open());
+  for (const batch of batches) assert.deepEqual([...sort.process({ kind: 'batch', batch }, 0)], []);
+  const written = scratch.writtenBytes;
+  const given = batchesOf([...sort.process({ kind: 'end' }, 0)]);
+  assert.ok(scratch.writtenBytes > 1.9 * written, 'all rows were written again');
+  assert.deepEqual(namedRows(given), namedRows(run(createSort(spec, rowSchema), batches)));
+  remove();
 });
