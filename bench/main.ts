@@ -7,6 +7,7 @@ const programs: Readonly<Record<string, () => Promise<(args: readonly string[]) 
   integrity: async () => (await import('./integrity.ts')).integrity,
   ledger: async () => (await import('./ledger.ts')).ledger,
   spark: async () => (await import('./spark.ts')).spark,
+  etl: async () => (await import('./etl.ts')).etl,
   flights: async () => (await import('./flights.ts')).flights,
 };
 

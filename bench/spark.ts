@@ -15,7 +15,8 @@ import { pluginJar as jar } from '../plugins/build.ts';
 import { defaultSpark, installSpark, installTools, installTpch, run as runTool } from '../test/spark/install.ts';
 import { queriesFile } from '../test/spark/jobs-jar.ts';
 import { type Finding, type Flags, runProgram } from './harness.ts';
-import { type Application, cpuSecondsOf, type Done, peakMegabytesOf, startApplication, type Work } from './spark/application.ts';
+import { cpuSecondsOf, peakMegabytesOf } from './processes.ts';
+import { type Application, type Done, startApplication, type Work } from './spark/application.ts';
 import { median, orderOf, overNative, type Pair, queryFigures, summed, type Variant, variants, worst } from './spark/figures.ts';
 
 const flagTable = {

@@ -4,13 +4,14 @@
  * Linux only. Called by bench/spark.ts.
  */
 import { spawn } from 'node:child_process';
-import { closeSync, mkdirSync, openSync, readdirSync, readFileSync, symlinkSync } from 'node:fs';
+import { closeSync, mkdirSync, openSync, readdirSync, symlinkSync } from 'node:fs';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import type { Readable } from 'node:stream';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { SluiceError } from '#manager/protocol/errors.ts';
+import { treeCpuSeconds } from '../processes.ts';
 import type { Sample } from './figures.ts';
 
 const program = fileURLToPath(new URL('./driver.py', import.meta.url));
@@ -133,55 +134,5 @@ function signalGroup(pid: number, signal: NodeJS.Signals | 0): boolean {
     return pid > 0 && process.kill(-pid, signal);
   } catch {
     return false;
-  }
-}
-
-/** CPU of a process and of everything below it that lives. */
-function treeCpuSeconds(pid: number): number {
-  let seconds = 0;
-  const queue = [pid];
-  for (let next = queue.pop(); next !== undefined; next = queue.pop()) {
-    seconds += cpuSecondsOf(next) ?? 0;
-    queue.push(...childrenOf(next));
-  }
-  return seconds;
-}
-
-/** A thread may end between the listing and the look at it; what the others have started counts still. */
-function childrenOf(pid: number): number[] {
-  return read(() => readdirSync(`/proc/${pid}/task`), []).flatMap((task) =>
-    read(() => readFileSync(`/proc/${pid}/task/${task}/children`, 'utf8'), '')
-      .split(' ')
-      .filter(Boolean)
-      .map(Number),
-  );
-}
-
-function read<T>(from: () => T, none: T): T {
-  try {
-    return from();
-  } catch {
-    return none;
-  }
-}
-
-/** User and system time since its start; null when there is no such process. */
-export function cpuSecondsOf(pid: number): number | null {
-  try {
-    const stat = readFileSync(`/proc/${pid}/stat`, 'utf8');
-    const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
-    return (Number(fields[11]) + Number(fields[12])) / 100;
-  } catch {
-    return null;
-  }
-}
-
-/** Most that it has had resident, in MB; null when there is no such process. */
-export function peakMegabytesOf(pid: number): number | null {
-  try {
-    const kibibytes = /VmHWM:\s+(\d+)/.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1];
-    return kibibytes === undefined ? null : (Number(kibibytes) * 1024) / 1e6;
-  } catch {
-    return null;
   }
 }

@@ -18,7 +18,7 @@ const root = fileURLToPath(new URL('../..', import.meta.url));
 export const cache = join(root, '.cache');
 export const defaultSpark = '4.0.2';
 export const sparkVersions = ['3.5.9', '3.5.9_2.13', '4.0.2', '4.1.4', '4.2.1', '4.3.0'] as const;
-const tpchgen = '4.0.0';
+export const tpchgen = '4.0.0';
 
 const tell = (text: string): void => void process.stderr.write(`install: ${text}\n`);
 
@@ -70,7 +70,7 @@ export async function installTools(): Promise<void> {
 }
 
 /** Makes `target` once, however many processes ask: one works in a folder beside it, which is renamed when it is whole. */
-async function once(target: string, make: (folder: string) => Promise<void>): Promise<string> {
+export async function once(target: string, make: (folder: string) => Promise<void>): Promise<string> {
   const lock = `${target}.lock`;
   const part = `${target}.part`;
   mkdirSync(join(target, '..'), { recursive: true });
@@ -254,15 +254,29 @@ export function installSuite(version: string): Promise<string> {
   });
 }
 
+const installTpchgen = (): Promise<string> =>
+  once(join(cache, 'tpch', `tpchgen-${tpchgen}`), async (place) => {
+    tell(`tpchgen-cli ${tpchgen} by pip`);
+    await run('python3', ['-m', 'pip', 'install', '--quiet', '--no-deps', '--target', place, `tpchgen-cli==${tpchgen}`], { quiet: true });
+  });
+
 /** @param scale  TPC-H scale factor @returns a folder of <table>.parquet */
 export function installTpch(scale: number): Promise<string> {
   return once(join(cache, 'tpch', `sf${scale}`), async (folder) => {
-    const tool = await once(join(cache, 'tpch', `tpchgen-${tpchgen}`), async (place) => {
-      tell(`tpchgen-cli ${tpchgen} by pip`);
-      await run('python3', ['-m', 'pip', 'install', '--quiet', '--no-deps', '--target', place, `tpchgen-cli==${tpchgen}`], { quiet: true });
-    });
+    const tool = await installTpchgen();
     tell(`TPC-H data, scale ${scale}`);
     await run(join(tool, 'bin/tpchgen-cli'), ['parquet', '--scale-factor', String(scale), '--output-dir', folder], { quiet: true });
+  });
+}
+
+/** @param scale  TPC-H scale factor @returns a folder with lineitem.csv */
+export function installLineitemCsv(scale: number): Promise<string> {
+  return once(join(cache, 'tpch', `sf${scale}-csv`), async (folder) => {
+    const tool = await installTpchgen();
+    tell(`lineitem as CSV, scale ${scale}`);
+    await run(join(tool, 'bin/tpchgen-cli'), ['csv', '--tables', 'lineitem', '--scale-factor', String(scale), '--output-dir', folder], {
+      quiet: true,
+    });
   });
 }
 
