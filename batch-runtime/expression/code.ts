@@ -1,7 +1,7 @@
 /**
  * What an emitter of functions/ writes JavaScript with: values are names of local variables, one per lane, plus the name
  * that says whether the row is null. compile.ts implements it and puts the text into one loop. Names that start with `$` are
- * kernels (compile.ts has the list).
+ * kernels, functions that the loop is given.
  *
  * Lanes by kind: int64, timestamp: low, high (int32) · utf8: bytes, start, end · all others: one. A bool is false where it is null.
  */
@@ -9,6 +9,8 @@ import type { TypeKind } from '../batch/batch.ts';
 import type { Expression } from './expression.ts';
 
 export type Lanes = readonly string[];
+/** What generated code calls. */
+export type Kernel = (...given: never[]) => unknown;
 
 export interface Emitted {
   readonly lanes: Lanes;
@@ -27,6 +29,8 @@ export interface Code {
   assign(to: Lanes, from: Lanes): void;
   /** A name for a value that is made once, at compile time. */
   constant(value: unknown): string;
+  /** A name for a function that the code calls: `$` and its own. */
+  kernel(fn: Kernel): string;
   /** Whether the expression cannot throw, is no text and no function: as cheap to evaluate as to branch around. */
   isCheap(expression: Expression): boolean;
   /** Evaluates an expression here. */

@@ -14,7 +14,7 @@ import { dateOf, instantOf } from '../batch/temporal.ts';
 import type { UserFunction } from '../graph/plan.ts';
 import { dayOf, monthOf, truncateDays, yearOf } from './calendar.ts';
 import { castBytes, midnight, textOf } from './cast.ts';
-import { arena, type Code, type Emitted, type Lanes, nullLanes, takeText } from './code.ts';
+import { arena, type Code, type Emitted, type Kernel, type Lanes, nullLanes, takeText } from './code.ts';
 import type { Expression } from './expression.ts';
 import { beyondLanes, divisionByZero } from './functions/arithmetic.ts';
 import { rowOf } from './functions/table.ts';
@@ -50,7 +50,7 @@ import {
 import { acceptResult, functionThrew } from './udf.ts';
 import { type Literal, literalValue, type Udf } from './values.ts';
 
-/** What generated code may call, as `$name`. */
+/** What any generated code may call, as `$name`; a function of the table brings its own by `kernel`. */
 const kernels: Readonly<Record<string, unknown>> = {
   acceptResult,
   beyond,
@@ -252,6 +252,7 @@ class Writer implements Code {
   readonly #shape: Shape | null;
   readonly #functions: readonly UserFunction[];
   readonly #memos = new Map<string, string>();
+  readonly #kernels = new Map<string, Kernel>();
   #names = 0;
 
   /** @param shape  null: nothing is memoised here */
@@ -288,6 +289,12 @@ class Writer implements Code {
     this.#constants.push(value);
     return `k${this.#constants.length - 1}`;
   }
+  kernel(fn: Kernel): string {
+    const { name } = fn;
+    assert((this.#kernels.get(name) ?? kernels[name] ?? fn) === fn, `two kernels ${name}`);
+    this.#kernels.set(name, fn);
+    return `$${name}`;
+  }
   block(head: string, body: () => void): void {
     this.line(`${head} {`);
     this.#scopes.push(new Map());
@@ -299,9 +306,7 @@ class Writer implements Code {
   isCheap(expression: Expression): boolean {
     if (expression.op === 'column' || expression.op === 'literal') return true;
     if (expression.op === 'udf') return false;
-    const row = rowOf(expression.fn);
-    const branches = row.nulls === 'own' ? expression.fn === 'when' || expression.fn === 'in' : row.guarded(expression);
-    return !branches && expression.args.every((arg) => this.isCheap(arg));
+    return !rowOf(expression.fn).guarded(expression) && expression.args.every((arg) => this.isCheap(arg));
   }
 
   value(expression: Expression): Emitted {
@@ -408,7 +413,7 @@ class Writer implements Code {
   toFunction(parameters: string, wrap: (body: string) => string): (...given: never[]) => unknown {
     const source = wrap(this.#lines.join('\n'));
     const text = source.includes(`${arena}.`) ? { arena: new TextArena(256) } : {};
-    const own: Readonly<Record<string, unknown>> = { ...kernels, ...text, scratch: new Int32Array(2) };
+    const own: Readonly<Record<string, unknown>> = { ...kernels, ...Object.fromEntries(this.#kernels), ...text, scratch: new Int32Array(2) };
     const used = [...new Set(source.match(/\$\w+/g))];
     for (const name of used) assert(name.slice(1) in own, `no kernel ${name}`);
     const environment = [...used, ...this.#constants.map((_, k) => `k${k}`)];

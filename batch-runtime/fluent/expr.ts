@@ -22,6 +22,14 @@ export type Text<V> = V extends Temporal.PlainDate ? DateText : V extends Tempor
 /** What an expression of V may be compared and combined with. */
 export type Operand<V> = V | Text<V> | Expr<V | null>;
 export type NullIn<U> = U extends Expr<infer V> ? Extract<V, null> : Extract<U, null>;
+/** Null when each of them may be null; of none of them it is null. */
+type NullOfAll<U extends readonly unknown[]> = U extends readonly [infer First, ...infer Rest]
+  ? [NullIn<First>] extends [never]
+    ? never
+    : NullOfAll<Rest>
+  : null;
+/** Null when one of them may be null. */
+type NullInAny<U extends readonly unknown[]> = U extends readonly [infer First, ...infer Rest] ? NullIn<First> | NullInAny<Rest> : NullIn<U[number]>;
 export type NullOf<T> = Extract<T, null>;
 export type Condition = Expr<boolean | null>;
 
@@ -58,10 +66,18 @@ export interface AnyExpr<out T> extends Expr<T> {
   in(values: readonly (NonNullable<T> | Text<NonNullable<T>>)[]): BooleanExpr<boolean | NullOf<T>>;
   isNull(): BooleanExpr<boolean>;
   isNotNull(): BooleanExpr<boolean>;
-  /** This, or where it is null the other. */
-  coalesce<U extends Operand<NonNullable<T>>>(other: U): ExprOf<NonNullable<T> | NullIn<U>>;
+  /** This, or where it is null the first of the others that is not. */
+  coalesce<U extends readonly Operand<NonNullable<T>>[]>(...others: U): ExprOf<NonNullable<T> | NullOfAll<U>>;
+  /** Null where it equals the other. */
+  nullIf<U extends Operand<NonNullable<T>>>(other: U): ExprOf<T | null>;
+  /** The least of this and the others; nulls do not count. */
+  least<U extends readonly Operand<NonNullable<T>>[]>(...others: U): ExprOf<NonNullable<T> | (NullOf<T> & NullOfAll<U>)>;
+  /** The greatest of this and the others; nulls do not count. */
+  greatest<U extends readonly Operand<NonNullable<T>>[]>(...others: U): ExprOf<NonNullable<T> | (NullOf<T> & NullOfAll<U>)>;
   /** This as another type; a value that does not fit is VALUE_OUT_OF_RANGE, never a null. */
   cast<V>(type: Declared<V>): ExprOf<NonNullable<V> | NullOf<T>>;
+  /** This as another type; null where a value does not fit. */
+  tryCast<V>(type: Declared<V>): ExprOf<NonNullable<V> | null>;
   /** How many rows have a value here. */
   count(): Count;
 }
@@ -85,6 +101,18 @@ export interface NumericExpr<out T> extends AnyExpr<T> {
   abs(): NumericExpr<T>;
   /** To so many decimals, half away from zero. */
   round(decimals?: number): NumericExpr<T>;
+  floor(): NumericExpr<T>;
+  ceil(): NumericExpr<T>;
+  /** To the power of the other, as float64. */
+  power<U extends Operand<NonNullable<T>>>(other: U): NumericExpr<number | NullOf<T> | NullIn<U>>;
+  /** The square root, as float64; of a negative number it is VALUE_OUT_OF_RANGE. */
+  sqrt(): NumericExpr<number | NullOf<T>>;
+  exp(): NumericExpr<number | NullOf<T>>;
+  /** The natural logarithm; of what is not above 0 it is VALUE_OUT_OF_RANGE. */
+  ln(): NumericExpr<number | NullOf<T>>;
+  log10(): NumericExpr<number | NullOf<T>>;
+  /** -1, 0 or 1. */
+  sign(): NumericExpr<number | NullOf<T>>;
   sum(): Aggregate<T>;
   avg(): Aggregate<number | NullOf<T>>;
   min(): Aggregate<T>;
@@ -104,7 +132,7 @@ export interface StringExpr<out T> extends AnyExpr<T> {
   like(pattern: string): BooleanExpr<boolean | NullOf<T>>;
   /** From `start` up to `end`, not included; negative counts from the end. */
   slice(start: number, end?: number): StringExpr<T>;
-  concat<U extends Operand<string>>(other: U): StringExpr<string | NullOf<T> | NullIn<U>>;
+  concat<U extends readonly Operand<string>[]>(...others: U): StringExpr<string | NullOf<T> | NullInAny<U>>;
   min(): Aggregate<T>;
   max(): Aggregate<T>;
 }

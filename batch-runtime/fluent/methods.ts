@@ -18,6 +18,11 @@ const takes =
   (fn: string, count: number, type: ColumnType | null = null): Method =>
   (self, ...given) =>
     apply(fn, [self, ...Array.from({ length: count }, (_, i) => operand(given[i], type ?? self.node.type))]);
+/** A method of as many operands as are given. */
+const takesAll =
+  (fn: string, type: ColumnType | null = null): Method =>
+  (self, ...given) =>
+    apply(fn, [self, ...given.map((each) => operand(each, type ?? self.node.type))]);
 const aggregates =
   (fn: AggregateNode['fn']): Method =>
   (self) =>
@@ -39,8 +44,12 @@ export const methods: Readonly<Record<string, Method>> = {
   in: (self, values) => apply('in', [self, ...(values as unknown[]).map((each) => operand(each, self.node.type))]),
   isNull: takes('isNull', 0),
   isNotNull: takes('isNotNull', 0),
-  coalesce: takes('coalesce', 1),
+  coalesce: takesAll('coalesce'),
+  nullIf: takes('nullIf', 1),
+  least: takesAll('least'),
+  greatest: takesAll('greatest'),
   cast: (self, type) => apply('cast', [self], (type as Declared<unknown>).type),
+  tryCast: (self, type) => apply('tryCast', [self], (type as Declared<unknown>).type),
   and: takes('and', 1, bool),
   or: takes('or', 1, bool),
   not: takes('not', 0),
@@ -52,6 +61,14 @@ export const methods: Readonly<Record<string, Method>> = {
   neg: takes('neg', 0),
   abs: takes('abs', 0),
   round: (self, decimals = 0) => apply('round', [self, operand(decimals, int32)]),
+  floor: takes('floor', 0),
+  ceil: takes('ceil', 0),
+  power: takes('power', 1),
+  sqrt: takes('sqrt', 0),
+  exp: takes('exp', 0),
+  ln: takes('ln', 0),
+  log10: takes('log10', 0),
+  sign: takes('sign', 0),
   lower: takes('lower', 0),
   upper: takes('upper', 0),
   trim: takes('trim', 0),
@@ -61,7 +78,7 @@ export const methods: Readonly<Record<string, Method>> = {
   includes: takes('includes', 1, text),
   like: takes('like', 1, text),
   slice: (self, ...bounds) => apply('slice', [self, ...bounds.filter((bound) => bound !== undefined).map((bound) => operand(bound, int32))]),
-  concat: takes('concat', 1, text),
+  concat: takesAll('concat', text),
   truncate: takes('truncate', 1, text),
   plus: shifts('plus'),
   minus: shifts('minus'),

@@ -3,7 +3,7 @@ import type { TypeKind } from '../../batch/batch.ts';
 import type { Emitted, Lanes } from '../code.ts';
 import type { Expression } from '../expression.ts';
 import { compareValues } from '../values.ts';
-import { anyNullable, bool, unify, wantCount } from './arguments.ts';
+import { always, anyNullable, bool, unify, wantCount } from './arguments.ts';
 import type { FunctionRows, Strict } from './row.ts';
 
 type Comparison = 'eq' | 'ne' | 'lt' | 'lte' | 'gt' | 'gte';
@@ -18,7 +18,7 @@ const holds: Readonly<Record<Comparison, (order: number) => boolean>> = {
 const operators: Readonly<Record<Comparison, string>> = { eq: '===', ne: '!==', lt: '<', lte: '<=', gt: '>', gte: '>=' };
 
 /** JavaScript for `a fn b` on values of one kind that are there. `plainRight`: b is known not to be NaN. */
-function compareCode(fn: Comparison, kind: TypeKind, a: Lanes, b: Lanes, plainRight = false): string {
+export function compareCode(fn: Comparison, kind: TypeKind, a: Lanes, b: Lanes, plainRight = false): string {
   const [x, y] = [a[0]!, b[0]!];
   if (kind === 'utf8') {
     if (fn === 'eq' || fn === 'ne') return `${fn === 'ne' ? '!' : ''}$equalText(${a.join(', ')}, ${b.join(', ')})`;
@@ -47,7 +47,7 @@ function compareCode(fn: Comparison, kind: TypeKind, a: Lanes, b: Lanes, plainRi
   }
 }
 
-const isPlain = (expression: Expression): boolean => expression.op === 'literal' && expression.value !== 'NaN';
+export const isPlain = (expression: Expression): boolean => expression.op === 'literal' && expression.value !== 'NaN';
 
 const comparison = (fn: Comparison, doc: string): Strict => ({
   doc,
@@ -72,6 +72,7 @@ export const comparisons: FunctionRows = {
   between: {
     doc: 'Not below the second and not above the third; three-valued, as the two comparisons joined by and.',
     nulls: 'own',
+    guarded: (node) => node.args[0]!.type.kind === 'utf8',
     resolve(name, args) {
       wantCount(name, args, 3);
       return { args: unify(name, args).args, type: bool, nullable: anyNullable(args) };
@@ -97,6 +98,7 @@ export const comparisons: FunctionRows = {
   in: {
     doc: 'Equal to one of the others; null when to none of them and one is null, false over none at all.',
     nulls: 'own',
+    guarded: always,
     resolve(name, args) {
       wantCount(name, args, 1, Number.POSITIVE_INFINITY);
       return { args: unify(name, args).args, type: bool, nullable: anyNullable(args) };

@@ -1,22 +1,63 @@
 /** Values as values of another type. */
+import { SluiceError } from '#manager/protocol/errors.ts';
 import { canCast, castValue, emitCast, isFreeCast } from '../cast.ts';
 import type { Expression } from '../expression.ts';
-import { wantCount } from './arguments.ts';
-import { type FunctionRows, wrong } from './row.ts';
+import { always, wantCount } from './arguments.ts';
+import { type FunctionRow, type FunctionRows, wrong } from './row.ts';
+
+const toTarget =
+  (mayFail: boolean): FunctionRow['resolve'] =>
+  (name, args, target) => {
+    wantCount(name, args, 1);
+    const [from] = args as [Expression];
+    if (target === undefined) return wrong(`${name} needs the type to cast to`);
+    if (!canCast(from.type, target)) wrong(`${from.type.kind} cannot be cast to ${target.kind}`);
+    return { args, type: target, nullable: from.nullable || mayFail };
+  };
+
+/** That a value does not fit is what tryCast asks for; anything else goes on. */
+function mustNotFit(thrown: unknown): void {
+  if (!(thrown instanceof SluiceError && thrown.code === 'VALUE_OUT_OF_RANGE')) throw thrown;
+}
 
 export const conversions: FunctionRows = {
   cast: {
     doc: 'The value as another type; one that does not fit is VALUE_OUT_OF_RANGE.',
     nulls: 'strict',
-    resolve(name, args, target) {
-      wantCount(name, args, 1);
-      const [from] = args as [Expression];
-      if (target === undefined) return wrong('cast needs the type to cast to');
-      if (!canCast(from.type, target)) wrong(`${from.type.kind} cannot be cast to ${target.kind}`);
-      return { args, type: target, nullable: from.nullable };
-    },
+    resolve: toTarget(false),
     interpret: ([a], node) => castValue(a!, node.args[0]!.type.kind, node.type.kind),
     guarded: (node) => !isFreeCast(node.args[0]!.type.kind, node.type.kind),
     emit: (code, [a], node) => emitCast(code, a!, node.args[0]!.type.kind, node.type.kind),
+  },
+  tryCast: {
+    doc: 'The value as another type; null where it does not fit.',
+    nulls: 'own',
+    resolve: toTarget(true),
+    interpret(value, node) {
+      const a = value(0);
+      if (a === null) return null;
+      try {
+        return castValue(a, node.args[0]!.type.kind, node.type.kind);
+      } catch (thrown) {
+        mustNotFit(thrown);
+        return null;
+      }
+    },
+    guarded: always,
+    emit(code, node) {
+      const { lanes, isNull } = code.value(node.args[0]!);
+      const [missing] = code.variables('bool') as [string];
+      const to = code.variables(node.type.kind);
+      code.line(`${missing} = true;`);
+      const attempt = (): void => {
+        code.assign(to, emitCast(code, lanes, node.args[0]!.type.kind, node.type.kind));
+        code.line(`${missing} = false;`);
+      };
+      code.block(`if (!${isNull})`, () => {
+        code.block('try', attempt);
+        code.line(`catch (thrown) { ${code.kernel(mustNotFit)}(thrown); }`);
+      });
+      return { lanes: to, isNull: missing };
+    },
   },
 };

@@ -6,6 +6,7 @@ import type { FunctionRows, Own } from './row.ts';
 const logic = (fn: 'and' | 'or', doc: string): Own => ({
   doc,
   nulls: 'own',
+  guarded: never,
   resolve: fixed(bool, ['bool'], ['bool']),
   interpret(value) {
     const decides = fn === 'or';

@@ -1,11 +1,20 @@
-/** Numbers to fewer digits. */
-
+/** Numbers to fewer digits. Whole numbers stay. */
 import type { Expression } from '../expression.ts';
 import { roundAway } from '../numbers.ts';
 import { isNumeric, isWhole } from '../values.ts';
-import { int32, never, wantCount } from './arguments.ts';
+import { anyNullable, int32, never, numericArgs, wantCount } from './arguments.ts';
 import { literal } from './literal.ts';
-import { type FunctionRows, wrong } from './row.ts';
+import { type FunctionRows, type Strict, wrong } from './row.ts';
+
+/** To a whole number, in the type it has. */
+const toWhole = (doc: string, of: (value: number) => number, code: string): Strict => ({
+  doc,
+  nulls: 'strict',
+  resolve: (name, args) => ({ ...numericArgs(name, args, 1), nullable: anyNullable(args) }),
+  interpret: ([a], { type }) => (type.kind === 'float64' ? of(a as number) : a!),
+  guarded: never,
+  emit: (_, [a], { type }) => (type.kind === 'float64' ? [`${code}(${a![0]})`] : a!),
+});
 
 export const roundings: FunctionRows = {
   round: {
@@ -23,4 +32,6 @@ export const roundings: FunctionRows = {
     guarded: never,
     emit: (_, [a, digits], { type }) => (type.kind === 'float64' ? [`$roundAway(${a![0]}, ${10 ** Number(digits![0])})`] : a!),
   },
+  floor: toWhole('The greatest whole number that is not above it.', Math.floor, 'Math.floor'),
+  ceil: toWhole('The least whole number that is not below it.', Math.ceil, 'Math.ceil'),
 };

@@ -18,6 +18,8 @@ interface Signature {
 interface Described {
   /** One sentence for the reader of a plan or of docs. */
   readonly doc: string;
+  /** True when the code may throw, reads text or branches: it must not run on what stands where a null is, and is not cheap. */
+  guarded(node: Call): boolean;
   /** @throws EXPRESSION_TYPE */
   resolve(fn: string, args: readonly Expression[], target: ColumnType | undefined): Signature;
 }
@@ -25,8 +27,6 @@ interface Described {
 export interface Strict extends Described {
   readonly nulls: 'strict';
   interpret(values: readonly NonNullable<Value>[], node: Call): Value;
-  /** True when the code must not run on what stands where a null is: it may throw, or read text. */
-  guarded(node: Call): boolean;
   emit(code: Code, args: readonly Lanes[], node: Call): Lanes;
 }
 /** Has rules of its own, and evaluates an argument only when it is needed, from left to right. */

@@ -4,6 +4,7 @@ import { choices } from './choice.ts';
 import { comparisons } from './compare.ts';
 import { conversions } from './conversion.ts';
 import { logics } from './logic.ts';
+import { maths } from './math.ts';
 import { roundings } from './rounding.ts';
 import { type FunctionRow, type FunctionRows, wrong } from './row.ts';
 import { texts } from './text.ts';
@@ -17,6 +18,7 @@ export const functions: FunctionRows = {
   ...logics,
   ...arithmetics,
   ...roundings,
+  ...maths,
   ...texts,
   ...times,
 };

@@ -8,7 +8,8 @@ import type { Expression } from '#runtime/expression/expression.ts';
 import { call, columnRef, literal } from '#runtime/expression/functions.ts';
 import { interpret } from '#runtime/expression/interpret.ts';
 import { type Value, valueAt } from '#runtime/expression/values.ts';
-import { columnOf, kinds, pick, randomBatch, randomExpression, schema } from './random.ts';
+import { columnOf, kinds, pick, randomBatch, schema } from './random.ts';
+import { randomExpression } from './random-expression.ts';
 
 type Outcome = readonly Value[][] | string;
 

@@ -3,7 +3,8 @@ import { test } from 'node:test';
 import fc from 'fast-check';
 import { type Expression, isDeterministic } from '#runtime/expression/expression.ts';
 import { interpret } from '#runtime/expression/interpret.ts';
-import { kinds, pick, randomBatch, randomExpression } from './random.ts';
+import { kinds, pick, randomBatch } from './random.ts';
+import { randomExpression } from './random-expression.ts';
 
 test('an expression is JSON: what travelled evaluates to the same', () => {
   fc.assert(

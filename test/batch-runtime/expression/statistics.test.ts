@@ -6,7 +6,8 @@ import { call, columnRef, literal } from '#runtime/expression/functions.ts';
 import { interpret } from '#runtime/expression/interpret.ts';
 import { mayBeTrue, type Statistics } from '#runtime/expression/statistics.ts';
 import { compareValues, type Value, valueAt } from '#runtime/expression/values.ts';
-import { columnOf, edges, kinds, randomBatch, randomExpression } from './random.ts';
+import { columnOf, edges, kinds, randomBatch } from './random.ts';
+import { randomExpression } from './random-expression.ts';
 
 /** What a file would say of a batch; some of it left out. */
 const statisticsOf =

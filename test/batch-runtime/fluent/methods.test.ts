@@ -7,7 +7,7 @@ import type { Value } from '#runtime/expression/values.ts';
 import { count } from '#runtime/fluent/aggregate.ts';
 import type { Expr } from '#runtime/fluent/expr.ts';
 import { methods } from '#runtime/fluent/methods.ts';
-import { utf8 } from '#runtime/schema.ts';
+import { int32, utf8 } from '#runtime/schema.ts';
 import { js, refused, settled, t, value } from './table.ts';
 
 test('every method gives what its name says', () => {
@@ -40,6 +40,21 @@ test('every method gives what its name says', () => {
     [c.i.neg().abs(), 7],
     [c.x.round(), 3],
     [c.x.div(3).round(2), 0.83],
+    [c.j.coalesce(c.j, c.j, 9), 9],
+    [c.i.nullIf(7), null],
+    [c.s.nullIf(''), ' Abc '],
+    [c.i.least(c.n, 3, c.j), 3],
+    [c.j.greatest(c.i), 7],
+    [c.s.tryCast(int32()), null],
+    [c.i.tryCast(utf8()), '7'],
+    [c.x.floor(), 2],
+    [c.x.ceil(), 3],
+    [c.n.power(2), 1600],
+    [c.n.add(9).sqrt(), 7],
+    [c.x.sub(2.5).exp(), 1],
+    [c.x.sub(1.5).ln(), 0],
+    [c.n.add(60).log10(), 2],
+    [c.i.neg().sign(), -1],
     [c.s.lower(), ' abc '],
     [c.s.upper(), ' ABC '],
     [c.s.trim(), 'Abc'],
@@ -50,7 +65,7 @@ test('every method gives what its name says', () => {
     [c.s.like('%A_c%'), true],
     [c.s.slice(1), 'Abc '],
     [c.s.slice(-3, -1), 'bc'],
-    [c.s.concat('!'), ' Abc !'],
+    [c.s.concat('!', c.i.cast(utf8())), ' Abc !7'],
     [c.t.truncate('day'), 795_225_600_000_000n],
     [c.t.plus('1.5 s'), 795_262_211_500_001n],
     [c.t.minus('2 d'), 795_089_410_000_001n],

@@ -12,7 +12,8 @@ import { createAggregate } from '#runtime/operators/aggregate.ts';
 import type { Operator } from '#runtime/operators/operator.ts';
 import type { Share } from '#runtime/spill/memory.ts';
 import { batchOf, edges, formArb, kinds, order } from '../batch/columns.ts';
-import { pick, randomBatch, randomExpression, schema as randomSchema } from '../expression/random.ts';
+import { pick, randomBatch, schema as randomSchema } from '../expression/random.ts';
+import { randomExpression } from '../expression/random-expression.ts';
 import { keysOf, randomOf, type Skew, tight } from '../spill/tight.ts';
 import { batchesOf, cells, elementsOf, field, namedRows, reference, run, texts } from './run.ts';
 

@@ -4,7 +4,8 @@ import fc from 'fast-check';
 import { interpret } from '#runtime/expression/interpret.ts';
 import { createFilter } from '#runtime/operators/filter.ts';
 import { rowsIn } from '../batch/columns.ts';
-import { columnOf, randomBatch, randomExpression, schema } from '../expression/random.ts';
+import { columnOf, randomBatch, schema } from '../expression/random.ts';
+import { randomExpression } from '../expression/random-expression.ts';
 import { elementsOf, run } from './run.ts';
 
 const asInterpreted = <T>(evaluate: () => T): T | string => {

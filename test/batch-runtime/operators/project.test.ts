@@ -4,7 +4,8 @@ import fc from 'fast-check';
 import { interpret } from '#runtime/expression/interpret.ts';
 import { createProject } from '#runtime/operators/project.ts';
 import { rowsIn } from '../batch/columns.ts';
-import { kinds, pick, randomBatch, randomExpression, schema } from '../expression/random.ts';
+import { kinds, pick, randomBatch, schema } from '../expression/random.ts';
+import { randomExpression } from '../expression/random-expression.ts';
 import { elementsOf, run } from './run.ts';
 
 test('columns are what the interpreter gives row by row', () => {

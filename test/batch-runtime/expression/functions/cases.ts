@@ -27,9 +27,15 @@ export interface Case {
   readonly target?: TypeKind;
   /** Arguments behind the columns. */
   readonly more?: readonly Expression[];
+  /** Floats whose last bits are the platform's. */
+  readonly near?: true;
   /** Where SEMANTICS.md has an exception, tested by name below. */
   readonly except?: (values: readonly Value[]) => boolean;
 }
+
+/** The function of a case on these arguments. */
+export const caseCall = ({ fn, more, target }: Case, args: readonly Expression[]): Expression =>
+  call(fn, [...args, ...(more ?? [])], target && { kind: target });
 
 const numbers: readonly TypeKind[] = ['int32', 'integer', 'int64', 'float64'];
 const int = (n: number): Expression => literal(n, { kind: 'int32' });
@@ -62,6 +68,9 @@ export const cases: readonly Case[] = [
     { fn: 'isNull', kinds: [kind], sql: '$1 is null' },
     { fn: 'isNotNull', kinds: [kind], sql: '$1 is not null' },
     { fn: 'coalesce', kinds: [kind, kind], sql: 'coalesce($1, $2)' },
+    { fn: 'nullIf', kinds: [kind, kind], sql: 'nullif($1, $2)' },
+    { fn: 'least', kinds: [kind, kind, kind], sql: 'least($1, $2, $3)' },
+    { fn: 'greatest', kinds: [kind, kind, kind], sql: 'greatest($1, $2, $3)' },
     { fn: 'when', kinds: ['bool', kind, kind], sql: 'case when $1 then $2 else $3 end' },
   ]),
   { fn: 'when', kinds: ['bool', 'int32', 'bool', 'int64', 'float64'], sql: 'case when $1 then $2 when $3 then $4 else $5 end' },
@@ -95,6 +104,11 @@ export const cases: readonly Case[] = [
     { fn: 'neg', kinds: [kind], sql: '-$1' },
     { fn: 'abs', kinds: [kind], sql: 'abs($1)' },
     { fn: 'round', kinds: [kind], sql: 'round($1)' },
+    { fn: 'floor', kinds: [kind], sql: kind === 'float64' ? 'floor($1)' : '$1' },
+    { fn: 'ceil', kinds: [kind], sql: kind === 'float64' ? 'ceil($1)' : '$1' },
+    { fn: 'sign', kinds: [kind], sql: 'sign($1)' },
+    { fn: 'power', kinds: [kind, kind], sql: 'pow($1, $2)', near: true },
+    ...['sqrt', 'exp', 'ln', 'log10'].map((fn): Case => ({ fn, kinds: [kind], sql: `${fn}($1)`, near: true })),
     { fn: 'round', kinds: [kind], sql: 'round($1, 2)', more: [int(2)] },
   ]),
   { fn: 'lower', kinds: ['utf8'], sql: 'lower($1)' },
@@ -135,7 +149,13 @@ export const cases: readonly Case[] = [
   ...kinds.flatMap((from) =>
     kinds
       .filter((to) => canCast(from, to))
-      .map((to): Case => ({ fn: 'cast', kinds: [from], sql: `$1::${sqlTypes[to]}`, target: to, except: ([a]) => castExcepted(from, to, a!) })),
+      .flatMap((to): Case[] => {
+        const shared = { kinds: [from], target: to, except: ([a]: readonly Value[]) => castExcepted(from, to, a!) };
+        return [
+          { fn: 'cast', sql: `$1::${sqlTypes[to]}`, ...shared },
+          { fn: 'tryCast', sql: `try_cast($1 as ${sqlTypes[to]})`, ...shared },
+        ];
+      }),
   ),
 ];
 

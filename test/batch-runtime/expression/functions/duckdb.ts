@@ -2,14 +2,16 @@
 import assert from 'node:assert/strict';
 import { type DuckDBConnection, DuckDBInstance } from '@duckdb/node-api';
 import { SluiceError } from '#manager/protocol/errors.ts';
-import type { Batch, ColumnType, Schema, TypeKind } from '#runtime/batch/batch.ts';
+import type { Batch, Schema, TypeKind } from '#runtime/batch/batch.ts';
+import { take } from '#runtime/batch/take.ts';
+import { compileProjection } from '#runtime/expression/compile.ts';
 import type { Expression } from '#runtime/expression/expression.ts';
 import type { FunctionRows } from '#runtime/expression/functions/row.ts';
-import { call, columnRef } from '#runtime/expression/functions.ts';
+import { columnRef } from '#runtime/expression/functions.ts';
 import { interpret } from '#runtime/expression/interpret.ts';
-import type { Value } from '#runtime/expression/values.ts';
+import { type Value, valueAt } from '#runtime/expression/values.ts';
 import { columnOf, edges } from '../random.ts';
-import { type Case, cases, sqlTypes } from './cases.ts';
+import { type Case, caseCall, cases, sqlTypes } from './cases.ts';
 
 export async function withDuckDb<T>(work: (duck: DuckDBConnection) => Promise<T>): Promise<T> {
   const instance = await DuckDBInstance.create();
@@ -79,8 +81,7 @@ async function compare(duck: DuckDBConnection, one: Case): Promise<number> {
       ),
     ),
   };
-  const target: ColumnType | undefined = one.target && { kind: one.target };
-  const expression = call(one.fn, [...schema.map(columnRef), ...(one.more ?? [])], target);
+  const expression = caseCall(one, schema.map(columnRef));
   const names = one.kinds.map((_, k) => `c${k}`);
   const values = rows.map((row, i) => `(${i}, ${row.map((value, k) => sqlOf(value, one.kinds[k]!)).join(', ')})`);
   const sql = one.sql.replaceAll(/\$(\d)/g, (_, k) => names[k - 1]!);
@@ -92,12 +93,42 @@ async function compare(duck: DuckDBConnection, one: Case): Promise<number> {
     const mine = evaluate(expression, batch, i);
     const theirs = ours(given[i]![1], kind);
     // try() makes an error a null; without a null argument only errors are null here
-    const right =
-      mine === error ? theirs === null : Object.is(typeof mine === 'number' ? mine + 0 : mine, typeof theirs === 'number' ? theirs + 0 : theirs);
+    const right = mine === error ? theirs === null : same(mine, theirs, one.near === true);
     if (!right)
       assert.fail(
         `${one.sql} of (${row.map((value) => (typeof value === 'string' ? JSON.stringify(value) : String(value))).join(', ')}): ${String(mine)}, DuckDB ${String(theirs)}`,
       );
   });
+  compareCompiled(
+    expression,
+    batch,
+    rows.map((_, i) => evaluate(expression, batch, i)),
+  );
   return rows.length;
+}
+
+function same(mine: Value, theirs: Value, near: boolean): boolean {
+  if (typeof mine !== 'number' || typeof theirs !== 'number') return mine === theirs;
+  return Object.is(mine + 0, theirs + 0) || (near && Math.abs(mine - theirs) <= Math.abs(theirs) * 1e-15);
+}
+
+/** The compiled loop gives what the interpreter gives, with and without dictionaries. */
+function compareCompiled(expression: Expression, batch: Batch, expected: readonly (Value | typeof error)[]): void {
+  const right = Int32Array.from(expected.keys()).filter((i) => expected[i] !== error);
+  for (const dictionary of [false, true]) {
+    const columns = batch.schema.map(({ type: { kind } }, c) =>
+      columnOf(
+        kind,
+        expected.map((_, i) => valueAt(batch.columns[c]!, i)),
+        { dictionary },
+      ),
+    );
+    const whole: Batch = { ...batch, columns };
+    const project = compileProjection(batch.schema, [expression]);
+    const [given] = project(take(whole, right));
+    right.forEach((i, k) => void assert.deepEqual(valueAt(given!, k), expected[i], `compiled, row ${i}, dictionary ${dictionary}`));
+    expected.forEach((value, i) => {
+      if (value === error) assert.throws(() => project(take(whole, Int32Array.of(i))), SluiceError, `compiled, row ${i}`);
+    });
+  }
 }

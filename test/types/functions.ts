@@ -1,0 +1,48 @@
+/** The types of what functions give: their values, and the null in them. Read by `tsc` (types.test.ts); never run. */
+import { col } from '../../batch-runtime/fluent/columns.ts';
+import type { Expr } from '../../batch-runtime/fluent/expr.ts';
+import { int32, int64, utf8 } from '../../batch-runtime/schema.ts';
+
+type Same<A, B> = (<T>() => T extends A ? 1 : 2) extends <T>() => T extends B ? 1 : 2 ? true : false;
+type Gives<E, T> = E extends Expr<infer V> ? Same<V, T> : false;
+declare const gives: <E, T>(holds: Gives<E, T>) => void;
+
+const n = col('n', int32());
+const maybe = col('m', int32().nullable());
+const big = col('b', int64());
+const s = col('s', utf8());
+const noText = col('t', utf8().nullable());
+
+// Choice: the null stays only where every value may be one, and comes where one is made
+const filled = maybe.coalesce(maybe, n);
+gives<typeof filled, number>(true);
+const open = maybe.coalesce(maybe, null);
+gives<typeof open, number | null>(true);
+const nulled = s.nullIf('');
+gives<typeof nulled, string | null>(true);
+const least = maybe.least(n, 3);
+gives<typeof least, number>(true);
+const most = maybe.greatest(maybe);
+gives<typeof most, number | null>(true);
+const tried = s.tryCast(int32());
+gives<typeof tried, number | null>(true);
+// @ts-expect-error another type
+maybe.coalesce('none');
+// @ts-expect-error another type
+s.nullIf(5);
+
+// Numbers
+const powered = big.power(2n);
+gives<typeof powered, number>(true);
+const floored = big.floor();
+gives<typeof floored, bigint>(true);
+const sign = maybe.sign();
+gives<typeof sign, number | null>(true);
+
+// Text
+const joined = s.concat('a', s);
+gives<typeof joined, string>(true);
+const lost = s.concat('a', noText);
+gives<typeof lost, string | null>(true);
+// @ts-expect-error no number among texts
+s.concat('a', 5);
