@@ -16,7 +16,7 @@ const noText = col('t', utf8().nullable());
 // Choice: the null stays only where every value may be one, and comes where one is made
 const filled = maybe.coalesce(maybe, n);
 gives<typeof filled, number>(true);
-const open = maybe.coalesce(maybe, null);
+const open = maybe.coalesce(maybe, maybe);
 gives<typeof open, number | null>(true);
 const nulled = s.nullIf('');
 gives<typeof nulled, string | null>(true);
