@@ -51,7 +51,7 @@ export const maths: FunctionRows = {
     emit: (code, [a, b]) => [`${code.kernel(power)}(${a![0]}, ${b![0]})`],
   },
   sqrt: ofDouble('The square root, as float64; of a negative number VALUE_OUT_OF_RANGE.', squareRoot, true),
-  exp: ofDouble('e to the power of it, as float64.', exponential, false),
+  exp: ofDouble('The power of e to it, as float64.', exponential, false),
   ln: ofDouble('The natural logarithm, as float64; of what is not above 0 VALUE_OUT_OF_RANGE.', naturalLogarithm, true),
   log10: ofDouble('The logarithm to base 10, as float64; of what is not above 0 VALUE_OUT_OF_RANGE.', decimalLogarithm, true),
   sign: {
