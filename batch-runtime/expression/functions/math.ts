@@ -55,7 +55,7 @@ export const maths: FunctionRows = {
   ln: ofDouble('The natural logarithm, as float64; of what is not above 0 VALUE_OUT_OF_RANGE.', naturalLogarithm, true),
   log10: ofDouble('The logarithm to base 10, as float64; of what is not above 0 VALUE_OUT_OF_RANGE.', decimalLogarithm, true),
   sign: {
-    doc: '-1, 0 or 1, as int32; 0 for NaN.',
+    doc: 'Its sign as int32: -1, 0 or 1; 0 for NaN.',
     nulls: 'strict',
     resolve(name, args) {
       wantCount(name, args, 1);
