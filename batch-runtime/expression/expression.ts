@@ -24,15 +24,20 @@ export type Expression =
       readonly deterministic?: false;
     } & Typed);
 
-/** `argument` null: count(*). `filter` keeps the rows the aggregate sees. sum and avg of nothing are null, count 0. */
+/** A call of a row of aggregate/table.ts. `argument` null: count(*). `filter` keeps the rows the aggregate sees. */
 export interface Aggregate {
   readonly name: string;
-  readonly fn: 'count' | 'sum' | 'avg' | 'min' | 'max';
+  readonly fn: string;
   readonly argument: Expression | null;
+  /** Further arguments, as the row of the table wants them. */
+  readonly more?: readonly Expression[];
   readonly filter: Expression | null;
   readonly type: ColumnType;
   readonly nullable: boolean;
 }
+
+/** All expressions of an aggregate. */
+export const partsOf = ({ argument, more = [], filter }: Aggregate): Expression[] => [argument, ...more, filter].filter((each) => each !== null);
 
 /** Whether it gives the same for the same row, whenever it is asked. */
 export const isDeterministic = (expression: Expression): boolean =>

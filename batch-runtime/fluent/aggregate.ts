@@ -1,8 +1,8 @@
 /** Many rows to one value: `count()`, `t.delay.sum()`, each with a filter of its own. */
-import type { ColumnType } from '../batch/batch.ts';
-import type { Aggregate as AggregateNode, Expression } from '../expression/expression.ts';
+import { aggregateRow } from '../aggregate/table.ts';
+import type { Aggregate as AggregateNode } from '../expression/expression.ts';
 import { BuiltAggregate, refuse } from './built.ts';
-import type { Condition } from './expr.ts';
+import type { Condition, Expr } from './expr.ts';
 import { type Scope, settle } from './settle.ts';
 
 declare const aggregated: unique symbol;
@@ -19,6 +19,11 @@ export interface Count extends Aggregate<number> {
   filter(condition: Condition): Count;
 }
 
+/** Which row is the first: as they come, or the one with the least key. */
+export interface InOrder {
+  readonly orderBy: Expr<unknown>;
+}
+
 /** How many rows. */
 export const count = (): Count => new BuiltAggregate('count', null) as unknown as Count;
 
@@ -26,18 +31,10 @@ export const count = (): Count => new BuiltAggregate('count', null) as unknown a
 export function settleAggregate(name: string, given: unknown, global: boolean, scope: Scope): AggregateNode {
   if (!(given instanceof BuiltAggregate)) return refuse(`${name} in ${scope.uid} is not an aggregate: write count() or t.column.sum()`);
   const argument = given.argument === null ? null : settle(given.argument, scope);
+  const more = given.more.map((each) => settle(each, scope));
   const filter = given.condition === null ? null : settle(given.condition, scope);
-  const type = aggregateType(given.fn, argument);
-  const nullable = given.fn !== 'count' && (global || filter !== null || argument?.nullable === true);
-  return { name, fn: given.fn, argument, filter, type, nullable };
-}
-
-function aggregateType(fn: AggregateNode['fn'], argument: Expression | null): ColumnType {
-  if (fn === 'count' || argument === null) return { kind: 'integer' };
-  const { type } = argument;
-  const isNumber = type.kind === 'int32' || type.kind === 'integer' || type.kind === 'int64' || type.kind === 'float64';
-  if (fn === 'min' || fn === 'max') return type.kind === 'bool' ? refuse(`${fn} of a bool`) : type;
-  if (!isNumber) return refuse(`${fn} of a ${type.kind}`);
-  if (fn === 'avg') return { kind: 'float64' };
-  return type.kind === 'int32' ? { kind: 'integer' } : type;
+  const row = aggregateRow(given.fn);
+  const type = row.resolve(given.fn, argument, more);
+  const nullable = row.empty === 'null' && (global || filter !== null || argument?.nullable === true);
+  return { name, fn: given.fn, argument, ...(more.length > 0 ? { more } : {}), filter, type, nullable };
 }

@@ -6,7 +6,7 @@ import type { Temporal } from 'temporal-polyfill';
 import { SluiceError } from '#manager/protocol/errors.ts';
 import type { ColumnType } from '../batch/batch.ts';
 import { daysOf, microsOf } from '../batch/temporal.ts';
-import type { Aggregate as AggregateNode, Expression } from '../expression/expression.ts';
+import type { Expression } from '../expression/expression.ts';
 import { call, literal } from '../expression/functions.ts';
 import { typeText } from '../schema.ts';
 import type { Condition } from './expr.ts';
@@ -43,19 +43,21 @@ export class Built {
 
 /** An aggregate at run time. */
 export class BuiltAggregate {
-  readonly fn: AggregateNode['fn'];
+  readonly fn: string;
   readonly argument: Built | null;
+  readonly more: readonly Built[];
   readonly condition: Built | null;
 
-  constructor(fn: AggregateNode['fn'], argument: Built | null, condition: Built | null = null) {
+  constructor(fn: string, argument: Built | null, more: readonly Built[] = [], condition: Built | null = null) {
     this.fn = fn;
     this.argument = argument;
+    this.more = more;
     this.condition = condition;
   }
 
   filter(condition: Condition): BuiltAggregate {
     const built = conditionOf(condition);
-    return new BuiltAggregate(this.fn, this.argument, this.condition === null ? built : apply('and', [this.condition, built]));
+    return new BuiltAggregate(this.fn, this.argument, this.more, this.condition === null ? built : apply('and', [this.condition, built]));
   }
 }
 

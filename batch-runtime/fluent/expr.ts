@@ -6,7 +6,7 @@
 import type { Temporal } from 'temporal-polyfill';
 import type { TruncateUnit } from '../expression/calendar.ts';
 import type { Declared, Value } from '../schema.ts';
-import type { Aggregate, Count } from './aggregate.ts';
+import type { Aggregate, Count, InOrder } from './aggregate.ts';
 
 declare const value: unique symbol;
 
@@ -80,6 +80,12 @@ export interface AnyExpr<out T> extends Expr<T> {
   tryCast<V>(type: Declared<V>): ExprOf<NonNullable<V> | null>;
   /** How many rows have a value here. */
   count(): Count;
+  /** How many different values, exactly; null is none. */
+  countDistinct(): Count;
+  /** The value of the first row, null if that is null: as the rows come, or by a key. */
+  first(options?: InOrder): Aggregate<T>;
+  /** The value of the last row, null if that is null: as the rows come, or by a key. */
+  last(options?: InOrder): Aggregate<T>;
 }
 
 export interface BooleanExpr<out T> extends AnyExpr<T> {

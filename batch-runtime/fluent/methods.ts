@@ -3,8 +3,8 @@
  * Loaded by whoever makes the first expression; expr.ts has their types.
  */
 import type { ColumnType } from '../batch/batch.ts';
-import type { Aggregate as AggregateNode } from '../expression/expression.ts';
 import type { Declared } from '../schema.ts';
+import type { InOrder } from './aggregate.ts';
 import { apply, Built, BuiltAggregate, operand, refuse } from './built.ts';
 
 const text: ColumnType = { kind: 'utf8' };
@@ -24,9 +24,16 @@ const takesAll =
   (self, ...given) =>
     apply(fn, [self, ...given.map((each) => operand(each, type ?? self.node.type))]);
 const aggregates =
-  (fn: AggregateNode['fn']): Method =>
+  (fn: string): Method =>
   (self) =>
     new BuiltAggregate(fn, self);
+/** An aggregate over rows in order: as they come, or by a key. */
+const inOrder =
+  (fn: string): Method =>
+  (self, options) => {
+    const key = (options as InOrder | undefined)?.orderBy;
+    return new BuiltAggregate(fn, self, key === undefined ? [] : [operand(key, null)]);
+  };
 /** A span of time as microseconds. */
 const shifts =
   (fn: string): Method =>
@@ -90,6 +97,9 @@ export const methods: Readonly<Record<string, Method>> = {
   month: takes('month', 0),
   day: takes('day', 0),
   count: aggregates('count'),
+  countDistinct: aggregates('countDistinct'),
+  first: inOrder('first'),
+  last: inOrder('last'),
   sum: aggregates('sum'),
   avg: aggregates('avg'),
   min: aggregates('min'),

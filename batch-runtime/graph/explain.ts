@@ -1,7 +1,7 @@
 /**
  * A plan in words, for `--explain` and for messages. Nothing decides anything by this text.
  */
-import type { Aggregate, Expression } from '../expression/expression.ts';
+import { type Aggregate, type Expression, partsOf } from '../expression/expression.ts';
 import { inputsOf, type Plan, type PlanNode, type SinkSpec, type SortKey, type SourceSpec } from './plan.ts';
 import type { StageGraph, StageOperator } from './stage.ts';
 
@@ -72,8 +72,8 @@ const columnsText = (columns: readonly { readonly name: string; readonly express
 
 const aggregatesText = (aggregates: readonly Aggregate[]): string =>
   aggregates
-    .map(({ name, fn, argument, filter }) => {
-      const call = `${name} = ${fn}(${argument === null ? '*' : expressionText(argument)})`;
+    .map(({ name, fn, argument, more = [], filter }) => {
+      const call = `${name} = ${fn}(${argument === null ? '*' : [argument, ...more].map(expressionText).join(', ')})`;
       return filter === null ? call : `${call} where ${expressionText(filter)}`;
     })
     .join(', ');
@@ -152,7 +152,7 @@ function slow(node: PlanNode | StageOperator): string {
       : node.kind === 'project'
         ? node.columns.map(({ expression }) => expression)
         : node.kind === 'aggregate'
-          ? node.aggregates.flatMap(({ argument, filter }) => [argument, filter].filter((each) => each !== null))
+          ? node.aggregates.flatMap(partsOf)
           : [];
   return expressions.some(calls) ? '  [slow rows: a user function]' : '';
 }

@@ -3,9 +3,9 @@
  * sinks and joins share is read once, in one stage with several branches. Pure: the same plan and estimates give the same
  * stages in every process, byte for byte.
  */
+import { aggregateRow, partialSchema } from '../aggregate/table.ts';
 import type { Schema } from '../batch/batch.ts';
-import { type Aggregate, type Expression, isDeterministic } from '../expression/expression.ts';
-import { partialSchema } from './partial-aggregate.ts';
+import { type Expression, isDeterministic, partsOf } from '../expression/expression.ts';
 import type { NodeId, Plan, PlanNode, SinkSpec } from './plan.ts';
 import type { NodeOf } from './rewrite.ts';
 import { type Estimate, sizesOf } from './sizes.ts';
@@ -215,12 +215,10 @@ function orderWhereItMatters(stages: readonly Draft[], edges: readonly Edge[]): 
   };
   stages.forEach(({ operators }, stage) => {
     const cuts = operators.some((each) => each.kind === 'limit' || (each.kind === 'sort' && each.limit !== null));
-    const sumsFloats = operators.some((each) => each.kind === 'aggregate' && each.aggregates.some(isFloatSum));
-    if (cuts || (sumsFloats && keyed(stage))) order(stage);
+    const onOrder = operators.flatMap((each) => (each.kind === 'aggregate' ? each.aggregates.map((of) => aggregateRow(of.fn).order(of)) : []));
+    if (cuts || onOrder.includes('result') || (onOrder.includes('bits') && keyed(stage))) order(stage);
   });
 }
-
-const isFloatSum = ({ fn, argument }: Aggregate): boolean => (fn === 'sum' || fn === 'avg') && argument?.type.kind === 'float64';
 
 /** Whether a task that runs again writes the same rows to the edge: nothing on their way says that it may give others. */
 function isRepeatable({ operators }: Stage, edge: EdgeId): boolean {
@@ -232,5 +230,5 @@ function expressionsOf(operator: StageOperator): readonly Expression[] {
   if (operator.kind === 'filter') return [operator.condition];
   if (operator.kind === 'project') return operator.columns.map(({ expression }) => expression);
   if (operator.kind !== 'aggregate') return [];
-  return operator.aggregates.flatMap(({ argument, filter }) => [argument, filter].filter((each) => each !== null));
+  return operator.aggregates.flatMap(partsOf);
 }

@@ -4,6 +4,7 @@
  * only. A row whose group is -1 is left out.
  */
 import { SluiceError } from '#manager/protocol/errors.ts';
+import type { Accumulator } from '../aggregate/row.ts';
 import type { Column, ColumnType } from '../batch/batch.ts';
 import { bitAt, bitmapBytes, setBit } from '../batch/bitmap.ts';
 import { layoutOf, makeColumn } from '../batch/column.ts';
@@ -11,35 +12,6 @@ import { compareBytes, compareDoubles } from '../batch/compare.ts';
 import { highLane, highLaneOf, int64Max, int64Min, lanesToBigInt, lanesToNumber, lowLane, lowLaneOf } from '../batch/lanes.ts';
 import type { Aggregate } from '../expression/expression.ts';
 import { hasCarry, sumType } from '../graph/partial-aggregate.ts';
-
-export interface Accumulator {
-  /** Bytes held, for budgets. */
-  readonly bytes: number;
-  /** Makes room for groups [0, groups). */
-  grow(groups: number): void;
-  /** Adds row i to group[i]; the argument is null for count(*), and its nulls have group -1. */
-  update(group: Int32Array, length: number, argument: Column | null): void;
-  /** Adds accumulators of another phase; `columns` as accumulatorFields names them. */
-  merge(group: Int32Array, length: number, columns: readonly Column[]): void;
-  /** Columns of the first `groups` groups as accumulatorFields names them. */
-  partial(groups: number): Column[];
-  /** The result column. @throws VALUE_OUT_OF_RANGE */
-  final(groups: number): Column;
-}
-
-export function createAccumulator(aggregate: Aggregate): Accumulator {
-  switch (aggregate.fn) {
-    case 'count':
-      return new Count();
-    case 'sum':
-      return new Sum(aggregate);
-    case 'avg':
-      return new Average(aggregate);
-    case 'min':
-    case 'max':
-      return createExtreme(aggregate.argument?.type ?? aggregate.type, aggregate.fn === 'max' ? 1 : -1);
-  }
-}
 
 const integerType: ColumnType = { kind: 'integer' };
 const maxSafe = Number.MAX_SAFE_INTEGER;
@@ -50,7 +22,7 @@ const textBytes = 200;
 
 const room = (groups: number, now: number): number => Math.max(groups, 2 * now, 64);
 
-class Count implements Accumulator {
+export class Count implements Accumulator {
   #counts = new Float64Array(0);
 
   get bytes(): number {
@@ -93,7 +65,7 @@ class Count implements Accumulator {
   }
 }
 
-class Sum implements Accumulator {
+export class Sum implements Accumulator {
   readonly #aggregate: Aggregate;
   readonly #whole: boolean;
   readonly #hasCarry: boolean;
@@ -234,7 +206,7 @@ class Sum implements Accumulator {
   }
 }
 
-class Average implements Accumulator {
+export class Average implements Accumulator {
   readonly #sum: Sum;
   readonly #count = new Count();
 
@@ -281,7 +253,7 @@ class Average implements Accumulator {
 }
 
 /** @param sign  1: the greatest, -1: the least */
-function createExtreme(type: ColumnType, sign: 1 | -1): Accumulator {
+export function createExtreme(type: ColumnType, sign: 1 | -1): Accumulator {
   switch (layoutOf(type)) {
     case 'double':
       return new ExtremeDouble(type, sign);

@@ -7,6 +7,8 @@
 import assert from 'node:assert/strict';
 import { SluiceError } from '#manager/protocol/errors.ts';
 import { MiB } from '#manager/protocol/ids.ts';
+import type { Accumulator } from '../aggregate/row.ts';
+import { aggregateRow, createAccumulator, partialSchema } from '../aggregate/table.ts';
 import { type Batch, batchRows, type Column, type Schema } from '../batch/batch.ts';
 import { bitAt } from '../batch/bitmap.ts';
 import { makeBatch } from '../batch/column.ts';
@@ -16,13 +18,11 @@ import { slice } from '../batch/slice.ts';
 import { compileProjection } from '../expression/compile.ts';
 import type { Aggregate, Expression } from '../expression/expression.ts';
 import { call, literal } from '../expression/functions.ts';
-import { accumulatorFields, partialSchema } from '../graph/partial-aggregate.ts';
 import type { UserFunction } from '../graph/plan.ts';
 import type { StageOperator } from '../graph/stage.ts';
 import { type Share, unbounded } from '../spill/memory.ts';
 import { createPartitions, type Partitions, partitionSizes } from '../spill/partitions.ts';
 import type { SpillFile } from '../spill/spill-file.ts';
-import { type Accumulator, createAccumulator } from './accumulate.ts';
 import type { Operator } from './operator.ts';
 
 /** A partial table that is larger is given out and begun anew. */
@@ -40,6 +40,7 @@ type Spec = Extract<StageOperator, { kind: 'aggregate' }>;
 interface Inputs {
   readonly expressions: readonly Expression[];
   readonly arguments: readonly number[];
+  readonly more: readonly (readonly number[])[];
   readonly filters: readonly number[];
 }
 
@@ -54,15 +55,17 @@ function inputsOf(aggregates: readonly Aggregate[]): Inputs {
   const seen = aggregates.map(seenOf);
   return {
     arguments: seen.map((a) => place(a.argument)),
+    more: aggregates.map(({ more = [] }) => more.map(place)),
     filters: seen.map((a) => place(a.filter)),
     expressions,
   };
 }
 
 /** An argument that is computed is not computed where the filter is not true: it might fail there. Then its nulls are the filter. */
-function seenOf({ argument, filter }: Aggregate): Pick<Aggregate, 'argument' | 'filter'> {
+function seenOf({ fn, argument, filter }: Aggregate): Pick<Aggregate, 'argument' | 'filter'> {
   if (argument === null || filter === null || argument.op === 'column') return { argument, filter };
-  return { argument: call('when', [filter, argument, literal(null, argument.type)]), filter: null };
+  const guarded = call('when', [filter, argument, literal(null, argument.type)]);
+  return { argument: guarded, filter: aggregateRow(fn).nulls === 'skip' ? null : filter };
 }
 
 /** A table of groups with their accumulators. */
@@ -83,6 +86,8 @@ function createGroups(spec: Spec, input: Schema, keyColumns: readonly number[], 
   const keyFields = keyColumns.map((c) => input[c]!);
   const schemas = { partial: partialSchema(keyFields, aggregates), final: spec.schema };
   const inputs = inputsOf(aggregates);
+  const rowsOf = aggregates.map(({ fn }) => aggregateRow(fn));
+  const widths = aggregates.map((each, a) => rowsOf[a]!.fields(each).length);
 
   let encoder = new KeyEncoder(keyFields);
   let table = new GroupTable(encoder.width);
@@ -94,7 +99,7 @@ function createGroups(spec: Spec, input: Schema, keyColumns: readonly number[], 
   const merge = (batch: Batch): void => {
     let at = keyColumns.length;
     accumulators.forEach((accumulator, a) => {
-      const width = accumulatorFields(aggregates[a]!).length;
+      const width = widths[a]!;
       accumulator.merge(groups, batch.length, batch.columns.slice(at, at + width));
       at += width;
     });
@@ -103,9 +108,14 @@ function createGroups(spec: Spec, input: Schema, keyColumns: readonly number[], 
     accumulators.forEach((accumulator, a) => {
       const argument = inputs.arguments[a]! < 0 ? null : columns[inputs.arguments[a]!]!;
       const filter = inputs.filters[a]! < 0 ? null : columns[inputs.filters[a]!]!;
-      const rows =
-        filter === null && (argument === null || argument.validity === null) ? groups : mask(groups, batch.length, argument, filter, masked);
-      accumulator.update(rows, batch.length, argument);
+      const validity = rowsOf[a]!.nulls === 'keep' ? null : (argument?.validity ?? null);
+      const rows = filter === null && validity === null ? groups : mask(groups, batch.length, validity, filter, masked);
+      accumulator.update(
+        rows,
+        batch.length,
+        argument,
+        inputs.more[a]!.map((c) => columns[c]!),
+      );
     });
   };
   return {
@@ -237,8 +247,7 @@ function* inPieces(all: Batch): Generator<Batch> {
 }
 
 /** Groups with -1 where the filter is not true or the argument is null. */
-function mask(groups: Int32Array, length: number, argument: Column | null, filter: Column | null, out: Int32Array): Int32Array {
-  const validity = argument?.validity ?? null;
+function mask(groups: Int32Array, length: number, validity: Uint8Array | null, filter: Column | null, out: Int32Array): Int32Array {
   if (filter === null) {
     for (let i = 0; i < length; i++) out[i] = bitAt(validity!, i) === 1 ? groups[i]! : -1;
     return out;

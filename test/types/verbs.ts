@@ -111,6 +111,9 @@ const grouped = t
     late: c.distance.max().filter(c.delay.gt(15)),
     big: c.big.sum(),
     first: c.at.min(),
+    days: c.at.countDistinct(),
+    earliest: c.delay.first({ orderBy: c.at }),
+    latest: c.origin.last(),
   }));
 same<
   Row<typeof grouped>,
@@ -124,6 +127,9 @@ same<
     late: number | null;
     big: bigint;
     first: Temporal.Instant;
+    days: number;
+    earliest: number | null;
+    latest: string;
   }
 >(true);
 const total = t.aggregate((c) => ({ n: count(), late: count().filter(c.delay.gt(15)), far: c.distance.sum() }));

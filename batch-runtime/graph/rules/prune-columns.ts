@@ -3,7 +3,7 @@
  * scans, projects and aggregates, and what a join or a sort need not carry is dropped below it.
  */
 import type { Schema } from '../../batch/batch.ts';
-import type { Aggregate } from '../../expression/expression.ts';
+import { type Aggregate, partsOf } from '../../expression/expression.ts';
 import { inputsOf, type NodeId, type Plan } from '../plan.ts';
 import { columnsIn, joinSchema, type NodeOf, reference, rewrite } from '../rewrite.ts';
 
@@ -87,10 +87,7 @@ function neededColumns(plan: Plan): Set<string>[] {
       }
       case 'aggregate':
         need(node.input, node.keys);
-        for (const { argument, filter } of kept(node, wanted)) {
-          if (argument !== null) need(node.input, columnsIn(argument));
-          if (filter !== null) need(node.input, columnsIn(filter));
-        }
+        for (const part of kept(node, wanted).flatMap(partsOf)) need(node.input, columnsIn(part));
         break;
       case 'join': {
         const [left, right] = joinNeeds(node, wanted);

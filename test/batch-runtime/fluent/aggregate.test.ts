@@ -20,6 +20,9 @@ test('aggregates: type and null follow from function, argument, filter and keys'
       c.i.avg(),
       c.s.max(),
       c.i.min().filter(c.ok).filter(c.ok.not()),
+      c.s.countDistinct(),
+      c.ok.first(),
+      c.j.last({ orderBy: c.s }),
     ].map((each) => of(each)),
     [
       'count integer',
@@ -31,6 +34,9 @@ test('aggregates: type and null follow from function, argument, filter and keys'
       'avg float64',
       'max utf8',
       'min int32? filtered',
+      'countDistinct integer',
+      'first bool',
+      'last int32?',
     ],
   );
   assert.deepEqual([of(count(), true), of(c.i.sum(), true)], ['count integer', 'sum integer?']);

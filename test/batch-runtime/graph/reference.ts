@@ -2,6 +2,7 @@
  * Plans and stages run on rows in plain arrays: the meaning that rules and stage making must not change. Slow and simple on
  * purpose; it shares nothing with the operators, only the expression functions' references.
  */
+import { aggregateRow } from '#runtime/aggregate/table.ts';
 import type { Schema } from '#runtime/batch/batch.ts';
 import type { Aggregate, Expression } from '#runtime/expression/expression.ts';
 import { rowOf } from '#runtime/expression/functions/table.ts';
@@ -54,16 +55,22 @@ const sum = (values: readonly Value[]): Value =>
 const least = (values: readonly Value[], sign: number): Value =>
   values.length === 0 ? null : values.reduce((a, b) => (compareValues(a!, b!) * sign <= 0 ? a : b));
 
-/** The values an aggregate sees. */
-const seen = ({ argument, filter }: Aggregate, rows: readonly Row[]): Value[] =>
+/** What an aggregate sees of a row: the argument and the further ones. */
+interface Seen {
+  readonly value: Value;
+  readonly more: readonly Value[];
+}
+const seen = ({ fn, argument, more = [], filter }: Aggregate, rows: readonly Row[]): Seen[] =>
   rows
     .filter((row) => filter === null || evaluate(filter, row) === true)
-    .map((row) => (argument === null ? true : evaluate(argument, row)))
-    .filter((value) => value !== null);
+    .map((row) => ({ value: argument === null ? true : evaluate(argument, row), more: more.map((each) => evaluate(each, row)) }))
+    .filter(({ value }) => value !== null || aggregateRow(fn).nulls === 'keep');
 
-function complete(aggregate: Aggregate, rows: readonly Row[]): Value {
-  const values = seen(aggregate, rows);
-  switch (aggregate.fn) {
+const order = (a: Value, b: Value): number => (a === null || b === null ? Number(a === null) - Number(b === null) : compareValues(a, b));
+
+function resultOf({ fn }: Aggregate, rows: readonly Seen[]): Value {
+  const values = rows.map(({ value }) => value);
+  switch (fn) {
     case 'count':
       return values.length;
     case 'sum':
@@ -74,28 +81,32 @@ function complete(aggregate: Aggregate, rows: readonly Row[]): Value {
       return least(values, 1);
     case 'max':
       return least(values, -1);
+    case 'countDistinct':
+      return new Set(values.map((value) => (value === 0 ? 0 : value))).size;
+    case 'first':
+    case 'last': {
+      // A sort is stable, so the first of equal ones stays the first and the last the last.
+      const sorted = [...rows].sort((a, b) => (a.more.length === 0 ? 0 : order(a.more[0]!, b.more[0]!)));
+      return sorted.at(fn === 'first' ? 0 : -1)?.value ?? null;
+    }
+    default:
+      throw new Error(`no reference of ${fn}`);
   }
-}
-
-function partial(aggregate: Aggregate, rows: readonly Row[]): Row {
-  const { name, fn } = aggregate;
-  const values = seen(aggregate, rows);
-  return fn === 'avg' ? { [`${name}.sum`]: sum(values), [`${name}.count`]: values.length } : { [name]: complete(aggregate, rows) };
-}
-
-function final({ name, fn }: Aggregate, rows: readonly Row[]): Value {
-  const of = (column: string) => rows.map((row) => row[column] ?? null).filter((value) => value !== null);
-  const count = Number(sum(of(`${name}.count`)) ?? 0);
-  if (fn === 'avg') return count === 0 ? null : Number(sum(of(`${name}.sum`))) / count;
-  return fn === 'min' ? least(of(name), 1) : fn === 'max' ? least(of(name), -1) : (sum(of(name)) ?? (fn === 'count' ? 0 : null));
 }
 
 type AggregateOperator = Extract<StageOperator, { kind: 'aggregate' }>;
 function aggregated(rows: readonly Row[], { keys, aggregates, phase }: Pick<AggregateOperator, 'keys' | 'aggregates' | 'phase'>): Row[] {
   const each = (group: readonly Row[]): Row =>
-    phase === 'partial'
-      ? Object.assign({}, ...aggregates.map((aggregate) => partial(aggregate, group)))
-      : Object.fromEntries(aggregates.map((aggregate) => [aggregate.name, (phase === 'final' ? final : complete)(aggregate, group)]));
+    Object.fromEntries(
+      aggregates.map((aggregate) => {
+        // Between the phases travels all that was seen.
+        if (phase === 'partial') return [aggregate.name, seen(aggregate, group) as unknown as Value];
+        return [
+          aggregate.name,
+          resultOf(aggregate, phase === 'final' ? group.flatMap((row) => row[aggregate.name] as unknown as Seen[]) : seen(aggregate, group)),
+        ];
+      }),
+    );
   return groups(rows, keys).map((group) => ({ ...Object.fromEntries(keys.map((key) => [key, group[0]![key]!])), ...each(group) }));
 }
 

@@ -1,12 +1,11 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
+import { createAccumulator, partialSchema } from '#runtime/aggregate/table.ts';
 import type { Column, TypeKind } from '#runtime/batch/batch.ts';
 import type { Aggregate } from '#runtime/expression/expression.ts';
 import { columnRef } from '#runtime/expression/functions.ts';
 import type { Value } from '#runtime/expression/values.ts';
-import { accumulatorFields } from '#runtime/graph/partial-aggregate.ts';
-import { createAccumulator } from '#runtime/operators/accumulate.ts';
 import { columnOf, edges, order, valuesOf } from '../batch/columns.ts';
 
 const aggregate = (fn: Aggregate['fn'], kind: TypeKind): Aggregate => ({
@@ -53,14 +52,14 @@ test('counts and extremes of groups, and what two phases make of them', () => {
         const of = Int32Array.from(part, ([group]) => group);
         // Room is made step by step, as groups are found.
         whole.grow(groups);
-        whole.update(of, part.length, column);
+        whole.update(of, part.length, column, []);
         const one = createAccumulator(aggregate(fn, kind));
         one.grow(groups);
-        one.update(of, part.length, column);
+        one.update(of, part.length, column, []);
         const columns = one.partial(groups);
         assert.deepEqual(
           columns.map(({ type }) => type),
-          accumulatorFields(aggregate(fn, kind)).map(({ type }) => type),
+          partialSchema([], [aggregate(fn, kind)]).map(({ type }) => type),
         );
         merged.merge(
           Int32Array.from({ length: groups }, (_, g) => g),
@@ -82,7 +81,7 @@ test('sums and averages keep their groups when they grow', () => {
       const accumulator = createAccumulator(aggregate(fn, kind));
       for (let g = 0; g < 200; g++) {
         accumulator.grow(g + 1);
-        accumulator.update(Int32Array.of(g, g, 0), 3, columnOf(kind, [wide(g), wide(2), wide(0)]));
+        accumulator.update(Int32Array.of(g, g, 0), 3, columnOf(kind, [wide(g), wide(2), wide(0)]), []);
       }
       const values = valuesOf(accumulator.final(200));
       assert.deepEqual(values[7], fn === 'sum' ? wide(9) : 4.5);
@@ -99,7 +98,7 @@ test('int32 values may leave 2^53 together, and come back', () => {
     accumulator.grow(1);
     const group = new Int32Array(n);
     const add = (value: number, times: number): void => {
-      for (let k = 0; k < times; k++) accumulator.update(group, n, column(value));
+      for (let k = 0; k < times; k++) accumulator.update(group, n, column(value), []);
     };
     add(sign * 2_147_483_647, 70);
     assert.throws(() => accumulator.final(1), { code: 'VALUE_OUT_OF_RANGE' });

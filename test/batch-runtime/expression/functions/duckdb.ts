@@ -36,7 +36,7 @@ export const agree = (rows: FunctionRows): Promise<number> =>
     return compared;
   });
 
-function sqlOf(value: Value, kind: TypeKind): string {
+export function sqlOf(value: Value, kind: TypeKind): string {
   if (value === null) return `NULL::${sqlTypes[kind]}`;
   if (kind === 'utf8') return `'${(value as string).replaceAll("'", "''")}'`;
   if (kind === 'date') return `(DATE '1970-01-01' + (${value})::INTEGER)`;
@@ -45,7 +45,7 @@ function sqlOf(value: Value, kind: TypeKind): string {
 }
 
 /** What DuckDB gave, as our value of that kind. */
-function ours(given: unknown, kind: TypeKind): Value {
+export function ours(given: unknown, kind: TypeKind): Value {
   if (given === null) return null;
   if (kind === 'date') return (given as { days: number }).days;
   if (kind === 'timestamp') return (given as { micros: bigint }).micros;
