@@ -68,6 +68,11 @@ export class GroupTable {
     let mask = slots.length - 1;
     for (let i = 0; i < length; i++) {
       const key = lanes[i]!;
+      // Rows often come in runs of one key.
+      if (i > 0 && key === lanes[i - 1]) {
+        groups[i] = groups[i - 1]!;
+        continue;
+      }
       let at = mix(Math.imul(key, 0x9e3779b1)) & mask;
       let group = slots[at]! - 1;
       while (group >= 0 && keys[group] !== key) {
@@ -91,6 +96,10 @@ export class GroupTable {
     for (let i = 0; i < length; i++) {
       const first = lanes[2 * i]!;
       const second = lanes[2 * i + 1]!;
+      if (i > 0 && first === lanes[2 * i - 2] && second === lanes[2 * i - 1]) {
+        groups[i] = groups[i - 1]!;
+        continue;
+      }
       let at = mix(Math.imul(mix(Math.imul(first, 0x9e3779b1)) ^ second, 0x85ebca77)) & mask;
       let group = slots[at]! - 1;
       while (group >= 0 && (keys[2 * group] !== first || keys[2 * group + 1] !== second)) {

@@ -1,23 +1,24 @@
 /**
  * Writes Parquet: a folder with a file per task, or, with `partitionBy`, a file per task in each folder `column=value`; those
- * columns leave the files for the folder names. Row groups are collected in memory and encoded by hyparquet-writer. How
- * files become the output is publish.ts.
+ * columns leave the files for the folder names. Row groups are collected in memory and encoded by parquet-encode.ts; head and foot of a file
+ * are hyparquet-writer's. How files become the output is publish.ts.
  */
 import { mkdir, open, rm } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import type { SchemaElement } from 'hyparquet';
 import { ByteWriter, ParquetWriter } from 'hyparquet-writer';
 import { SluiceError } from '#manager/protocol/errors.ts';
-import type { Batch, Column, Field, Schema } from '../batch/batch.ts';
-import { bitAt } from '../batch/bitmap.ts';
+import type { Batch, Field, Schema } from '../batch/batch.ts';
 import { isNull, makeBatch } from '../batch/column.ts';
-import { lanesToBigInt } from '../batch/lanes.ts';
-import { textAt } from '../batch/rows.ts';
+import { concat } from '../batch/concat.ts';
+import { Compactor, toPlain } from '../batch/dictionary.ts';
+import { slice } from '../batch/slice.ts';
 import { take } from '../batch/take.ts';
 import type { SinkSpec } from '../graph/plan.ts';
 import type { Sink, SinkWriter, TaskFolder } from './connector.ts';
 import { plainText } from './csv-sink.ts';
 import { folderName } from './input-files.ts';
+import { writeChunk } from './parquet-encode.ts';
 import { bytesOf, discardOutput, guarded, type Output, openAttempt, prepareOutput, publishOutput } from './publish.ts';
 
 /** Rows of a row group. */
@@ -127,6 +128,8 @@ class PartFile {
   readonly name: string;
   readonly #path: string;
   readonly #fields: Schema;
+  readonly #elements: readonly SchemaElement[];
+  readonly #compactor = new Compactor();
   readonly #bytes = new ByteWriter(65_536);
   readonly #writer: ParquetWriter;
   #isThere = false;
@@ -137,9 +140,10 @@ class PartFile {
     this.#path = path;
     this.name = name;
     this.#fields = fields;
+    this.#elements = fields.map(elementOf);
     this.#writer = new ParquetWriter({
       writer: this.#bytes,
-      schema: [{ name: 'schema', num_children: fields.length }, ...fields.map(elementOf)],
+      schema: [{ name: 'schema', num_children: fields.length }, ...this.#elements],
       createdBy: 'sluice',
     });
   }
@@ -152,14 +156,32 @@ class PartFile {
   /** Makes row groups of what is kept; answers of how many rows. */
   async flush(): Promise<number> {
     const rows = this.kept;
-    if (rows > 0) {
-      const columnData = this.#fields.map((field, c) => ({ name: field.name, data: valuesOf(this.#batches.map((batch) => batch.columns[c]!)) }));
-      await this.#writer.write({ columnData, rowGroupSize: groupRows });
+    for (let all = rows > 0 ? concat(this.#fields, this.#batches) : null; all !== null && all.length > 0; ) {
+      const count = Math.min(groupRows, all.length);
+      this.#writeGroup(slice(all, 0, count));
+      all = slice(all, count, all.length);
     }
     this.#batches = [];
     this.kept = 0;
     await this.#drain();
     return rows;
+  }
+
+  #writeGroup(batch: Batch): void {
+    const from = this.#bytes.offset;
+    const { columns } = this.#compactor.compact(batch);
+    const chunks = columns.map((column, c) => {
+      // A dictionary that hardly repeats costs more than it saves.
+      const isDear = column.dictionary !== null && 2 * column.dictionary.length > column.length;
+      return writeChunk(this.#bytes, this.#elements[c]!, isDear ? toPlain(column) : column);
+    });
+    this.#writer.row_groups.push({
+      columns: chunks,
+      num_rows: BigInt(batch.length),
+      total_byte_size: chunks.reduce((sum, { meta_data }) => sum + (meta_data?.total_uncompressed_size ?? 0n), 0n),
+      total_compressed_size: BigInt(this.#bytes.offset - from),
+    });
+    this.#writer.num_rows += BigInt(batch.length);
   }
 
   /** Answers the bytes of the file. */
@@ -209,32 +231,5 @@ function elementOf({ name, type, nullable }: Field): SchemaElement {
         converted_type: 'TIMESTAMP_MICROS',
         logical_type: { type: 'TIMESTAMP', isAdjustedToUTC: true, unit: 'MICROS' },
       };
-  }
-}
-
-/** The values of columns end to end, as the encoder takes them. */
-function valuesOf(columns: readonly Column[]): unknown[] {
-  const values: unknown[] = [];
-  for (const column of columns) {
-    for (let i = 0; i < column.length; i++) values.push(isNull(column, i) ? null : cellOf(column, i));
-  }
-  return values;
-}
-
-function cellOf(column: Column, i: number): unknown {
-  const { data } = column;
-  switch (column.type.kind) {
-    case 'bool':
-      return bitAt(data as Uint8Array, i) === 1;
-    case 'int32':
-    case 'date':
-    case 'float64':
-      return data[i]!;
-    case 'integer':
-    case 'int64':
-    case 'timestamp':
-      return lanesToBigInt(data[2 * i]!, data[2 * i + 1]!);
-    case 'utf8':
-      return textAt(column, i);
   }
 }
