@@ -71,6 +71,9 @@ function sumOf(kind: TypeKind, values: readonly PlainValue[]): unknown {
   }
 }
 
+const matched = (text: string, pattern: string): unknown =>
+  ours(() => call('matches', [value(text, 'utf8'), value(pattern, 'utf8'), value('', 'utf8')]));
+
 const least = '-9223372036854775808';
 const most = '9223372036854775807';
 const cases: Readonly<Record<string, () => Promise<void>>> = {
@@ -165,6 +168,62 @@ const cases: Readonly<Record<string, () => Promise<void>>> = {
     assert.equal(
       ours(() => call('lower', [value('\u{a7cc}', 'utf8')])),
       '\u{a7cd}',
+    );
+  },
+  async 'pad-long'() {
+    assert.equal(await theirs("lpad('abc', 2, ' ')"), 'ab');
+    assert.equal(
+      ours(() => call('padStart', [value('abc', 'utf8'), value(2, 'int32'), value(' ', 'utf8')])),
+      'abc',
+    );
+  },
+  async reverse() {
+    assert.equal(await theirs("reverse('e' || chr(769) || 'x')"), 'xe\u0301');
+    assert.equal(
+      ours(() => call('reverse', [value('e\u0301x', 'utf8')])),
+      'x\u0301e',
+    );
+  },
+  async 'json-text'() {
+    assert.equal(await theirs(`json_extract_string('{"a":1e2}', '$.a')`), '100.0');
+    assert.equal(
+      ours(() => call('json', [value('{"a":1e2}', 'utf8'), value('$.a', 'utf8')])),
+      '1e2',
+    );
+  },
+  async 'json-nan'() {
+    assert.equal(await theirs("json_extract_string('nan', '$')"), 'nan');
+    assert.equal(
+      ours(() => call('json', [value('nan', 'utf8'), value('$', 'utf8')])),
+      'VALUE_OUT_OF_RANGE',
+    );
+  },
+  async 'regexp-space'() {
+    assert.equal(await theirs("regexp_matches(chr(160), '\\s')"), false);
+    assert.equal(matched('\u00a0', '\\s'), true);
+  },
+  async 'regexp-dot'() {
+    for (const [code, dot] of [
+      [10, false],
+      [13, true],
+      [0x2028, true],
+    ] as const) {
+      assert.equal(await theirs(`regexp_matches(chr(${code}), '.')`), dot);
+      assert.equal(matched(String.fromCharCode(code), '.'), false);
+    }
+  },
+  async 'regexp-group'() {
+    assert.equal(await theirs("regexp_extract('ba', '(a|(b))+', 2)"), 'b');
+    assert.equal(
+      ours(() => call('extract', [value('ba', 'utf8'), value('(a|(b))+', 'utf8'), value('', 'utf8'), value(2, 'int32')])),
+      '',
+    );
+  },
+  async 'regexp-replacement'() {
+    assert.equal(await theirs("regexp_replace('ab', '(a)', '\\1$1')"), 'a$1b');
+    assert.equal(
+      ours(() => call('replaceMatches', [value('ab', 'utf8'), value('(a)', 'utf8'), value('', 'utf8'), value('\\1$1', 'utf8')])),
+      '\\1ab',
     );
   },
 };

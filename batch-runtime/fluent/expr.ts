@@ -130,12 +130,34 @@ export interface StringExpr<out T> extends AnyExpr<T> {
   lower(): StringExpr<T>;
   upper(): StringExpr<T>;
   trim(): StringExpr<T>;
+  trimStart(): StringExpr<T>;
+  trimEnd(): StringExpr<T>;
+  /** At least so many characters long, by `fill` before it. */
+  padStart(length: number, fill?: string): StringExpr<T>;
+  /** At least so many characters long, by `fill` behind it. */
+  padEnd(length: number, fill?: string): StringExpr<T>;
+  reverse(): StringExpr<T>;
+  repeat<U extends Operand<number>>(count: U): StringExpr<string | NullOf<T> | NullIn<U>>;
   length(): NumericExpr<number | NullOf<T>>;
   startsWith<U extends Operand<string>>(other: U): BooleanExpr<boolean | NullOf<T> | NullIn<U>>;
   endsWith<U extends Operand<string>>(other: U): BooleanExpr<boolean | NullOf<T> | NullIn<U>>;
   includes<U extends Operand<string>>(other: U): BooleanExpr<boolean | NullOf<T> | NullIn<U>>;
   /** SQL's pattern: `%` any text, `_` one character. */
   like(pattern: string): BooleanExpr<boolean | NullOf<T>>;
+  /** Where the other text first is in this, 0 = at the start; -1 when it is not. */
+  indexOf<U extends Operand<string>>(other: U): NumericExpr<number | NullOf<T> | NullIn<U>>;
+  /** With every occurrence of `part` replaced. */
+  replace<U extends Operand<string>, V extends Operand<string>>(part: U, by: V): StringExpr<string | NullOf<T> | NullIn<U> | NullIn<V>>;
+  /** What stands between separators: 0 is the first part, -1 the last; empty when there is no such part. */
+  splitPart<U extends Operand<string>, I extends Operand<number>>(separator: U, index: I): StringExpr<string | NullOf<T> | NullIn<U> | NullIn<I>>;
+  /** Has a part that fits the regular expression, which may not look around or back. */
+  matches(pattern: RegExp | string): BooleanExpr<boolean | NullOf<T>>;
+  /** The first part that fits, or a group of it; empty when there is none. */
+  extract(pattern: RegExp | string, group?: number): StringExpr<T>;
+  /** With every part that fits replaced; `$1` and `$<name>` are its groups. */
+  replaceMatches(pattern: RegExp | string, by: string): StringExpr<T>;
+  /** What a path like `$.a.b[0]` leads to in JSON, as text; null when to nothing. */
+  json(path: `$${string}`): StringExpr<string | null>;
   /** From `start` up to `end`, not included; negative counts from the end. */
   slice(start: number, end?: number): StringExpr<T>;
   concat<U extends readonly Operand<string>[]>(...others: U): StringExpr<string | NullOf<T> | NullInAny<U>>;

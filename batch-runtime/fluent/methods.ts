@@ -40,6 +40,17 @@ const shifts =
   (self, duration) =>
     apply(fn, [self, operand(durationMicros(duration), integer)]);
 
+const pads =
+  (fn: string): Method =>
+  (self, length, fill = ' ') =>
+    apply(fn, [self, operand(length, int32), operand(fill, text)]);
+/** Source and flags of a pattern, of which `u` goes without saying and `g` says nothing. */
+const patternOf = (given: unknown): Built[] => {
+  const [source, flags] = given instanceof RegExp ? [given.source, given.flags.replace(/[gu]/g, '')] : [given, ''];
+  if (typeof source !== 'string') return refuse('a pattern is a RegExp or its text, written down');
+  return [operand(source, text), operand(flags, text)];
+};
+
 export const methods: Readonly<Record<string, Method>> = {
   eq: takes('eq', 1),
   ne: takes('ne', 1),
@@ -79,11 +90,24 @@ export const methods: Readonly<Record<string, Method>> = {
   lower: takes('lower', 0),
   upper: takes('upper', 0),
   trim: takes('trim', 0),
+  trimStart: takes('trimStart', 0),
+  trimEnd: takes('trimEnd', 0),
+  padStart: pads('padStart'),
+  padEnd: pads('padEnd'),
+  reverse: takes('reverse', 0),
+  repeat: takes('repeat', 1, int32),
   length: takes('length', 0),
   startsWith: takes('startsWith', 1, text),
   endsWith: takes('endsWith', 1, text),
   includes: takes('includes', 1, text),
   like: takes('like', 1, text),
+  indexOf: takes('indexOf', 1, text),
+  replace: takes('replace', 2, text),
+  splitPart: (self, separator, index) => apply('splitPart', [self, operand(separator, text), operand(index, int32)]),
+  matches: (self, pattern) => apply('matches', [self, ...patternOf(pattern)]),
+  extract: (self, pattern, group = 0) => apply('extract', [self, ...patternOf(pattern), operand(group, int32)]),
+  replaceMatches: (self, pattern, by) => apply('replaceMatches', [self, ...patternOf(pattern), operand(by, text)]),
+  json: takes('json', 1, text),
   slice: (self, ...bounds) => apply('slice', [self, ...bounds.filter((bound) => bound !== undefined).map((bound) => operand(bound, int32))]),
   concat: takesAll('concat', text),
   truncate: takes('truncate', 1, text),

@@ -46,3 +46,15 @@ const lost = s.concat('a', noText);
 gives<typeof lost, string | null>(true);
 // @ts-expect-error no number among texts
 s.concat('a', 5);
+const found = noText.matches(/a/);
+gives<typeof found, boolean | null>(true);
+const part = s.splitPart(',', 0);
+gives<typeof part, string>(true);
+const replaced = s.replace(noText, 'x');
+gives<typeof replaced, string | null>(true);
+const inJson = s.json('$.a');
+gives<typeof inJson, string | null>(true);
+// @ts-expect-error a path starts with $
+s.json('a');
+// @ts-expect-error a pattern is written down
+s.matches(s);

@@ -3,10 +3,13 @@ import { arithmetics } from './arithmetic.ts';
 import { choices } from './choice.ts';
 import { comparisons } from './compare.ts';
 import { conversions } from './conversion.ts';
+import { jsons } from './json.ts';
 import { logics } from './logic.ts';
 import { maths } from './math.ts';
+import { regexps } from './regexp.ts';
 import { roundings } from './rounding.ts';
 import { type FunctionRow, type FunctionRows, wrong } from './row.ts';
+import { searches } from './search.ts';
 import { texts } from './text.ts';
 import { times } from './time.ts';
 
@@ -20,6 +23,9 @@ export const functions: FunctionRows = {
   ...roundings,
   ...maths,
   ...texts,
+  ...searches,
+  ...regexps,
+  ...jsons,
   ...times,
 };
 

@@ -1,8 +1,9 @@
-/** Text: case, ends, parts, and what is in it. Lengths and positions count code points. */
+/** Text made of text: case, ends, parts, length. Lengths and positions count code points. */
 import { arena, takeText } from '../code.ts';
-import { likeMatcher, lowerText, upperText } from '../text.ts';
-import { always, anyNullable, bool, fixed, int32, literalText, text, utf8, want, wantCount } from './arguments.ts';
-import type { FunctionRows, Strict } from './row.ts';
+import { lowerText, upperText } from '../text.ts';
+import { padText, repeatText, reverseText } from '../text-edit.ts';
+import { always, anyNullable, fixed, int32, literalText, text, utf8, want, wantCount } from './arguments.ts';
+import { type FunctionRows, type Strict, wrong } from './row.ts';
 
 /** utf8 in, utf8 out. */
 const onText = (doc: string, ofString: (value: string) => string, emit: Strict['emit']): Strict => ({
@@ -14,13 +15,26 @@ const onText = (doc: string, ofString: (value: string) => string, emit: Strict['
   emit,
 });
 
-const inText = (doc: string, ofStrings: (value: string, part: string) => boolean, kernel: string): Strict => ({
+/** Padding at one end: how long the text shall be at least, and with what, both written down. */
+const pad = (before: boolean, doc: string): Strict => ({
   doc,
   nulls: 'strict',
-  resolve: fixed(bool, text, text),
-  interpret: ([a, b]) => ofStrings(a as string, b as string),
+  resolve(name, args) {
+    want(name, args, text, ['int32'], text);
+    if (args[1]!.op !== 'literal') wrong(`${name} takes a length written down, not an expression`);
+    if (literalText(name, args[2]!) === '') wrong(`${name} takes a text to fill with, not an empty one`);
+    return { args, type: utf8, nullable: args[0]!.nullable };
+  },
+  interpret([a, length, fill]) {
+    const points = Number(length) - [...(a as string)].length;
+    const filling = Array.from({ length: Math.max(0, points) }, (_, k) => [...(fill as string)].at(k % [...(fill as string)].length)).join('');
+    return before ? filling + a : a + filling;
+  },
   guarded: always,
-  emit: (_, [a, b]) => [`${kernel}(${a!.join(', ')}, ${b!.join(', ')})`],
+  emit: (code, [a, length], node) => {
+    const fill = code.constant(literalText('pad', node.args[2]!));
+    return takeText(code, `${code.kernel(padText)}(${arena}, ${a!.join(', ')}, ${length![0]}, ${fill}, ${before});`);
+  },
 });
 
 const spaces = /^\p{Zs}+|\p{Zs}+$/gu;
@@ -40,6 +54,31 @@ export const texts: FunctionRows = {
       return [a![0]!, start, `$trimEnd(${a![0]}, ${start}, ${a![2]})`];
     },
   ),
+  trimStart: onText(
+    "Without Unicode's space separators at the start.",
+    (value) => value.replace(/^\p{Zs}+/u, ''),
+    (code, [a]) => [a![0]!, code.hold(`$trimStart(${a!.join(', ')})`), a![2]!],
+  ),
+  trimEnd: onText(
+    "Without Unicode's space separators at the end.",
+    (value) => value.replace(/\p{Zs}+$/u, ''),
+    (code, [a]) => [a![0]!, a![1]!, code.hold(`$trimEnd(${a!.join(', ')})`)],
+  ),
+  padStart: pad(true, 'Made so many code points long, if it is shorter, by the other text before it.'),
+  padEnd: pad(false, 'Made so many code points long, if it is shorter, by the other text behind it.'),
+  reverse: onText(
+    'The code points in the opposite order.',
+    (value) => [...value].reverse().join(''),
+    (code, [a]) => takeText(code, `${code.kernel(reverseText)}(${arena}, ${a!.join(', ')});`),
+  ),
+  repeat: {
+    doc: 'The text so many times; empty for 0 and less.',
+    nulls: 'strict',
+    resolve: fixed(utf8, text, ['int32']),
+    interpret: ([a, count]) => (a as string).repeat(Math.max(0, count as number)),
+    guarded: always,
+    emit: (code, [a, count]) => takeText(code, `${code.kernel(repeatText)}(${arena}, ${a!.join(', ')}, ${count![0]});`),
+  },
   length: {
     doc: 'Number of code points.',
     nulls: 'strict',
@@ -47,24 +86,6 @@ export const texts: FunctionRows = {
     interpret: ([a]) => [...(a as string)].length,
     guarded: always,
     emit: (_, [a]) => [`$codePoints(${a!.join(', ')})`],
-  },
-  startsWith: inText('Begins with the other text.', (value, part) => value.startsWith(part), '$startsWith'),
-  endsWith: inText('Ends with the other text.', (value, part) => value.endsWith(part), '$endsWith'),
-  includes: inText('Has the other text in it.', (value, part) => value.includes(part), '$includes'),
-  like: {
-    doc: "Fits SQL's pattern: % any text, _ one code point; there is no escape. The pattern is written down.",
-    nulls: 'strict',
-    resolve(name, args) {
-      want(name, args, text, text);
-      literalText(name, args[1]!);
-      return { args, type: bool, nullable: args[0]!.nullable };
-    },
-    interpret([a, pattern]) {
-      const escaped = (pattern as string).replace(/[\\^$.*+?()[\]{}|/]/g, '\\$&');
-      return new RegExp(`^${escaped.replaceAll('%', '.*').replaceAll('_', '.')}$`, 'su').test(a as string);
-    },
-    guarded: always,
-    emit: (code, [a], node) => [`${code.constant(likeMatcher(literalText('like', node.args[1]!)))}(${a!.join(', ')})`],
   },
   slice: {
     doc: 'Code points from start (0 = first) up to end, not included; negative ones count from the end; without end, to the end.',

@@ -119,6 +119,9 @@ export const edges: Readonly<Record<TypeKind, readonly NonNullable<Value>[]>> = 
     'ab',
     '９',
     'x'.repeat(40),
+    '{"a":{"b":[1,"x\\né",null]},"x.y":true}',
+    '[{"c" : [-0.5, {}]}, 2] ',
+    '{"a":[]}x',
   ],
   date: [0, 1, -1, 9204, 19782, -719162, 2932896, 11016, -25567],
   timestamp: [

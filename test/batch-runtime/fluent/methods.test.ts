@@ -5,6 +5,7 @@ import { temporal } from '#runtime/batch/temporal.ts';
 import { functions } from '#runtime/expression/functions/table.ts';
 import type { Value } from '#runtime/expression/values.ts';
 import { count } from '#runtime/fluent/aggregate.ts';
+import { lit } from '#runtime/fluent/columns.ts';
 import type { Expr } from '#runtime/fluent/expr.ts';
 import { methods } from '#runtime/fluent/methods.ts';
 import { int32, utf8 } from '#runtime/schema.ts';
@@ -58,6 +59,21 @@ test('every method gives what its name says', () => {
     [c.s.lower(), ' abc '],
     [c.s.upper(), ' ABC '],
     [c.s.trim(), 'Abc'],
+    [c.s.trimStart(), 'Abc '],
+    [c.s.trimEnd(), ' Abc'],
+    [c.s.padStart(7), '   Abc '],
+    [c.s.padEnd(8, '<>'), ' Abc <><'],
+    [c.s.reverse(), ' cbA '],
+    [c.s.repeat(c.i.sub(5)), ' Abc  Abc '],
+    [c.s.indexOf('b'), 2],
+    [c.s.replace(' ', '_'), '_Abc_'],
+    [c.s.splitPart('b', -1), 'c '],
+    [c.s.matches(/ABC/i), true],
+    [c.s.matches('^A'), false],
+    [c.s.extract(/(A)(b)/gu, 2), 'b'],
+    [c.s.extract('[a-z]+'), 'bc'],
+    [c.s.replaceMatches(/(?<x>[a-z])/, '$<x>$1'), ' Abbcc '],
+    [lit('{"a":[1,"x"]}', utf8()).json('$.a[1]'), 'x'],
     [c.s.length(), 5],
     [c.s.startsWith(' A'), true],
     [c.s.endsWith('c'), false],
@@ -109,5 +125,11 @@ test('what does not fit is refused with a word on what to do', () => {
   refused(() => js(c.i).eq!({}), 'object');
   refused(() => js(c.i).eq!(c.i === undefined ? 1 : count()), 'aggregate');
   refused(() => js(c.s).like!(c.s), 'written down');
+  refused(() => js(c.s).matches!(c.s), 'written down');
+  refused(() => js(c.s).matches!(/a/v), 'i, m and s');
+  refused(() => js(c.s).extract!(/a/, 1), '0 to 0');
+  refused(() => js(c.s).padStart!(c.i), 'written down');
+  refused(() => js(c.s).padEnd!(5, ''), 'not an empty one');
+  refused(() => js(c.s).json!('a'), 'not a path');
   refused(() => js(c.x).round!(16), '0 to 15');
 });

@@ -48,6 +48,20 @@ const beyondInteger =
     return result > 9007199254740991n || result < -9007199254740991n;
   };
 
+const patterns = [
+  ['b', ''],
+  ['B', 'i'],
+  ['^a', ''],
+  ['[a-c]+$', ''],
+  ['(a|b)*c', ''],
+  ['^.{2,3}$', 's'],
+  ['\\d+', ''],
+  ['é', 'i'],
+  ['\\p{L}', ''],
+  ['[^\\x00-\\x7f]', ''],
+  ['x{40}', ''],
+  ['(?:^|-)(\\d\\d)', ''],
+] as const;
 const signs: Readonly<Record<string, string>> = { eq: '=', ne: '<>', lt: '<', lte: '<=', gt: '>', gte: '>=' };
 const bigints: Readonly<Record<string, (a: bigint, b: bigint) => bigint>> = { '+': (a, b) => a + b, '-': (a, b) => a - b, '*': (a, b) => a * b };
 export const cases: readonly Case[] = [
@@ -119,6 +133,49 @@ export const cases: readonly Case[] = [
   { fn: 'endsWith', kinds: ['utf8', 'utf8'], sql: 'ends_with($1, $2)' },
   { fn: 'includes', kinds: ['utf8', 'utf8'], sql: 'contains($1, $2)' },
   { fn: 'concat', kinds: ['utf8', 'utf8'], sql: '$1 || $2' },
+  { fn: 'trimStart', kinds: ['utf8'], sql: 'ltrim($1)' },
+  { fn: 'trimEnd', kinds: ['utf8'], sql: 'rtrim($1)' },
+  // DuckDB cuts what is too long; its reverse keeps what Unicode calls one character together.
+  ...[0, 3, 45].flatMap((length) =>
+    ['x', 'ab😀'].flatMap((fill): Case[] => [
+      { fn: 'padStart', kinds: ['utf8'], sql: `lpad($1, greatest(length($1), ${length})::INTEGER, '${fill}')`, more: [int(length), text(fill)] },
+      { fn: 'padEnd', kinds: ['utf8'], sql: `rpad($1, greatest(length($1), ${length})::INTEGER, '${fill}')`, more: [int(length), text(fill)] },
+    ]),
+  ),
+  { fn: 'reverse', kinds: ['utf8'], sql: 'reverse($1)', except: ([a]) => a === 'z😀e\u0301' },
+  ...[-1, 0, 1, 3].map((count): Case => ({ fn: 'repeat', kinds: ['utf8'], sql: `repeat($1, ${count})`, more: [int(count)] })),
+  { fn: 'indexOf', kinds: ['utf8', 'utf8'], sql: 'strpos($1, $2) - 1' },
+  { fn: 'replace', kinds: ['utf8', 'utf8', 'utf8'], sql: 'replace($1, $2, $3)' },
+  { fn: 'replace', kinds: ['utf8'], sql: "replace($1, 'b', '😀')", more: [text('b'), text('😀')] },
+  ...[0, 1, 2, -1, -2, -9].map(
+    (index): Case => ({
+      fn: 'splitPart',
+      kinds: ['utf8', 'utf8'],
+      sql: `split_part($1, $2, ${index < 0 ? index : index + 1})`,
+      more: [int(index)],
+      except: ([a, by]) => by === '' && a === 'z😀e\u0301',
+    }),
+  ),
+  ...patterns.flatMap(([pattern, flags]): Case[] => {
+    const [quoted, given] = [pattern.replaceAll("'", "''"), [text(pattern), text(flags)]];
+    const options = flags === '' ? '' : `, '${flags}'`;
+    return [
+      { fn: 'matches', kinds: ['utf8'], sql: `regexp_matches($1, '${quoted}'${options})`, more: given },
+      { fn: 'extract', kinds: ['utf8'], sql: `regexp_extract($1, '${quoted}', 0${options})`, more: [...given, int(0)] },
+      { fn: 'replaceMatches', kinds: ['utf8'], sql: `regexp_replace($1, '${quoted}', '<\\0>', 'g${flags}')`, more: [...given, text('<$&>')] },
+    ];
+  }),
+  { fn: 'extract', kinds: ['utf8'], sql: "regexp_extract($1, '(\\w)(b)?', 2)", more: [text('(\\w)(b)?'), text(''), int(2)] },
+  { fn: 'replaceMatches', kinds: ['utf8'], sql: "regexp_replace($1, '(.)b', '\\1', 'g')", more: [text('(.)b'), text(''), text('$1')] },
+  ...['$', '$.a', '$.a.b[1]', '$.a[-1]', '$."x.y"', '$[0]'].map(
+    (path): Case => ({
+      fn: 'json',
+      kinds: ['utf8'],
+      sql: `json_extract_string($1, '${path}')`,
+      more: [text(path)],
+      except: ([a]) => a === '1e3' || a === 'nan',
+    }),
+  ),
   ...['', '%', 'a%', '%b', '_', '__', 'a_c', '%a%b%', '%😀%', '_😀%', 'a\\%b', '(', '.*'].map(
     (pattern): Case => ({ fn: 'like', kinds: ['utf8'], sql: `$1 like '${pattern}'`, more: [text(pattern)] }),
   ),

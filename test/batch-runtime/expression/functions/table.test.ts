@@ -4,16 +4,19 @@ import { arithmetics } from '#runtime/expression/functions/arithmetic.ts';
 import { choices } from '#runtime/expression/functions/choice.ts';
 import { comparisons } from '#runtime/expression/functions/compare.ts';
 import { conversions } from '#runtime/expression/functions/conversion.ts';
+import { jsons } from '#runtime/expression/functions/json.ts';
 import { logics } from '#runtime/expression/functions/logic.ts';
 import { maths } from '#runtime/expression/functions/math.ts';
+import { regexps } from '#runtime/expression/functions/regexp.ts';
 import { roundings } from '#runtime/expression/functions/rounding.ts';
+import { searches } from '#runtime/expression/functions/search.ts';
 import { functions, rowOf } from '#runtime/expression/functions/table.ts';
 import { texts } from '#runtime/expression/functions/text.ts';
 import { times } from '#runtime/expression/functions/time.ts';
 import { cases } from './cases.ts';
 
 test('no name is in two areas, and every function has a case that compares it with DuckDB', () => {
-  const areas = [comparisons, choices, conversions, logics, arithmetics, roundings, maths, texts, times];
+  const areas = [comparisons, choices, conversions, logics, arithmetics, roundings, maths, texts, searches, regexps, jsons, times];
   assert.deepEqual(areas.flatMap((area) => Object.keys(area)).sort(), Object.keys(functions).sort());
   assert.deepEqual(
     Object.keys(functions).filter((fn) => !cases.some((one) => one.fn === fn)),

@@ -9,7 +9,7 @@ import { agree, withDuckDb } from './duckdb.ts';
 
 test('on all combinations of edge values they give what DuckDB gives', async () => {
   const rows = await agree(texts);
-  assert(rows > 2000, `${rows} rows`);
+  assert(rows > 1500, `${rows} rows`);
 });
 
 test('lower and upper case map every code point as DuckDB does, but for those newer than its tables', async () => {
