@@ -15,3 +15,4 @@ export { type Run, type RunOptions, run } from './run.ts';
 export type { JobEvent, JobReport } from './schedule/events.ts';
 export { bool, type Declared, date, float64, int32, int64, integer, type RowOf, schema, timestamp, utf8 } from './schema.ts';
 export { type Descending, desc, type Flow, type Grouped, type Table } from './table.ts';
+export type { RowCall, RowOptions } from './verbs/rows.ts';

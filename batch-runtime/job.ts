@@ -9,7 +9,7 @@ import { getCallSites } from 'node:util';
 import { type Static, type TObject, type TProperties, type TSchema, Type } from 'typebox';
 import { Errors } from 'typebox/schema';
 import { SluiceError } from '#manager/protocol/errors.ts';
-import type { Graph, Plan, UserFunction } from './graph/plan.ts';
+import type { Graph, Plan, RowFunction, UserFunction } from './graph/plan.ts';
 import { Draft, type Flow, type Table } from './table.ts';
 
 type Frozen<T> = T extends object ? { readonly [K in keyof T]: Frozen<T[K]> } : T;
@@ -118,9 +118,9 @@ export function buildGraph(of: AnyJob, given: Readonly<Record<string, unknown>> 
   const params = readParams(of, given);
   const first = build(of, params);
   const second = build(of, params);
-  const node = firstDifference(first.plan, second.plan) ?? firstOtherFunction(first.functions, second.functions);
+  const node = firstDifference(first.plan, second.plan) ?? firstOtherFunction(allOf(first), allOf(second));
   if (node !== null) throw new SluiceError('BUILD_NOT_REPEATABLE', { node });
-  return { ...first, digest: digestOf(first.plan, first.functions) };
+  return { ...first, digest: digestOf(first.plan, allOf(first)) };
 }
 
 function build(of: AnyJob, params: unknown): Omit<Graph, 'digest'> {
@@ -142,9 +142,11 @@ const canonical = (value: unknown): string =>
       : each,
   );
 
-const textOf = ({ uid, argumentTypes, result, run }: UserFunction): string => canonical([uid, argumentTypes, result, run.toString()]);
+type AnyFunction = UserFunction | RowFunction;
+const allOf = ({ functions, rowFunctions }: Omit<Graph, 'digest'>): readonly AnyFunction[] => [...functions, ...rowFunctions];
+const textOf = ({ run, ...rest }: AnyFunction): string => canonical([rest, run.toString()]);
 
-const digestOf = (plan: Plan, functions: readonly UserFunction[]): string =>
+const digestOf = (plan: Plan, functions: readonly AnyFunction[]): string =>
   createHash('sha256').update(canonical(plan)).update(functions.map(textOf).join('\n')).digest('hex');
 
 /** The uid of the first node in which two plans differ; null when they are the same. For BUILD_NOT_REPEATABLE and JOB_GRAPH_DIFFERS. */
@@ -155,7 +157,7 @@ export function firstDifference(a: Plan, b: Plan): string | null {
   return a.name !== b.name ? 'the name' : a.result !== b.result ? 'the result' : null;
 }
 
-function firstOtherFunction(a: readonly UserFunction[], b: readonly UserFunction[]): string | null {
+function firstOtherFunction(a: readonly AnyFunction[], b: readonly AnyFunction[]): string | null {
   const at = a.findIndex((each, i) => b[i] === undefined || textOf(each) !== textOf(b[i]));
   return at < 0 ? null : (a[at]?.uid ?? null);
 }

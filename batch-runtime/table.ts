@@ -16,8 +16,9 @@ import type { Columns, Expr, Projection, ValueOf } from './fluent/expr.ts';
 import { type Scope, settle, settleCondition } from './fluent/settle.ts';
 import type { Definition } from './fluent/udf.ts';
 import { expressionText } from './graph/explain.ts';
-import type { NodeId, Plan, PlanNode, SortKey, UserFunction } from './graph/plan.ts';
+import type { Graph, NodeId, PlanNode, RowCalls, RowFunction, SortKey, UserFunction } from './graph/plan.ts';
 import { fieldsOf, type RowOf, type SchemaShape, typeText } from './schema.ts';
+import { type RowFunctionOf, type RowOptions, rowsNode } from './verbs/rows.ts';
 
 type Names<R> = keyof R & string;
 /** R, with every column's type worked out now: R[keyof R] touches them all. Without it a chain is one deep lazy tower (TS2589). */
@@ -119,6 +120,14 @@ export interface Table<in out R> {
   orderBy(...keys: (Names<R> | Descending<Names<R>>)[]): Table<R>;
   /** The first n rows; after orderBy the top n, else any n. */
   limit(count: number): Table<R>;
+  /** Rows in, rows out, by a function that may be async: `map({ words: int32() }, ({ line }) => ({ words: line.split(' ').length }))`. */
+  map<const S extends SchemaShape>(columns: S, run: RowFunctionOf<R, NoInfer<RowOf<S>>>, options?: RowOptions): Table<RowOf<S>>;
+  /** As map, with any number of rows for each: an array or a generator. */
+  flatMap<const S extends SchemaShape>(columns: S, run: RowFunctionOf<R, Iterable<NoInfer<RowOf<S>>>>, options?: RowOptions): Table<RowOf<S>>;
+  /** Keeps the rows for which the function says true. */
+  filterRows(run: RowFunctionOf<R, boolean>, options?: RowOptions): Table<R>;
+  /** Adds columns by a function, or replaces those of that name; the other columns pass by it as they are. */
+  deriveRows<const S extends SchemaShape>(columns: S, run: RowFunctionOf<R, NoInfer<RowOf<S>>>, options?: RowOptions): Table<Put<R, RowOf<S>>>;
   /** A step of one's own: `pipe(t => t.filter(...))`. */
   pipe<T>(step: (table: Table<R>) => T): T;
   /** Writes the rows; they are visible when the whole job has succeeded. The name is what progress and tests call it. */
@@ -155,6 +164,7 @@ export class Draft implements Flow {
   readonly unused = new Unused();
   readonly #nodes: PlanNode[] = [];
   readonly #functions: UserFunction[] = [];
+  readonly #rowFunctions: RowFunction[] = [];
   readonly #names = new Set<string>();
 
   /** The uid of the node that comes next: the verb and its place. */
@@ -180,6 +190,10 @@ export class Draft implements Flow {
     return this.#functions.length - 1;
   }
 
+  rowSlot(uid: string, run: RowFunction['run']): number {
+    return this.#rowFunctions.push({ uid, run }) - 1;
+  }
+
   read<R>(source: Source<R>, name?: string): Table<R> {
     if (typeof source?.source?.connector !== 'string') refuse('read wants a source: csv(path, { schema }), parquet(path, { schema })');
     const uid = this.uid('read');
@@ -203,7 +217,7 @@ export class Draft implements Flow {
   }
 
   /** The plan as data, and its functions. @throws EXPRESSION_UNUSED, PLAN_UNSUPPORTED */
-  finish(name: string, result: unknown): { readonly plan: Plan; readonly functions: readonly UserFunction[] } {
+  finish(name: string, result: unknown): Omit<Graph, 'digest'> {
     const unused = this.unused.first();
     if (unused !== undefined) throw new SluiceError('EXPRESSION_UNUSED', { what: expressionText(unused.node) });
     if (result !== undefined && !(result instanceof Made && result.draft === this)) {
@@ -217,7 +231,7 @@ export class Draft implements Flow {
         ? { ...node, columns: node.schema.map((field) => field.name), schema: [...node.schema] }
         : { ...node, schema: [...node.schema] },
     );
-    return { plan: { name, nodes, result: table?.id ?? null }, functions: this.#functions };
+    return { plan: { name, nodes, result: table?.id ?? null }, functions: this.#functions, rowFunctions: this.#rowFunctions };
   }
 }
 
@@ -343,6 +357,22 @@ class Made {
     return new Made(this.draft, this.draft.add(uid, { kind: 'limit', input: this.id, count, schema: this.#fields }), this.#fields, this.#learns);
   }
 
+  map(columns: unknown, run: unknown, options: RowOptions = {}): Made {
+    return this.#rows('map', columns, run, options);
+  }
+
+  flatMap(columns: unknown, run: unknown, options: RowOptions = {}): Made {
+    return this.#rows('flatMap', columns, run, options);
+  }
+
+  filterRows(run: unknown, options: RowOptions = {}): Made {
+    return this.#rows('filterRows', null, run, options);
+  }
+
+  deriveRows(columns: unknown, run: unknown, options: RowOptions = {}): Made {
+    return this.#rows('deriveRows', columns, run, options);
+  }
+
   pipe<T>(step: (table: Made) => T): T {
     return step(this);
   }
@@ -371,6 +401,13 @@ class Made {
 
   #keep(uid: string, condition: Expression, schema: Schema): Made {
     return new Made(this.draft, this.draft.add(uid, { kind: 'filter', input: this.id, condition, schema }), schema, this.#learns);
+  }
+
+  #rows(verb: RowCalls['verb'], columns: unknown, run: unknown, options: RowOptions): Made {
+    const uid = this.draft.uid(verb);
+    const { id } = this.closed(uid);
+    const node = rowsNode(verb, uid, { id, fields: this.#fields }, columns, run, options, (each) => this.draft.rowSlot(uid, each));
+    return new Made(this.draft, this.draft.add(uid, node), node.schema, false);
   }
 
   #aggregate(keys: readonly string[], callback: Callback): Made {

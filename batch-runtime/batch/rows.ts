@@ -98,7 +98,7 @@ export function plainValue(column: Column, i: number): PlainValue {
  * @throws NULL_IN_COLUMN, ROW_TYPE, VALUE_OUT_OF_RANGE
  */
 export function fromRows(schema: Schema, rows: Iterable<Readonly<Record<string, unknown>>>): Batch {
-  return build(schema, rows, (row, field) => propertyOf(row, field.name), append);
+  return build(schema, rows, (row, field) => propertyOf(row, field.name), appendRowValue);
 }
 
 /** A property of a row; what every object has, like `constructor`, is none. */
@@ -132,7 +132,8 @@ function build<R>(
   return schema.length === 0 ? { ...batch, length: row } : batch;
 }
 
-function append(builder: ColumnBuilder, field: Field, value: unknown): void {
+/** A value as rows have it, not null, into a column of that field. @throws ROW_TYPE, VALUE_OUT_OF_RANGE */
+export function appendRowValue(builder: ColumnBuilder, field: Field, value: unknown): void {
   switch (field.type.kind) {
     case 'int32':
       if (typeof value !== 'number') break;
@@ -196,7 +197,7 @@ function appendPlain(builder: ColumnBuilder, field: Field, value: unknown): void
       builder.appendDouble(value);
       return;
     default:
-      append(builder, field, value);
+      appendRowValue(builder, field, value);
       return;
   }
   throw mistyped(field, value);

@@ -6,7 +6,7 @@
 
 import type { Clock } from '#manager/process/ports.ts';
 import { asSluiceError, SluiceError, toJson } from '#manager/protocol/errors.ts';
-import type { Plan, UserFunction } from '../graph/plan.ts';
+import type { Graph, Plan } from '../graph/plan.ts';
 import type { StageGraph } from '../graph/stage.ts';
 import { firstDifference } from '../job.ts';
 import type { Assignment, CoordinatorLink, Ended, JobDescription } from '../schedule/messages.ts';
@@ -42,7 +42,7 @@ export async function serveLease({ link, lease, slots, clock, openDriver, signal
   const running = new Map<string, Running>();
   const broken = new AbortController();
   const over = AbortSignal.any([signal, broken.signal]);
-  const world = await makeWorld(description, driver).catch(asSluiceError);
+  const world = await makeWorld(description, driver, clock).catch(asSluiceError);
 
   const run = async (assignment: Assignment, meter: Meter, abort: AbortSignal): Promise<void> => {
     const { stage, task, attempt } = assignment;
@@ -96,16 +96,16 @@ export async function serveLease({ link, lease, slots, clock, openDriver, signal
   }
 }
 
-async function makeWorld(description: JobDescription, driver: ShuffleDriver): Promise<TaskWorld> {
-  const functions = await rebuild(description);
-  return { job: description.staging, stages: description.stages as StageGraph, functions, driver };
+async function makeWorld(description: JobDescription, driver: ShuffleDriver, clock: Clock): Promise<TaskWorld> {
+  const { functions, rowFunctions } = await rebuild(description);
+  return { job: description.staging, stages: description.stages as StageGraph, functions, rowFunctions, driver, clock };
 }
 
-/** The functions of the graph as this process builds it. @throws JOB_GRAPH_DIFFERS when that is another graph */
-async function rebuild(description: JobDescription): Promise<readonly UserFunction[]> {
+/** The graph as this process builds it. @throws JOB_GRAPH_DIFFERS when that is another graph */
+async function rebuild(description: JobDescription): Promise<Graph> {
   const graph = graphOf(await loadJob(description.module), description.params, description.module);
   if (graph.digest !== description.digest) {
     throw new SluiceError('JOB_GRAPH_DIFFERS', { node: firstDifference(graph.plan, description.plan as Plan) ?? 'the text of a function' });
   }
-  return graph.functions;
+  return graph;
 }

@@ -4,15 +4,17 @@
  * them. It publishes nothing: shuffles commit, sinks only finish; the coordinator does the rest. Called by executors.
  */
 import assert from 'node:assert/strict';
+import type { Clock } from '#manager/process/ports.ts';
 import { SluiceError } from '#manager/protocol/errors.ts';
 import type { Batch } from '../batch/batch.ts';
 import { Digester } from '../batch/digest.ts';
 import type { SinkWriter } from '../connectors/connector.ts';
 import { sinkOf, sourceOf } from '../connectors/table.ts';
 import { type Element, end } from '../element.ts';
-import type { UserFunction } from '../graph/plan.ts';
+import type { RowFunction, UserFunction } from '../graph/plan.ts';
 import { type Edge, inputsOf, type StageGraph, type StageOperator } from '../graph/stage.ts';
 import type { Operator } from '../operators/operator.ts';
+import { createRows } from '../operators/rows.ts';
 import { createOperator, type Sampler } from '../operators/table.ts';
 import { valuesBatches } from '../operators/values.ts';
 import type { Assignment, Outcome } from '../schedule/messages.ts';
@@ -24,6 +26,8 @@ export interface TaskWorld {
   readonly job: string;
   readonly stages: StageGraph;
   readonly functions: readonly UserFunction[];
+  readonly rowFunctions: readonly RowFunction[];
+  readonly clock: Clock;
   readonly driver: ShuffleDriver;
 }
 
@@ -154,6 +158,20 @@ export async function runTask(world: TaskWorld, assignment: Assignment, meter: M
     };
   };
 
+  /** The one operator that waits: for functions of the user's. */
+  const openRows = (index: number, operator: Extract<StageOperator, { kind: 'rows' }>): Station => {
+    const running = createRows(operator, schemaOf(operator.input), world.rowFunctions, world.clock, signal);
+    return {
+      async take(element, port) {
+        for await (const out of running.process(element, port)) await give(index, out);
+      },
+      async finish() {},
+      async abort() {
+        running.abort();
+      },
+    };
+  };
+
   /** Batches of a source operator, whatever it is. */
   const open = (operator: StageOperator): AsyncIterable<Batch> | Iterable<Batch> => {
     if (operator.kind === 'values') return valuesBatches(operator);
@@ -183,6 +201,7 @@ export async function runTask(world: TaskWorld, assignment: Assignment, meter: M
       if (!wanted.has(index) || inputsOf(operator).length === 0) continue;
       if (operator.kind === 'store') stations[index] = await openStore(index, operator);
       else if (operator.kind === 'sink') stations[index] = await openSink(index, operator);
+      else if (operator.kind === 'rows') stations[index] = openRows(index, operator);
       else stations[index] = openOperator(index, operator);
     }
     const roots = operators.flatMap((operator, index) => (wanted.has(index) && inputsOf(operator).length === 0 ? [index] : []));

@@ -63,10 +63,18 @@ function described(given: unknown): string {
 }
 
 /** Wraps what the function threw. @param row  counted from 0 over the operator's input in this task */
-export function functionThrew({ uid }: UserFunction, row: number, thrown: unknown): never {
+export function functionThrew(
+  { uid, run }: Pick<UserFunction, 'uid'> & { readonly run: { readonly name: string } },
+  row: number,
+  thrown: unknown,
+): never {
   const message = thrown instanceof Error ? thrown.message : String(thrown);
   const place = thrown instanceof Error ? placeOf(thrown) : null;
-  throw new SluiceError('FUNCTION_THREW', { node: uid, row, what: place === null ? message : `${message} (${place})` }, { cause: thrown });
+  throw new SluiceError(
+    'FUNCTION_THREW',
+    { node: run.name === '' || run.name === 'run' ? uid : `${uid} (${run.name})`, row, what: place === null ? message : `${message} (${place})` },
+    { cause: thrown },
+  );
 }
 
 /** file:line of the innermost frame that is the user's: not Node's, not of a package. */

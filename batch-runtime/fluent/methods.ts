@@ -6,6 +6,7 @@ import type { ColumnType } from '../batch/batch.ts';
 import type { Declared } from '../schema.ts';
 import type { InOrder } from './aggregate.ts';
 import { apply, Built, BuiltAggregate, operand, refuse } from './built.ts';
+import { durationMicros } from './duration.ts';
 
 const text: ColumnType = { kind: 'utf8' };
 const bool: ColumnType = { kind: 'bool' };
@@ -129,14 +130,6 @@ export const methods: Readonly<Record<string, Method>> = {
   min: aggregates('min'),
   max: aggregates('max'),
 };
-
-const unitMicros = { ms: 1e3, s: 1e6, min: 60e6, h: 3600e6, d: 86400e6 } as const;
-
-function durationMicros(given: unknown): number {
-  const [, amount, unit] = /^(-?\d+(?:\.\d+)?) (ms|s|min|h|d)$/.exec(String(given)) ?? [];
-  const micros = Number(amount) * unitMicros[unit as keyof typeof unitMicros];
-  return Number.isSafeInteger(micros) ? micros : refuse(`'${String(given)}' is not a duration: write '30 s', '5 min'`);
-}
 
 for (const [name, method] of Object.entries(methods)) {
   Object.defineProperty(Built.prototype, name, {

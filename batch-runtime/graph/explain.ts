@@ -95,6 +95,8 @@ function ownText(node: PlanNode | StageOperator): string | null {
       return `project ${columnsText(node.columns)}`;
     case 'sort':
       return `sort by ${keysText(node.keys)}${node.limit === null ? '' : `, first ${node.limit}`}`;
+    case 'rows':
+      return `${node.verb}${node.gives.length > 0 ? ` ${node.gives.join(', ')} =` : ''} function of rows#${node.slot}${node.concurrency > 1 ? `, up to ${node.concurrency} at a time` : ''}${node.ordered ? '' : ', in any order'}`;
     case 'limit':
       return `limit ${node.count}`;
     case 'sink':
@@ -146,6 +148,7 @@ const calls = (expression: Expression): boolean => expression.op === 'udf' || (e
 
 /** The mark of a node that runs a user function per row. */
 function slow(node: PlanNode | StageOperator): string {
+  if (node.kind === 'rows') return '  [slow rows: a user function]';
   const expressions =
     node.kind === 'filter'
       ? [node.condition]

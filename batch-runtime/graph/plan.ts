@@ -23,6 +23,22 @@ export interface SortKey {
   readonly descending: boolean;
 }
 
+/** How a row function is called. map, flatMap: rows of the schema · filterRows: which rows stay · deriveRows: columns beside the input's. */
+export interface RowCalls {
+  readonly verb: 'map' | 'flatMap' | 'filterRows' | 'deriveRows';
+  readonly slot: number;
+  /** The columns of its schema that the function gives; the others pass by it. */
+  readonly gives: readonly string[];
+  /** Calls that may wait at the same time, for a function that gives promises. */
+  readonly concurrency: number;
+  /** Rows leave in the order they came. */
+  readonly ordered: boolean;
+  /** A call may wait this long; 0 = for ever. */
+  readonly timeoutMs: number;
+  /** False: called again it may give other rows. */
+  readonly deterministic: boolean;
+}
+
 /**
  * `schema` is what the node gives. Nulls sort last, ascending and descending alike (as DuckDB does). `uid`
  * names a node in errors, progress and functions: written by the user or made from kind and position.
@@ -55,6 +71,8 @@ export type PlanNode = { readonly uid: string; readonly schema: Schema } & (
   /** A total order; `limit` null = all of it. */
   | { readonly kind: 'sort'; readonly input: NodeId; readonly keys: readonly SortKey[]; readonly limit: number | null }
   | { readonly kind: 'limit'; readonly input: NodeId; readonly count: number }
+  /** A function over rows, by its slot among the graph's row functions. */
+  | ({ readonly kind: 'rows'; readonly input: NodeId } & RowCalls)
   | { readonly kind: 'sink'; readonly input: NodeId; readonly name: string; readonly sink: SinkSpec }
 );
 
@@ -73,10 +91,17 @@ export interface UserFunction {
   readonly run: (...args: never[]) => unknown;
 }
 
+/** A function over rows of the rebuilt graph; what it gives is checked against the schema of its node. */
+export interface RowFunction {
+  readonly uid: string;
+  readonly run: (row: never, call: { readonly signal: AbortSignal }) => unknown;
+}
+
 /** What a job module builds to, in every process alike. `digest` covers the plan and each function's text. */
 export interface Graph {
   readonly plan: Plan;
   readonly functions: readonly UserFunction[];
+  readonly rowFunctions: readonly RowFunction[];
   readonly digest: string;
 }
 

@@ -37,6 +37,9 @@ export function sizesOf(plan: Plan, scans: ReadonlyMap<NodeId, Estimate>): (Esti
       case 'sort':
         sizes.push(node.limit === null ? sizes[node.input]! : ofRows(Math.min(node.limit, sizes[node.input]?.rows || node.limit)));
         break;
+      case 'rows':
+        sizes.push(node.verb === 'flatMap' ? null : asWide(sizes[node.input]!));
+        break;
       case 'join': {
         // Most joins find one row at most on the right; those that do not are not bounded by anything known.
         const [left, right] = [sizes[node.left]!, sizes[node.right]!];

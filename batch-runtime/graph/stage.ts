@@ -5,7 +5,7 @@
  */
 import type { Schema } from '../batch/batch.ts';
 import type { Aggregate, Expression } from '../expression/expression.ts';
-import type { SinkSpec, SortKey, SourceSpec } from './plan.ts';
+import type { RowCalls, SinkSpec, SortKey, SourceSpec } from './plan.ts';
 
 export type StageId = number;
 export type EdgeId = number;
@@ -61,6 +61,8 @@ export type StageOperator = { readonly uid: string; readonly schema: Schema } & 
     }
   | { readonly kind: 'sort'; readonly input: number; readonly keys: readonly SortKey[]; readonly limit: number | null }
   | { readonly kind: 'limit'; readonly input: number; readonly count: number }
+  /** Runs a function over each row; waits for it where it gives promises. */
+  | ({ readonly kind: 'rows'; readonly input: number } & RowCalls)
   /** Keeps a bounded sample of the keys for range bounds; passes everything on. */
   | { readonly kind: 'sample'; readonly input: number; readonly keys: readonly SortKey[] }
   /** Ends a branch: writes an edge. */

@@ -161,6 +161,10 @@ export function toStages(plan: Plan, options: StageOptions): StageGraph {
         const { stage, operator } = places[node.input]!;
         return add(stage, { kind: 'project', uid, input: operator, columns: node.columns, schema });
       }
+      case 'rows': {
+        const { stage, operator } = places[node.input]!;
+        return add(stage, { ...node, input: operator });
+      }
       case 'aggregate':
         return aggregate(node, places[node.input]!);
       case 'join':
@@ -222,7 +226,11 @@ function orderWhereItMatters(stages: readonly Draft[], edges: readonly Edge[]): 
 
 /** Whether a task that runs again writes the same rows to the edge: nothing on their way says that it may give others. */
 function isRepeatable({ operators }: Stage, edge: EdgeId): boolean {
-  const holds = (index: number): boolean => expressionsOf(operators[index]!).every(isDeterministic) && inputsOf(operators[index]!).every(holds);
+  const holds = (index: number): boolean => {
+    const operator = operators[index]!;
+    const varies = operator.kind === 'rows' && !(operator.deterministic && operator.ordered);
+    return !varies && expressionsOf(operator).every(isDeterministic) && inputsOf(operator).every(holds);
+  };
   return holds(operators.findIndex((operator) => operator.kind === 'store' && operator.edge === edge));
 }
 

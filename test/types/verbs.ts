@@ -281,3 +281,22 @@ job({
 lit('a', int32());
 // @ts-expect-error the branches differ
 t.select((c) => ({ a: when(c.cancelled, 1).otherwise('x') }));
+
+// Functions over rows
+same<Row<ReturnType<typeof mapped>>, { hours: number; at: Temporal.Instant }>(true);
+const mapped = () => t.map({ hours: float64(), at: timestamp() }, ({ at, delay }) => ({ at, hours: (delay ?? 0) / 60 }));
+same<Row<ReturnType<typeof scored>>, { iata: string; city: string | null; lat: number; runways: number; score: number | null }>(true);
+const scored = () =>
+  places.deriveRows({ score: float64().nullable() }, async ({ lat }, { signal }) => ({ score: signal.aborted ? null : lat }), { timeout: '5 s' });
+t.flatMap({ part: utf8() }, function* ({ origin }) {
+  yield { part: origin };
+}).filterRows(({ part }) => part.length > 2);
+t.filterRows(async ({ delay }) => delay !== null);
+// @ts-expect-error Type 'number | null' is not assignable to type 'number'
+t.map({ delay: int32() }, ({ delay }) => ({ delay }));
+// @ts-expect-error Property 'orgin' does not exist
+t.filterRows(({ orgin }) => orgin === 'SFO');
+// @ts-expect-error not assignable to type 'Duration'
+t.filterRows(() => true, { timeout: '5 seconds' });
+// @ts-expect-error Type 'string' is not assignable to type 'boolean
+t.filterRows(({ origin }) => origin);

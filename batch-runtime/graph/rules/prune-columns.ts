@@ -52,6 +52,7 @@ export function pruneColumns(plan: Plan): Plan {
         const input = only(node.input, wanted);
         return add({ ...node, input, schema: nodes[input]!.schema });
       }
+      case 'rows':
       case 'values':
       case 'sink':
         return add(node);
@@ -75,6 +76,10 @@ function neededColumns(plan: Plan): Set<string>[] {
         break;
       case 'sink':
         need(node.input, names(node.schema));
+        break;
+      case 'rows':
+        // Nobody reads what the function touches.
+        need(node.input, names(plan.nodes[node.input]!.schema));
         break;
       case 'filter':
         need(node.input, wanted);

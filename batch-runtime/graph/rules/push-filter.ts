@@ -85,6 +85,11 @@ function moved(plan: Plan, below: PlanNode, part: Expression): Move | null {
     }
     case 'aggregate':
       return below.keys.length > 0 && names.every((name) => below.keys.includes(name)) ? { side: 'left', condition: part } : null;
+    case 'rows': {
+      // Columns that pass by the function; those it gives are worked out by it.
+      const passes = below.verb === 'filterRows' || (below.verb === 'deriveRows' && !names.some((name) => below.gives.includes(name)));
+      return passes ? { side: 'left', condition: part } : null;
+    }
     case 'sort':
       return below.limit === null ? { side: 'left', condition: part } : null;
     default:
