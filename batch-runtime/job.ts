@@ -4,7 +4,7 @@
  * specifier can name. What runs the plan is elsewhere.
  */
 import { createHash } from 'node:crypto';
-import { fileURLToPath, pathToFileURL } from 'node:url';
+import { pathToFileURL } from 'node:url';
 import { getCallSites } from 'node:util';
 import { type Static, type TObject, type TProperties, type TSchema, Type } from 'typebox';
 import { Errors } from 'typebox/schema';
@@ -53,9 +53,9 @@ export const job = <const P extends TProperties = Record<never, never>, R = neve
     build: (flow: Flow, params: Params<P>) => definition.build(flow, params),
   });
 
-/** The first frame that is not this file. */
+/** The first frame that is not in the file of the first, which is this one or what it is bundled into. */
 function callerOf(sites: readonly { readonly scriptName: string }[]): string {
-  const name = sites.find(({ scriptName }) => scriptName !== import.meta.url && scriptName !== fileURLToPath(import.meta.url))?.scriptName ?? '';
+  const name = sites.find(({ scriptName }) => scriptName !== sites[0]?.scriptName)?.scriptName ?? '';
   return name.startsWith('file:') || name === '' ? name : pathToFileURL(name).href;
 }
 

@@ -7,6 +7,7 @@ import { mkdirSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { SluiceError } from '#manager/protocol/errors.ts';
+import { bundle } from '../deploy/bundle.ts';
 import { digestOf } from './etl/digest.ts';
 import { type Bench, coldStartMs, type Engine, type EngineName, engineNames, openEngine, type Sample } from './etl/engines.ts';
 import { installPeers } from './etl/install.ts';
@@ -59,6 +60,8 @@ function sqlTexts(sf: number): Record<string, string> {
 async function measure(flags: Flags<typeof flagTable>): Promise<Finding> {
   const workloads = workloadsOf(flags.only);
   const names = engineNames.filter((name) => flags.engines.split(',').includes(name));
+  // As npm ci leaves it.
+  await bundle();
   const installed = await installPeers(flags.sf, names.includes('spark'));
   const folder = mkdtempSync(join(tmpdir(), 'sluice-bench-etl-'));
   const say = (text: string): void => console.error(text);

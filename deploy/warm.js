@@ -1,4 +1,4 @@
-// Compiles the program once, at the end of `npm ci` in a clone: what bin.js keeps in its compile cache makes the first `npm start` as fast as
+// Bundles and compiles the program once, at the end of `npm ci` in a clone: what bin.js keeps in its compile cache makes the first `npm start` as fast as
 // the second. Plain JavaScript, and never an error: where it cannot run, the first start is slower and that is all.
 import { spawn } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
@@ -12,4 +12,9 @@ const programs = [
   ['worker', '--config', '-'],
   ['manager', '--config', '-'],
 ];
-for (const args of programs) spawn(process.execPath, [bin, ...args], { stdio: 'ignore' }).on('error', () => {});
+const bundle = fileURLToPath(new URL('bundle.ts', import.meta.url));
+spawn(process.execPath, [bundle], { stdio: 'ignore' })
+  .on('error', () => {})
+  .on('exit', () => {
+    for (const args of programs) spawn(process.execPath, [bin, ...args], { stdio: 'ignore' }).on('error', () => {});
+  });

@@ -1,0 +1,83 @@
+/**
+ * Puts the program and all it loads into a few files under .cache/program, at the end of `npm ci` in a clone: a process of a cluster then
+ * opens ten files instead of a thousand. bin.js takes them only while no source is newer. In the files each source still knows where it came
+ * from; what a job module imports as `sluice` is led to them, so that nothing is loaded twice.
+ */
+import { mkdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { fileURLToPath, pathToFileURL } from 'node:url';
+
+const root = fileURLToPath(new URL('..', import.meta.url));
+
+/** What is used of esbuild. It is loaded by name: an installation without development dependencies runs from its sources. */
+interface Esbuild {
+  build(options: object): Promise<{ readonly metafile: { readonly inputs: Readonly<Record<string, unknown>> } }>;
+}
+interface Loading {
+  onLoad(of: { readonly filter: RegExp }, load: (file: { readonly path: string }) => { readonly contents: string; readonly loader: 'ts' }): void;
+}
+const esbuild: string = 'esbuild';
+
+const isOurs = (path: string): boolean => /^(batch-runtime|shuffle-manager|shuffle-worker|bench)\//.test(path);
+
+/** Sources say where they are by import.meta.url; only the one that starts threads means the file it is bundled into. */
+const places = {
+  name: 'places',
+  setup({ onLoad }: Loading) {
+    onLoad({ filter: /\/(batch-runtime|shuffle-manager|shuffle-worker|bench)\/.*\.ts$/ }, ({ path }) => {
+      const text = readFileSync(path, 'utf8');
+      const contents = path.endsWith('/execute/threads.ts') ? text : text.replaceAll('import.meta.url', JSON.stringify(pathToFileURL(path).href));
+      return { contents, loader: 'ts' };
+    });
+  },
+};
+
+/** In each thread before anything else: `sluice`, where it means this package, is the file it is bundled into. */
+const redirect = (folder: string): string => `
+import { registerHooks } from 'node:module';
+const source = ${JSON.stringify(pathToFileURL(join(root, 'batch-runtime/index.ts')).href)};
+const bundled = ${JSON.stringify(pathToFileURL(join(folder, 'index.js')).href)};
+registerHooks({
+  resolve(specifier, context, next) {
+    const found = next(specifier, context);
+    return specifier === 'sluice' && found.url === source ? { ...found, url: bundled, format: 'module' } : found;
+  },
+});
+`;
+
+/** @param folder  is emptied first */
+export async function bundle(folder: string = join(root, '.cache', 'program')): Promise<void> {
+  const { build } = (await import(esbuild)) as Esbuild;
+  rmSync(folder, { recursive: true, force: true });
+  mkdirSync(folder, { recursive: true });
+  const entry = (name: string, source: string): string => {
+    const path = join(folder, `${name}-entry.mjs`);
+    writeFileSync(path, `import ${JSON.stringify('./redirect.mjs')};\nexport * from ${JSON.stringify(join(root, source))};\n`);
+    return path;
+  };
+  writeFileSync(join(folder, 'redirect.mjs'), redirect(folder));
+  const { metafile } = await build({
+    absWorkingDir: root,
+    entryPoints: {
+      main: entry('main', 'batch-runtime/cli/main.ts'),
+      thread: entry('thread', 'batch-runtime/execute/thread.ts'),
+      index: join(root, 'batch-runtime/index.ts'),
+    },
+    outdir: folder,
+    bundle: true,
+    splitting: true,
+    format: 'esm',
+    platform: 'node',
+    target: 'node24',
+    logLevel: 'error',
+    metafile: true,
+    plugins: [places],
+    // What was written for CommonJS asks for Node's own modules by require.
+    banner: { js: "import { createRequire as $createRequire } from 'node:module'; const require = $createRequire(import.meta.url);" },
+  });
+  const sources = ['package.json', 'package-lock.json', ...Object.keys(metafile.inputs).filter(isOurs)];
+  const times = Object.fromEntries(sources.map((path) => [path, statSync(join(root, path)).mtimeMs]));
+  writeFileSync(join(folder, 'sources.json'), JSON.stringify({ root, times }));
+}
+
+if (process.argv[1] === fileURLToPath(import.meta.url)) await bundle();
