@@ -4,6 +4,7 @@ import { readFileSync } from 'node:fs';
 import { after, before, test } from 'node:test';
 import { type DuckDBConnection, DuckDBInstance } from '@duckdb/node-api';
 import type { SluiceError } from '#manager/protocol/errors.ts';
+import { callOf, createAccumulator } from '#runtime/aggregate/table.ts';
 import type { ColumnType, TypeKind } from '#runtime/batch/batch.ts';
 import { fromPlain, type PlainValue, plainValue } from '#runtime/batch/rows.ts';
 import { end } from '#runtime/element.ts';
@@ -106,6 +107,19 @@ const cases: Readonly<Record<string, () => Promise<void>>> = {
     assert.equal(await theirs(`sum(x) FROM (VALUES (${most}), (1)) t(x)`), '9223372036854775808');
     assert.equal(sumOf('int64', [most, '1']), 'VALUE_OUT_OF_RANGE');
     assert.equal(sumOf('int64', [most, '1', '-1']), most);
+  },
+  async 'variance-infinite'() {
+    assert.equal(await theirs("var_pop(x) FROM (VALUES ('inf'::DOUBLE), (1)) t(x)"), 'error');
+    const argument = columnRef({ name: 'x', type: { kind: 'float64' }, nullable: false });
+    const variance = createAccumulator({ name: 'v', ...callOf('variancePop', { argument, filter: null }, true) });
+    variance.grow(1);
+    variance.update(
+      new Int32Array(2),
+      2,
+      fromPlain([{ name: 'x', type: { kind: 'float64' }, nullable: false }], [['Infinity'], [1]]).columns[0]!,
+      [],
+    );
+    assert.deepEqual(plainValue(variance.final(1), 0), 'NaN');
   },
   async 'max-of-bool'() {
     assert.equal(await theirs('max(x) FROM (VALUES (true), (false)) t(x)'), true);

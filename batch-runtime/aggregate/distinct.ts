@@ -19,6 +19,7 @@ export const distincts: AggregateRows = {
     empty: 'zero',
     nulls: 'skip',
     order: () => 'nothing',
+    keeps: 'values',
     resolve: (fn, argument) => (argument === null ? wrong(`${fn} of nothing`) : { kind: 'integer' }),
     fields: ({ name }) => [{ name, type: packedType, nullable: false }],
     create: (aggregate) => new CountDistinct(aggregate),

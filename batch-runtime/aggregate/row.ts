@@ -3,7 +3,7 @@
  * phases, and its accumulator. The rows are in the files beside this one; table.ts puts them together.
  */
 import type { Column, ColumnType, Field } from '../batch/batch.ts';
-import type { Aggregate, Expression } from '../expression/expression.ts';
+import type { Aggregate, AggregateOption, Expression } from '../expression/expression.ts';
 
 /** The state of one aggregate for all groups of a table. */
 export interface Accumulator {
@@ -29,12 +29,18 @@ export interface AggregateRow {
   readonly doc: string;
   /** What it gives over no values. */
   readonly empty: 'zero' | 'null';
+  /** What it gives over a single value; by default it is a value. */
+  readonly lone?: 'null' | 'value';
   /** keep: it sees the rows in which its argument is null. */
   readonly nulls: 'skip' | 'keep';
   /** What depends on the order of rows: nothing, the last bits of a float, the result. */
   order(aggregate: Aggregate): 'nothing' | 'bits' | 'result';
+  /** The type its argument is cast to. */
+  readonly takes?: ColumnType;
+  /** Its state grows with every value, so rows move to where their group is, not states. */
+  readonly keeps?: 'values';
   /** The type of its result. @throws EXPRESSION_TYPE */
-  resolve(fn: string, argument: Expression | null, more: readonly Expression[]): ColumnType;
+  resolve(fn: string, argument: Expression | null, more: readonly Expression[], options: readonly AggregateOption[]): ColumnType;
   /** The columns in which its state travels. */
   fields(aggregate: Aggregate): readonly Field[];
   create(aggregate: Aggregate): Accumulator;

@@ -5,15 +5,35 @@
 import type { Field, Schema } from '../batch/batch.ts';
 import type { Aggregate } from '../expression/expression.ts';
 import { wrong } from '../expression/functions/row.ts';
+import { call } from '../expression/functions.ts';
+import { isNumeric } from '../expression/values.ts';
+import { approximates } from './approximate.ts';
 import { distincts } from './distinct.ts';
 import { firsts } from './first.ts';
+import { quantiles } from './quantile.ts';
 import type { Accumulator, AggregateRow, AggregateRows } from './row.ts';
+import { joinedTexts } from './text.ts';
 import { totals } from './totals.ts';
+import { variances } from './variance.ts';
 
-export const aggregates: AggregateRows = { ...totals, ...distincts, ...firsts };
+export const aggregates: AggregateRows = { ...totals, ...distincts, ...approximates, ...firsts, ...variances, ...quantiles, ...joinedTexts };
 
 /** @throws EXPRESSION_TYPE when there is none of that name */
 export const aggregateRow = (fn: string): AggregateRow => (Object.hasOwn(aggregates, fn) ? aggregates[fn]! : wrong(`there is no aggregate ${fn}`));
+
+/** What is called, without its name: `argument` as the row takes it, the type, and whether it may be null. */
+export function callOf(fn: string, given: Pick<Aggregate, 'argument' | 'more' | 'options' | 'filter'>, global: boolean): Omit<Aggregate, 'name'> {
+  const { more = [], options = [], filter } = given;
+  const row = aggregateRow(fn);
+  const { takes } = row;
+  if (takes !== undefined && (given.argument === null || !isNumeric(given.argument.type)))
+    wrong(`${fn} of ${given.argument === null ? 'nothing' : `a ${given.argument.type.kind}`}`);
+  const isCast = takes !== undefined && given.argument !== null && given.argument.type.kind !== takes.kind;
+  const argument = isCast ? call('cast', [given.argument!], takes) : given.argument;
+  const type = row.resolve(fn, argument, more, options);
+  const nullable = row.lone === 'null' || (row.empty === 'null' && (global || filter !== null || argument?.nullable === true));
+  return { fn, argument, ...(more.length > 0 ? { more } : {}), ...(options.length > 0 ? { options } : {}), filter, type, nullable };
+}
 
 export const createAccumulator = (aggregate: Aggregate): Accumulator => aggregateRow(aggregate.fn).create(aggregate);
 

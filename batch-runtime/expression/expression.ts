@@ -24,6 +24,8 @@ export type Expression =
       readonly deterministic?: false;
     } & Typed);
 
+export type AggregateOption = string | number;
+
 /** A call of a row of aggregate/table.ts. `argument` null: count(*). `filter` keeps the rows the aggregate sees. */
 export interface Aggregate {
   readonly name: string;
@@ -31,6 +33,8 @@ export interface Aggregate {
   readonly argument: Expression | null;
   /** Further arguments, as the row of the table wants them. */
   readonly more?: readonly Expression[];
+  /** What it is told besides, the same for all rows. */
+  readonly options?: readonly AggregateOption[];
   readonly filter: Expression | null;
   readonly type: ColumnType;
   readonly nullable: boolean;

@@ -1,5 +1,5 @@
 /** Many rows to one value: `count()`, `t.delay.sum()`, each with a filter of its own. */
-import { aggregateRow } from '../aggregate/table.ts';
+import { callOf } from '../aggregate/table.ts';
 import type { Aggregate as AggregateNode } from '../expression/expression.ts';
 import { BuiltAggregate, refuse } from './built.ts';
 import type { Condition, Expr } from './expr.ts';
@@ -33,8 +33,5 @@ export function settleAggregate(name: string, given: unknown, global: boolean, s
   const argument = given.argument === null ? null : settle(given.argument, scope);
   const more = given.more.map((each) => settle(each, scope));
   const filter = given.condition === null ? null : settle(given.condition, scope);
-  const row = aggregateRow(given.fn);
-  const type = row.resolve(given.fn, argument, more);
-  const nullable = row.empty === 'null' && (global || filter !== null || argument?.nullable === true);
-  return { name, fn: given.fn, argument, ...(more.length > 0 ? { more } : {}), filter, type, nullable };
+  return { name, ...callOf(given.fn, { argument, more, options: given.options, filter }, global) };
 }

@@ -6,7 +6,7 @@ import type { Temporal } from 'temporal-polyfill';
 import { SluiceError } from '#manager/protocol/errors.ts';
 import type { ColumnType } from '../batch/batch.ts';
 import { daysOf, microsOf } from '../batch/temporal.ts';
-import type { Expression } from '../expression/expression.ts';
+import type { AggregateOption, Expression } from '../expression/expression.ts';
 import { call, literal } from '../expression/functions.ts';
 import { typeText } from '../schema.ts';
 import type { Condition } from './expr.ts';
@@ -46,18 +46,32 @@ export class BuiltAggregate {
   readonly fn: string;
   readonly argument: Built | null;
   readonly more: readonly Built[];
+  readonly options: readonly AggregateOption[];
   readonly condition: Built | null;
 
-  constructor(fn: string, argument: Built | null, more: readonly Built[] = [], condition: Built | null = null) {
+  constructor(
+    fn: string,
+    argument: Built | null,
+    more: readonly Built[] = [],
+    options: readonly AggregateOption[] = [],
+    condition: Built | null = null,
+  ) {
     this.fn = fn;
     this.argument = argument;
     this.more = more;
+    this.options = options;
     this.condition = condition;
   }
 
   filter(condition: Condition): BuiltAggregate {
     const built = conditionOf(condition);
-    return new BuiltAggregate(this.fn, this.argument, this.more, this.condition === null ? built : apply('and', [this.condition, built]));
+    return new BuiltAggregate(
+      this.fn,
+      this.argument,
+      this.more,
+      this.options,
+      this.condition === null ? built : apply('and', [this.condition, built]),
+    );
   }
 }
 

@@ -82,6 +82,8 @@ export interface AnyExpr<out T> extends Expr<T> {
   count(): Count;
   /** How many different values, exactly; null is none. */
   countDistinct(): Count;
+  /** About how many different values; the standard error is 1.6 %. */
+  approxCountDistinct(): Count;
   /** The value of the first row, null if that is null: as the rows come, or by a key. */
   first(options?: InOrder): Aggregate<T>;
   /** The value of the last row, null if that is null: as the rows come, or by a key. */
@@ -121,12 +123,27 @@ export interface NumericExpr<out T> extends AnyExpr<T> {
   sign(): NumericExpr<number | NullOf<T>>;
   sum(): Aggregate<T>;
   avg(): Aggregate<number | NullOf<T>>;
+  /** Of a sample: n - 1 in the divisor; null for a single value. */
+  variance(): Aggregate<number | null>;
+  /** Of all values: n in the divisor. */
+  variancePop(): Aggregate<number | NullOf<T>>;
+  /** Of a sample; null for a single value. */
+  stddev(): Aggregate<number | null>;
+  stddevPop(): Aggregate<number | NullOf<T>>;
+  /** The value below which a share of the values lies, exactly: all values of a group are kept. */
+  quantile(share: number): Aggregate<number | NullOf<T>>;
+  /** quantile(0.5) */
+  median(): Aggregate<number | NullOf<T>>;
+  /** As quantile, from a sketch: the true share of what it gives is within 1 % of what was asked; exact up to 400 values. */
+  approxQuantile(share: number): Aggregate<number | NullOf<T>>;
   min(): Aggregate<T>;
   max(): Aggregate<T>;
 }
 
 /** Lengths and positions count code points; order is that of the UTF-8 bytes. */
 export interface StringExpr<out T> extends AnyExpr<T> {
+  /** The texts of a group one behind the other, in the order of rows. */
+  joinText(separator: string): Aggregate<T>;
   lower(): StringExpr<T>;
   upper(): StringExpr<T>;
   trim(): StringExpr<T>;

@@ -3,6 +3,7 @@
  * Loaded by whoever makes the first expression; expr.ts has their types.
  */
 import type { ColumnType } from '../batch/batch.ts';
+import type { AggregateOption } from '../expression/expression.ts';
 import type { Declared } from '../schema.ts';
 import type { InOrder } from './aggregate.ts';
 import { apply, Built, BuiltAggregate, operand, refuse } from './built.ts';
@@ -26,8 +27,8 @@ const takesAll =
     apply(fn, [self, ...given.map((each) => operand(each, type ?? self.node.type))]);
 const aggregates =
   (fn: string): Method =>
-  (self) =>
-    new BuiltAggregate(fn, self);
+  (self, ...options) =>
+    new BuiltAggregate(fn, self, [], options as AggregateOption[]);
 /** An aggregate over rows in order: as they come, or by a key. */
 const inOrder =
   (fn: string): Method =>
@@ -123,12 +124,21 @@ export const methods: Readonly<Record<string, Method>> = {
   day: takes('day', 0),
   count: aggregates('count'),
   countDistinct: aggregates('countDistinct'),
+  approxCountDistinct: aggregates('approxCountDistinct'),
   first: inOrder('first'),
   last: inOrder('last'),
   sum: aggregates('sum'),
   avg: aggregates('avg'),
   min: aggregates('min'),
   max: aggregates('max'),
+  variance: aggregates('variance'),
+  variancePop: aggregates('variancePop'),
+  stddev: aggregates('stddev'),
+  stddevPop: aggregates('stddevPop'),
+  quantile: aggregates('quantile'),
+  approxQuantile: aggregates('approxQuantile'),
+  median: (self) => new BuiltAggregate('quantile', self, [], [0.5]),
+  joinText: aggregates('joinText'),
 };
 
 for (const [name, method] of Object.entries(methods)) {

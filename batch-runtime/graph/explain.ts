@@ -72,8 +72,9 @@ const columnsText = (columns: readonly { readonly name: string; readonly express
 
 const aggregatesText = (aggregates: readonly Aggregate[]): string =>
   aggregates
-    .map(({ name, fn, argument, more = [], filter }) => {
-      const call = `${name} = ${fn}(${argument === null ? '*' : [argument, ...more].map(expressionText).join(', ')})`;
+    .map(({ name, fn, argument, more = [], options = [], filter }) => {
+      const given = [...(argument === null ? ['*'] : [argument, ...more].map(expressionText)), ...options.map((each) => JSON.stringify(each))];
+      const call = `${name} = ${fn}(${given.join(', ')})`;
       return filter === null ? call : `${call} where ${expressionText(filter)}`;
     })
     .join(', ');

@@ -7,7 +7,7 @@ import { aggregateRow, partialSchema } from '../aggregate/table.ts';
 import type { Schema } from '../batch/batch.ts';
 import { type Expression, isDeterministic, partsOf } from '../expression/expression.ts';
 import type { NodeId, Plan, PlanNode, SinkSpec } from './plan.ts';
-import type { NodeOf } from './rewrite.ts';
+import { columnsIn, type NodeOf, reference } from './rewrite.ts';
 import { type Estimate, sizesOf } from './sizes.ts';
 import {
   type Distribution,
@@ -88,6 +88,16 @@ export function toStages(plan: Plan, options: StageOptions): StageGraph {
   /** Whether `stage` cannot start before `other` has finished, or is it. */
   const waitsFor = (stage: StageId, other: StageId): boolean => stage === other || [...stages[stage]!.after].some((each) => waitsFor(each, other));
 
+  /** The rows of a place with these columns alone, before they are sent. */
+  const only = (node: PlanNode, at: Place, names: ReadonlySet<string>): Place => {
+    const { schema } = stages[at.stage]!.operators[at.operator]!;
+    const wanted = schema.filter(({ name }) => names.has(name));
+    const kept = wanted.length > 0 ? wanted : schema.slice(0, 1);
+    if (kept.length === schema.length) return at;
+    const columns = kept.map((field) => ({ name: field.name, expression: reference(field) }));
+    return add(at.stage, { kind: 'project', uid: `${node.uid}.columns`, input: at.operator, columns, schema: kept });
+  };
+
   const aggregate = (node: NodeOf<'aggregate'>, input: Place): Place => {
     const { uid, keys, aggregates, schema } = node;
     const phase = (at: Place, of: 'partial' | 'final' | 'complete', gives: Schema): Place =>
@@ -101,8 +111,15 @@ export function toStages(plan: Plan, options: StageOptions): StageGraph {
         schema: gives,
       });
     if (isSingle(input)) return phase(input, 'complete', schema);
+    const distribution: Distribution = keys.length === 0 ? { kind: 'single' } : { kind: 'hash', keys };
+    if (aggregates.some(({ fn }) => aggregateRow(fn).keeps === 'values'))
+      return phase(
+        exchange(only(node, input, new Set([...keys, ...aggregates.flatMap(partsOf).flatMap((part) => [...columnsIn(part)])])), distribution),
+        'complete',
+        schema,
+      );
     const partial = phase(input, 'partial', partialSchema(schema.slice(0, keys.length), aggregates));
-    return phase(exchange(partial, keys.length === 0 ? { kind: 'single' } : { kind: 'hash', keys }), 'final', schema);
+    return phase(exchange(partial, distribution), 'final', schema);
   };
 
   const join = (node: NodeOf<'join'>, left: Place, right: Place): Place => {

@@ -114,6 +114,9 @@ const grouped = t
     days: c.at.countDistinct(),
     earliest: c.delay.first({ orderBy: c.at }),
     latest: c.origin.last(),
+    spread: c.distance.stddev(),
+    median: c.distance.median(),
+    all: c.origin.joinText(', '),
   }));
 same<
   Row<typeof grouped>,
@@ -130,6 +133,9 @@ same<
     days: number;
     earliest: number | null;
     latest: string;
+    spread: number | null;
+    median: number;
+    all: string;
   }
 >(true);
 const total = t.aggregate((c) => ({ n: count(), late: count().filter(c.delay.gt(15)), far: c.distance.sum() }));

@@ -11,8 +11,9 @@ export interface Case {
   readonly kinds: readonly TypeKind[];
   /** $1, $2 are the arguments, i the number of the row. */
   readonly sql: string;
-  /** Digits that agree; without it all of them. */
-  readonly digits?: number;
+  readonly options?: readonly (string | number)[];
+  /** How far it may be from DuckDB's, in parts of it; without it not at all. */
+  readonly within?: number;
   /** Values of the first argument that are not in its groups: where SEMANTICS.md has an exception, or floats lose digits. */
   readonly without?: (value: unknown) => boolean;
 }
@@ -20,11 +21,15 @@ export interface Case {
 const numbers: readonly TypeKind[] = ['int32', 'integer', 'int64', 'float64'];
 const large = (value: unknown): boolean => typeof value !== 'boolean' && Math.abs(Number(value)) > 2 ** 50;
 
+/** DuckDB refuses a variance of what is not finite. */
+const vast = (value: unknown): boolean => large(value) || Number.isNaN(value);
+
 export const cases: readonly Case[] = [
   { fn: 'count', kinds: [], sql: 'count(*)' },
   ...kinds.flatMap((kind): Case[] => [
     { fn: 'count', kinds: [kind], sql: 'count($1)' },
     { fn: 'countDistinct', kinds: [kind], sql: 'count(distinct $1)' },
+    { fn: 'approxCountDistinct', kinds: [kind], sql: 'count(distinct $1)', within: 0.05 },
     { fn: 'first', kinds: [kind], sql: 'first($1 order by i)' },
     { fn: 'last', kinds: [kind], sql: 'last($1 order by i)' },
     { fn: 'first', kinds: ['utf8', kind], sql: 'first($1 order by $2, i)' },
@@ -37,7 +42,18 @@ export const cases: readonly Case[] = [
       { fn: 'max', kinds: [kind], sql: 'max($1)' },
     ]),
   ...numbers.flatMap((kind): Case[] => [
-    { fn: 'sum', kinds: [kind], sql: 'sum($1)', digits: 12, without: large },
-    { fn: 'avg', kinds: [kind], sql: 'avg($1)', digits: 12, without: large },
+    { fn: 'sum', kinds: [kind], sql: 'sum($1)', within: 1e-12, without: large },
+    { fn: 'avg', kinds: [kind], sql: 'avg($1)', within: 1e-12, without: large },
+    { fn: 'variance', kinds: [kind], sql: 'var_samp($1)', within: 1e-12, without: vast },
+    { fn: 'variancePop', kinds: [kind], sql: 'var_pop($1)', within: 1e-12, without: vast },
+    { fn: 'stddev', kinds: [kind], sql: 'stddev_samp($1)', within: 1e-12, without: vast },
+    { fn: 'stddevPop', kinds: [kind], sql: 'stddev_pop($1)', within: 1e-12, without: vast },
+    ...[0, 0.25, 0.5, 0.99, 1].flatMap((share): Case[] => [
+      { fn: 'quantile', kinds: [kind], sql: `quantile_cont($1::DOUBLE, ${share})`, options: [share], within: 1e-12 },
+      { fn: 'approxQuantile', kinds: [kind], sql: `quantile_cont($1::DOUBLE, ${share})`, options: [share], within: 1e-12 },
+    ]),
   ]),
+  ...['', ', ', '😀'].map(
+    (separator): Case => ({ fn: 'joinText', kinds: ['utf8'], sql: `string_agg($1, '${separator}' order by i)`, options: [separator] }),
+  ),
 ];

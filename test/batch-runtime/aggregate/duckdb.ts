@@ -1,6 +1,6 @@
 /** Compares rows of the aggregate table with DuckDB, over groups of edge values. */
 import assert from 'node:assert/strict';
-import { aggregateRow, partialSchema } from '#runtime/aggregate/table.ts';
+import { callOf, partialSchema } from '#runtime/aggregate/table.ts';
 import type { Batch, Schema } from '#runtime/batch/batch.ts';
 import { slice } from '#runtime/batch/slice.ts';
 import type { Aggregate } from '#runtime/expression/expression.ts';
@@ -33,7 +33,7 @@ export const agree = (cases: readonly Case[]): Promise<number> =>
         const mine = rows.sort((a, b) => Number(a['g']) - Number(b['g'])).map((row) => row['a']!);
         mine.forEach((value, g) => {
           assert.ok(
-            same(value, theirs[g]!, one.digits),
+            same(value, theirs[g]!, one.within),
             `${one.sql} of ${one.kinds}, ${phases}, group ${g}: ${String(value)}, DuckDB ${String(theirs[g])}`,
           );
           compared++;
@@ -49,9 +49,9 @@ const sqlText = ({ sql, kinds }: Case, { type }: Aggregate): string => {
   return kinds.length === 0 || ['int32', 'integer', 'int64'].includes(type.kind) ? `(${text})::BIGINT` : text;
 };
 
-function same(a: Value, b: Value, digits: number | undefined): boolean {
-  if (typeof a === 'number' && typeof b === 'number' && digits !== undefined && Number.isFinite(a))
-    return Number(a.toPrecision(digits)) === Number(b.toPrecision(digits));
+function same(a: Value, b: Value, within: number | undefined): boolean {
+  if (typeof a === 'number' && typeof b === 'number' && within !== undefined && Number.isFinite(a))
+    return Math.abs(a - b) <= within * Math.max(Math.abs(a), Math.abs(b));
   return typeof a === 'number' && typeof b === 'number' ? Object.is(a + 0, b + 0) : a === b;
 }
 
@@ -88,11 +88,10 @@ function rowsOf({ kinds, without }: Case): { readonly batch: Batch; readonly val
   return { batch: batchOf(schema, rows), values: values.join(', ') };
 }
 
-function aggregateOf({ fn, kinds }: Case, fields: Schema): Aggregate {
+function aggregateOf({ fn, kinds, options = [] }: Case, fields: Schema): Aggregate {
   const [argument = null, ...more] = fields.map(columnRef);
-  const row = aggregateRow(fn);
   assert.equal(fields.length, kinds.length);
-  return { name: 'a', fn, argument, more, filter: null, type: row.resolve(fn, argument, more), nullable: row.empty === 'null' };
+  return { name: 'a', ...callOf(fn, { argument, more, options, filter: null }, false) };
 }
 
 /** In one phase, and in two with several tasks. */

@@ -6,7 +6,7 @@ import type { TypeKind } from '#runtime/batch/batch.ts';
 import { columnRef } from '#runtime/expression/functions.ts';
 
 const resolved = (fn: string, kind: TypeKind): string =>
-  aggregateRow(fn).resolve(fn, columnRef({ name: 'x', type: { kind }, nullable: false }), []).kind;
+  aggregateRow(fn).resolve(fn, columnRef({ name: 'x', type: { kind }, nullable: false }), [], []).kind;
 
 test('types of totals, and what they refuse', () => {
   assert.deepEqual(Object.keys(totals), ['count', 'sum', 'avg', 'min', 'max']);
@@ -20,5 +20,5 @@ test('types of totals, and what they refuse', () => {
     ['min', 'bool'],
   ] as const)
     assert.throws(() => resolved(fn, kind), { code: 'EXPRESSION_TYPE', message: new RegExp(`${fn} of a ${kind}`) });
-  assert.throws(() => aggregateRow('sum').resolve('sum', null, []), { code: 'EXPRESSION_TYPE' });
+  assert.throws(() => aggregateRow('sum').resolve('sum', null, [], []), { code: 'EXPRESSION_TYPE' });
 });

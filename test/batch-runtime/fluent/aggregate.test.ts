@@ -23,6 +23,12 @@ test('aggregates: type and null follow from function, argument, filter and keys'
       c.s.countDistinct(),
       c.ok.first(),
       c.j.last({ orderBy: c.s }),
+      c.s.approxCountDistinct(),
+      c.i.variance(),
+      c.i.stddevPop(),
+      c.j.median(),
+      c.i.approxQuantile(0.9),
+      c.s.joinText(','),
     ].map((each) => of(each)),
     [
       'count integer',
@@ -37,10 +43,18 @@ test('aggregates: type and null follow from function, argument, filter and keys'
       'countDistinct integer',
       'first bool',
       'last int32?',
+      'approxCountDistinct integer',
+      'variance float64?',
+      'stddevPop float64',
+      'quantile float64?',
+      'approxQuantile float64',
+      'joinText utf8',
     ],
   );
   assert.deepEqual([of(count(), true), of(c.i.sum(), true)], ['count integer', 'sum integer?']);
   refused(() => of(js(c.s).sum!()), 'sum of a utf8');
   refused(() => of(js(c.ok).min!()), 'min of a bool');
+  refused(() => of(c.i.quantile(2)), 'a share between 0 and 1');
+  refused(() => of(js(c.s).stddev!()), 'stddev of a utf8');
   refused(() => of(c.i), 'not an aggregate');
 });

@@ -59,6 +59,25 @@ export const plans: Readonly<Record<string, Plan>> = {
       .orderBy(desc('n'), 'b', 'odd')
       .limit(4),
   ),
+  inOrder: plan((flow) =>
+    flow
+      .read(csv('facts', { schema: facts }))
+      .groupBy('b')
+      .aggregate((t) => ({
+        first: t.x.first(),
+        last: t.a.last().filter(t.y.gt(3)),
+        least: t.y.first({ orderBy: t.x }),
+        texts: t.a.joinText(','),
+        close: t.y.approxQuantile(0.5),
+      })),
+  ),
+  kept: plan((flow) => {
+    const t = flow.read(csv('facts', { schema: facts }));
+    t.aggregate((r) => ({ n: count(), as: r.a.countDistinct() })).write(parquet('all'), 'all');
+    return t
+      .groupBy('b')
+      .aggregate((r) => ({ as: r.a.countDistinct(), xs: r.x.countDistinct().filter(r.y.gt(2)), median: r.y.median(), s: r.x.sum() }));
+  }),
   total: plan((flow) =>
     flow
       .read(csv('facts', { schema: facts }))

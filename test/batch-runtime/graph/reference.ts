@@ -68,7 +68,7 @@ const seen = ({ fn, argument, more = [], filter }: Aggregate, rows: readonly Row
 
 const order = (a: Value, b: Value): number => (a === null || b === null ? Number(a === null) - Number(b === null) : compareValues(a, b));
 
-function resultOf({ fn }: Aggregate, rows: readonly Seen[]): Value {
+function resultOf({ fn, options = [] }: Aggregate, rows: readonly Seen[]): Value {
   const values = rows.map(({ value }) => value);
   switch (fn) {
     case 'count':
@@ -88,6 +88,25 @@ function resultOf({ fn }: Aggregate, rows: readonly Seen[]): Value {
       // A sort is stable, so the first of equal ones stays the first and the last the last.
       const sorted = [...rows].sort((a, b) => (a.more.length === 0 ? 0 : order(a.more[0]!, b.more[0]!)));
       return sorted.at(fn === 'first' ? 0 : -1)?.value ?? null;
+    }
+    case 'joinText':
+      return values.length === 0 ? null : values.join(String(options[0]));
+    case 'quantile':
+    case 'approxQuantile': {
+      if (values.length === 0) return null;
+      const sorted = (values as number[]).sort(compareValues);
+      const place = Number(options[0]) * (sorted.length - 1);
+      const low = sorted[Math.floor(place)]!;
+      return place % 1 === 0 ? low : low * (1 - (place % 1)) + sorted[Math.ceil(place)]! * (place % 1);
+    }
+    case 'variance':
+    case 'variancePop':
+    case 'stddev':
+    case 'stddevPop': {
+      const mean = values.reduce<number>((total, value) => total + Number(value), 0) / values.length;
+      const squares = values.reduce<number>((total, value) => total + (Number(value) - mean) ** 2, 0);
+      const divisor = values.length - (fn.endsWith('Pop') ? 0 : 1);
+      return divisor <= 0 ? null : fn.startsWith('stddev') ? Math.sqrt(squares / divisor) : squares / divisor;
     }
     default:
       throw new Error(`no reference of ${fn}`);

@@ -114,6 +114,22 @@ test('operators stand after their inputs, edges agree with their stores, and sta
   }
 });
 
+test('what keeps every value moves rows with the columns it needs, not states; what depends on their order fetches in order', () => {
+  const kept = staged('kept', false);
+  const aggregates = kept.stages.flatMap(({ operators }) => operators.flatMap((each) => (each.kind === 'aggregate' ? [each.phase] : [])));
+  assert.deepEqual(aggregates, ['complete', 'complete']);
+  assert.deepEqual(
+    kept.edges.slice(0, 2).map(({ schema, distribution }) => [distribution.kind, schema.map(({ name }) => name).join()]),
+    [
+      ['single', 'a'],
+      ['hash', 'a,b,x,y'],
+    ],
+  );
+  const fetches = staged('inOrder', false).stages.flatMap(({ operators }) => operators.filter(({ kind }) => kind === 'fetch'));
+  assert.ok(fetches.every((fetch) => fetch.kind === 'fetch' && fetch.ordered));
+  assert.equal(fetches.length, 1);
+});
+
 test('float sums come in order only where rows are partitioned after them', () => {
   const fetches = (graph: StageGraph) =>
     graph.stages.flatMap(({ operators }) => operators.flatMap((operator) => (operator.kind === 'fetch' ? [operator.ordered] : [])));

@@ -68,6 +68,9 @@ const all: readonly Aggregate[] = [
     aggregate(`${fn}ByReal`, fn, ref('day'), null, [ref('real')]),
     aggregate(`${fn}ByWord`, fn, ref('flag'), null, [ref('word')]),
   ]),
+  { ...aggregate('median', 'quantile', ref('exact')), options: [0.5] },
+  { ...aggregate('about', 'approxQuantile', ref('exact'), even), options: [0.9] },
+  { ...aggregate('words', 'joinText', ref('word')), options: [', '] },
   aggregate('twice', 'sum', call('mul', [ref('exact'), literal(2, { kind: 'float64' })])),
 ];
 
