@@ -184,6 +184,13 @@ const cases: Readonly<Record<string, () => Promise<void>>> = {
       '\u{a7cd}',
     );
   },
+  async 'date-edge'() {
+    assert.equal(await theirs("isinf('infinity'::DATE) AND date_diff('day', DATE '1970-01-01', DATE '5881580-07-10') = 2147483646"), true);
+    assert.equal(
+      ours(() => call('plusDays', [value(2147483646, 'date'), value(1, 'int32')])),
+      2147483647,
+    );
+  },
   async 'pad-long'() {
     assert.equal(await theirs("lpad('abc', 2, ' ')"), 'ab');
     assert.equal(

@@ -11,7 +11,8 @@ import { layoutOf } from './column.ts';
 export const hashVersion = 1;
 
 const nullLow = 0x7f4a7c15 | 0;
-const nullHigh = 0x9e3779b9 | 0;
+/** The key hash of null, signed. */
+export const nullHigh = 0x9e3779b9 | 0;
 
 // The primes of xxh64 as lanes.
 const p1lo = 0x85ebca87 | 0;
@@ -41,21 +42,23 @@ export function hashKeys(columns: readonly Column[], length: number): Uint32Arra
   }
   for (const column of columns) {
     hashColumn(column, length, lanes);
-    for (let i = 0; i < length; i++) {
-      let word = Math.imul(lanes[2 * i + 1]!, 0xcc9e2d51);
-      word = Math.imul((word << 15) | (word >>> 17), 0x1b873593);
-      const state = out[i]! ^ word;
-      out[i] = Math.imul((state << 13) | (state >>> 19), 5) + 0xe6546b64;
-    }
+    for (let i = 0; i < length; i++) out[i] = foldKey(out[i]!, lanes[2 * i + 1]!);
   }
-  const bytes = 4 * columns.length;
-  for (let i = 0; i < length; i++) {
-    let h = out[i]! ^ bytes;
-    h = Math.imul(h ^ (h >>> 16), 0x85ebca6b);
-    h = Math.imul(h ^ (h >>> 13), 0xc2b2ae35);
-    out[i] = h ^ (h >>> 16);
-  }
+  for (let i = 0; i < length; i++) out[i] = closeKey(out[i]!, columns.length);
   return out;
+}
+
+/** A step of MurmurHash3_x86_32 over the key hash of one more column, and its end over so many. */
+export function foldKey(state: number, key: number): number {
+  const word = Math.imul(key, 0xcc9e2d51);
+  const mixed = state ^ Math.imul((word << 15) | (word >>> 17), 0x1b873593);
+  return (Math.imul((mixed << 13) | (mixed >>> 19), 5) + 0xe6546b64) | 0;
+}
+export function closeKey(state: number, columns: number): number {
+  let h = state ^ (4 * columns);
+  h = Math.imul(h ^ (h >>> 16), 0x85ebca6b);
+  h = Math.imul(h ^ (h >>> 13), 0xc2b2ae35);
+  return h ^ (h >>> 16);
 }
 
 /**
@@ -170,7 +173,7 @@ function mulHigh(a: number, b: number): number {
 }
 
 /** Puts xxh64 (seed 0) of the 8 bytes of each pair of lanes in its place. */
-function hashEights(lanes: Int32Array, length: number): void {
+export function hashEights(lanes: Int32Array, length: number): void {
   // The steps of mixEight and avalanche, written out: calls with two results cost more than they do.
   for (let i = 0; i < 2 * length; i += 2) {
     const klo = lanes[i]!;

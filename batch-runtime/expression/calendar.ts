@@ -44,6 +44,42 @@ export function daysOf(year: number, month: number, day: number): number {
   return era * 146_097 + inEra * 365 + (inEra >> 2) - ((inEra / 100) | 0) + inYear - 719_468;
 }
 
+/** @returns 1 to 366 */
+export const dayInYear = (days: number): number => days - daysOf(yearOf(days), 1, 1) + 1;
+/** @returns 1 to 4 */
+export const quarterOf = (days: number): number => Math.ceil(monthOf(days) / 3);
+/** @returns 1 = Monday to 7 = Sunday */
+export const weekdayOf = (days: number): number => ((((days + 3) % 7) + 7) % 7) + 1;
+const thursdayOf = (days: number): number => days - weekdayOf(days) + 4;
+/** The year that the week belongs to by ISO 8601: that of its Thursday. */
+export const weekYearOf = (days: number): number => yearOf(thursdayOf(days));
+/** The week by ISO 8601. @returns 1 to 53 */
+export const weekOf = (days: number): number => Math.ceil(dayInYear(thursdayOf(days)) / 7);
+
+/** The same day so many months later, or the last of a shorter month. */
+export function shiftMonths(days: number, months: number): number {
+  const count = 12 * yearOf(days) + monthOf(days) - 1 + months;
+  const [year, month] = [Math.floor(count / 12), count - 12 * Math.floor(count / 12) + 1];
+  const first = daysOf(year, month, 1);
+  const length = (month === 12 ? daysOf(year + 1, 1, 1) : daysOf(year, month + 1, 1)) - first;
+  return first + Math.min(dayOf(days), length) - 1;
+}
+
+/** Units of `diff`. */
+export const diffUnits = ['year', 'quarter', 'month', 'week', 'day', 'hour', 'minute', 'second', 'millisecond', 'microsecond'] as const;
+export type DiffUnit = (typeof diffUnits)[number];
+/** Microseconds of a unit of fixed length below a day; the others are null. */
+export const diffMicros = (unit: DiffUnit): number | null =>
+  unit === 'millisecond' ? 1000 : unit === 'microsecond' ? 1 : truncateUnits.includes(unit as TruncateUnit) ? unitMicros(unit as TruncateUnit) : null;
+
+/** Units of a day and more from one day to a later one: how many begin between them, of weeks how many whole ones there are. */
+export function unitsFrom(start: number, end: number, unit: DiffUnit): number {
+  if (unit === 'year') return yearOf(end) - yearOf(start);
+  if (unit === 'quarter') return 4 * (yearOf(end) - yearOf(start)) + quarterOf(end) - quarterOf(start);
+  if (unit === 'month') return 12 * (yearOf(end) - yearOf(start)) + monthOf(end) - monthOf(start);
+  return unit === 'week' ? Math.trunc((end - start) / 7) + 0 : end - start;
+}
+
 /** Units of `truncate`. Weeks start on Monday. */
 export const truncateUnits = ['year', 'quarter', 'month', 'week', 'day', 'hour', 'minute', 'second'] as const;
 export type TruncateUnit = (typeof truncateUnits)[number];

@@ -4,7 +4,7 @@
  * fit, so plain JavaScript gets the same answers.
  */
 import type { Temporal } from 'temporal-polyfill';
-import type { TruncateUnit } from '../expression/calendar.ts';
+import type { DiffUnit, TruncateUnit } from '../expression/calendar.ts';
 import type { Declared, Value } from '../schema.ts';
 import type { Aggregate, Count, InOrder } from './aggregate.ts';
 
@@ -78,6 +78,8 @@ export interface AnyExpr<out T> extends Expr<T> {
   cast<V>(type: Declared<V>): ExprOf<NonNullable<V> | NullOf<T>>;
   /** This as another type; null where a value does not fit. */
   tryCast<V>(type: Declared<V>): ExprOf<NonNullable<V> | null>;
+  /** A number from 0 to 2^32 - 1 that depends on this and the others alone, also where they are null. */
+  hash(...others: readonly Expr<unknown>[]): NumericExpr<number>;
   /** How many rows have a value here. */
   count(): Count;
   /** How many different values, exactly; null is none. */
@@ -173,6 +175,10 @@ export interface StringExpr<out T> extends AnyExpr<T> {
   extract(pattern: RegExp | string, group?: number): StringExpr<T>;
   /** With every part that fits replaced; `$1` and `$<name>` are its groups. */
   replaceMatches(pattern: RegExp | string, by: string): StringExpr<T>;
+  /** The moment that it says by a pattern like `%Y-%m-%d %H:%M:%S`; what does not fit is VALUE_OUT_OF_RANGE. */
+  parse(pattern: string): TimestampExpr<Temporal.Instant | NullOf<T>>;
+  /** As parse; null where it does not fit. */
+  tryParse(pattern: string): TimestampExpr<Temporal.Instant | null>;
   /** What a path like `$.a.b[0]` leads to in JSON, as text; null when to nothing. */
   json(path: `$${string}`): StringExpr<string | null>;
   /** From `start` up to `end`, not included; negative counts from the end. */
@@ -182,33 +188,55 @@ export interface StringExpr<out T> extends AnyExpr<T> {
   max(): Aggregate<T>;
 }
 
-/** A span of time in words: `'30 s'`, `'5 min'`. */
+/** A span of time in words: `'30 s'`, `'5 min'`. Of a fixed length. */
 export type Duration = `${number} ${'ms' | 's' | 'min' | 'h' | 'd'}`;
+/** A span of days: `'3 d'`, `'2 w'`, and by the calendar `'1 mo'`, `'1 y'`. */
+export type Days = `${number} ${'d' | 'w' | 'mo' | 'y'}`;
 
-/** All in UTC. */
-export interface TimestampExpr<out T> extends AnyExpr<T> {
-  /** The start of the unit it is in; weeks start on Monday. */
-  truncate(unit: TruncateUnit): TimestampExpr<T>;
-  plus(duration: Duration): TimestampExpr<T>;
-  minus(duration: Duration): TimestampExpr<T>;
-  millisSince<U extends Operand<Temporal.Instant>>(other: U): NumericExpr<number | NullOf<T> | NullIn<U>>;
-  epochMillis(): NumericExpr<number | NullOf<T>>;
-  date(): DateExpr<Temporal.PlainDate | NullOf<T>>;
-  hour(): NumericExpr<number | NullOf<T>>;
+/** What days and moments have in common, all in UTC. V: what stands beside one of them. */
+interface TimeExpr<out T, V> extends AnyExpr<T> {
   year(): NumericExpr<number | NullOf<T>>;
+  quarter(): NumericExpr<number | NullOf<T>>;
   month(): NumericExpr<number | NullOf<T>>;
+  /** The week by ISO 8601, 1 to 53, and the year it belongs to. */
+  week(): NumericExpr<number | NullOf<T>>;
+  weekYear(): NumericExpr<number | NullOf<T>>;
   day(): NumericExpr<number | NullOf<T>>;
+  /** 1 = Monday to 7 = Sunday. */
+  dayOfWeek(): NumericExpr<number | NullOf<T>>;
+  dayOfYear(): NumericExpr<number | NullOf<T>>;
+  /** How many times a unit begins between the other and this. */
+  diff<U extends Operand<V>>(other: U, unit: DiffUnit): NumericExpr<number | NullOf<T> | NullIn<U>>;
+  /** As text, by a pattern like `%Y-%m-%d`. */
+  format(pattern: string): StringExpr<string | NullOf<T>>;
   min(): Aggregate<T>;
   max(): Aggregate<T>;
 }
 
-export interface DateExpr<out T> extends AnyExpr<T> {
+export interface TimestampExpr<out T> extends TimeExpr<T, Temporal.Instant> {
+  /** The start of the unit it is in; weeks start on Monday. */
+  truncate(unit: TruncateUnit): TimestampExpr<T>;
+  /** Months and years go by the calendar, to the last day of a month that is too short. */
+  plus(duration: Duration | Days): TimestampExpr<T>;
+  minus(duration: Duration | Days): TimestampExpr<T>;
+  plusMonths<U extends Operand<number>>(months: U): TimestampExpr<T | NullIn<U>>;
+  millisSince<U extends Operand<Temporal.Instant>>(other: U): NumericExpr<number | NullOf<T> | NullIn<U>>;
+  epochSeconds(): NumericExpr<number | NullOf<T>>;
+  epochMillis(): NumericExpr<number | NullOf<T>>;
+  epochMicros(): NumericExpr<bigint | NullOf<T>>;
+  date(): DateExpr<Temporal.PlainDate | NullOf<T>>;
+  hour(): NumericExpr<number | NullOf<T>>;
+  minute(): NumericExpr<number | NullOf<T>>;
+  second(): NumericExpr<number | NullOf<T>>;
+}
+
+export interface DateExpr<out T> extends TimeExpr<T, Temporal.PlainDate> {
   truncate(unit: 'year' | 'quarter' | 'month' | 'week'): DateExpr<T>;
-  year(): NumericExpr<number | NullOf<T>>;
-  month(): NumericExpr<number | NullOf<T>>;
-  day(): NumericExpr<number | NullOf<T>>;
-  min(): Aggregate<T>;
-  max(): Aggregate<T>;
+  plus(days: Days): DateExpr<T>;
+  minus(days: Days): DateExpr<T>;
+  plusDays<U extends Operand<number>>(days: U): DateExpr<T | NullIn<U>>;
+  /** By the calendar, to the last day of a month that is too short. */
+  plusMonths<U extends Operand<number>>(months: U): DateExpr<T | NullIn<U>>;
 }
 
 /** Literals stand for their type. */

@@ -7,7 +7,7 @@ import type { AggregateOption } from '../expression/expression.ts';
 import type { Declared } from '../schema.ts';
 import type { InOrder } from './aggregate.ts';
 import { apply, Built, BuiltAggregate, operand, refuse } from './built.ts';
-import { durationMicros } from './duration.ts';
+import { shiftOf } from './duration.ts';
 
 const text: ColumnType = { kind: 'utf8' };
 const bool: ColumnType = { kind: 'bool' };
@@ -36,11 +36,13 @@ const inOrder =
     const key = (options as InOrder | undefined)?.orderBy;
     return new BuiltAggregate(fn, self, key === undefined ? [] : [operand(key, null)]);
   };
-/** A span of time as microseconds. */
+/** A span of time, of a fixed length or by the calendar. */
 const shifts =
-  (fn: string): Method =>
-  (self, duration) =>
-    apply(fn, [self, operand(durationMicros(duration), integer)]);
+  (sign: 1 | -1): Method =>
+  (self, duration) => {
+    const [fn, amount] = shiftOf(duration, self.node.type.kind === 'date');
+    return fn === 'plus' && sign < 0 ? apply('minus', [self, operand(amount, integer)]) : apply(fn, [self, operand(sign * amount, integer)]);
+  };
 
 const pads =
   (fn: string): Method =>
@@ -113,8 +115,11 @@ export const methods: Readonly<Record<string, Method>> = {
   slice: (self, ...bounds) => apply('slice', [self, ...bounds.filter((bound) => bound !== undefined).map((bound) => operand(bound, int32))]),
   concat: takesAll('concat', text),
   truncate: takes('truncate', 1, text),
-  plus: shifts('plus'),
-  minus: shifts('minus'),
+  plus: shifts(1),
+  minus: shifts(-1),
+  plusDays: takes('plusDays', 1, int32),
+  plusMonths: takes('plusMonths', 1, int32),
+  diff: (self, other, unit) => apply('diff', [self, operand(other, self.node.type), operand(unit, text)]),
   millisSince: takes('millisSince', 1),
   epochMillis: takes('epochMillis', 0),
   date: takes('date', 0),
@@ -122,6 +127,19 @@ export const methods: Readonly<Record<string, Method>> = {
   year: takes('year', 0),
   month: takes('month', 0),
   day: takes('day', 0),
+  quarter: takes('quarter', 0),
+  week: takes('week', 0),
+  weekYear: takes('weekYear', 0),
+  dayOfWeek: takes('dayOfWeek', 0),
+  dayOfYear: takes('dayOfYear', 0),
+  minute: takes('minute', 0),
+  second: takes('second', 0),
+  epochSeconds: takes('epochSeconds', 0),
+  epochMicros: takes('epochMicros', 0),
+  parse: takes('parse', 1, text),
+  tryParse: takes('tryParse', 1, text),
+  format: takes('format', 1, text),
+  hash: takesAll('hash'),
   count: aggregates('count'),
   countDistinct: aggregates('countDistinct'),
   approxCountDistinct: aggregates('approxCountDistinct'),

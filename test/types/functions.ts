@@ -1,7 +1,8 @@
 /** The types of what functions give: their values, and the null in them. Read by `tsc` (types.test.ts); never run. */
+import type { Temporal } from 'temporal-polyfill';
 import { col } from '../../batch-runtime/fluent/columns.ts';
 import type { Expr } from '../../batch-runtime/fluent/expr.ts';
-import { int32, int64, utf8 } from '../../batch-runtime/schema.ts';
+import { date, int32, int64, timestamp, utf8 } from '../../batch-runtime/schema.ts';
 
 type Same<A, B> = (<T>() => T extends A ? 1 : 2) extends <T>() => T extends B ? 1 : 2 ? true : false;
 type Gives<E, T> = E extends Expr<infer V> ? Same<V, T> : false;
@@ -58,3 +59,25 @@ gives<typeof inJson, string | null>(true);
 s.json('a');
 // @ts-expect-error a pattern is written down
 s.matches(s);
+
+// Time
+const at = col('at', timestamp().nullable());
+const day = col('d', date());
+const later = at.plus('1 mo');
+gives<typeof later, Temporal.Instant | null>(true);
+const nextDay = day.plusDays(n);
+gives<typeof nextDay, Temporal.PlainDate>(true);
+const apart = day.diff('2024-01-01', 'week');
+gives<typeof apart, number>(true);
+const read = s.tryParse('%Y');
+gives<typeof read, Temporal.Instant | null>(true);
+const micros = at.epochMicros();
+gives<typeof micros, bigint | null>(true);
+const hashed = at.hash(n);
+gives<typeof hashed, number>(true);
+// @ts-expect-error a date has no hours
+day.plus('5 h');
+// @ts-expect-error no such unit
+day.diff(day, 'fortnight');
+// @ts-expect-error a date has no minute
+day.minute();

@@ -3,6 +3,7 @@ import { arithmetics } from './arithmetic.ts';
 import { choices } from './choice.ts';
 import { comparisons } from './compare.ts';
 import { conversions } from './conversion.ts';
+import { hashes } from './hash.ts';
 import { jsons } from './json.ts';
 import { logics } from './logic.ts';
 import { maths } from './math.ts';
@@ -12,6 +13,8 @@ import { type FunctionRow, type FunctionRows, wrong } from './row.ts';
 import { searches } from './search.ts';
 import { texts } from './text.ts';
 import { times } from './time.ts';
+import { timeFields } from './time-fields.ts';
+import { timeTexts } from './time-text.ts';
 
 /** The one table. */
 export const functions: FunctionRows = {
@@ -27,6 +30,9 @@ export const functions: FunctionRows = {
   ...regexps,
   ...jsons,
   ...times,
+  ...timeFields,
+  ...timeTexts,
+  ...hashes,
 };
 
 export const rowOf = (fn: string): FunctionRow => (Object.hasOwn(functions, fn) ? functions[fn]! : wrong(`there is no function ${fn}`));

@@ -1,14 +1,27 @@
-/** Days and moments, all in UTC; weeks start on Monday. */
-import { dayOf, formatTimestamp, microsPerDay, monthOf, type TruncateUnit, truncateDays, truncateUnits, unitMicros, yearOf } from '../calendar.ts';
+/** Days and moments moved, cut and taken from each other, all in UTC; weeks start on Monday. */
+
+import { lanesToBigInt, lanesToNumber } from '../../batch/lanes.ts';
+import {
+  type DiffUnit,
+  diffMicros,
+  diffUnits,
+  formatTimestamp,
+  microsPerDay,
+  shiftMonths,
+  type TruncateUnit,
+  truncateDays,
+  truncateUnits,
+  unitMicros,
+  unitsFrom,
+} from '../calendar.ts';
 import { scratch, takeScratch } from '../code.ts';
-import { checkInt64, checkInteger, millisOf } from '../numbers.ts';
+import { checkInt64, checkInteger, millisOf, outOfRange, putDouble, putInt64 } from '../numbers.ts';
 import {
   always,
   anyNullable,
   castTo,
   date,
   fixed,
-  int32,
   int64,
   integer,
   literalText,
@@ -19,22 +32,11 @@ import {
   timestamp,
   unify,
   want,
+  wantCount,
 } from './arguments.ts';
 import { emitLanesSum, fit, onBigInts, signs } from './arithmetic.ts';
 import { type FunctionRows, type Strict, wrong } from './row.ts';
-
-/** A field of a date, or of a timestamp's day. */
-const dayField = (doc: string, ofDays: (days: number) => number, kernel: string): Strict => ({
-  doc,
-  nulls: 'strict',
-  resolve: fixed(int32, time),
-  interpret: ([a], node) => ofDays(node.args[0]!.type.kind === 'date' ? (a as number) : daysOf(a as bigint)),
-  guarded: never,
-  emit: (_, [a], node) => [`${kernel}(${node.args[0]!.type.kind === 'date' ? a![0] : `$floorLanes(${a!.join(', ')}, 86400000000)`})`],
-});
-
-const floorTo = (micros: bigint, unit: bigint): bigint => micros - (((micros % unit) + unit) % unit);
-const daysOf = (micros: bigint): number => Number(floorTo(micros, microsPerDay) / microsPerDay);
+import { daysOf, floorTo } from './time-fields.ts';
 
 /** The reference of truncate, and the kernel for moments beyond 2^53 microseconds. @throws VALUE_OUT_OF_RANGE */
 export function truncateMicros(micros: bigint, unit: TruncateUnit): bigint {
@@ -54,6 +56,36 @@ const shift = (fn: 'add' | 'sub', doc: string): Strict => ({
   guarded: always,
   emit: (code, [a, b]) => emitLanesSum(code, fn === 'sub', a!, b!, 'timestamp'),
 });
+
+/** Whole units of `unit` microseconds that have begun between two moments. @throws VALUE_OUT_OF_RANGE */
+function unitsBetween(aLow: number, aHigh: number, bLow: number, bHigh: number, unit: number): number {
+  const [a, b] = [lanesToNumber(aLow, aHigh), lanesToNumber(bLow, bHigh)];
+  if (Number.isSafeInteger(a) && Number.isSafeInteger(b)) return checkInteger(Math.floor(a / unit) - Math.floor(b / unit), 'the difference');
+  return unitsOf(lanesToBigInt(aLow, aHigh), lanesToBigInt(bLow, bHigh), unit);
+}
+const unitsOf = (a: bigint, b: bigint, unit: number): number =>
+  checkInteger(Number(floorTo(a, BigInt(unit)) / BigInt(unit) - floorTo(b, BigInt(unit)) / BigInt(unit)), 'the difference');
+
+/** A day that a date can be. @throws VALUE_OUT_OF_RANGE */
+const checkDay = (days: number): number => (days === (days | 0) ? days : outOfRange(`day ${days} is beyond date`));
+function laterDay(days: number, by: number): number {
+  return checkDay(days + by);
+}
+function laterMonth(days: number, months: number): number {
+  return checkDay(shiftMonths(days, months));
+}
+const monthsLater = (micros: bigint, months: number): bigint => {
+  const days = daysOf(micros);
+  return checkInt64(BigInt(shiftMonths(days, months) - days) * microsPerDay + micros, `${months} months after ${formatTimestamp(micros)}`);
+};
+/** As monthsLater, on lanes. */
+function shiftMonthLanes(out: Int32Array, low: number, high: number, months: number): void {
+  const micros = lanesToNumber(low, high);
+  const days = Math.floor(micros / 86_400_000_000);
+  const later = micros + (shiftMonths(days, months) - days) * 86_400_000_000;
+  if (Number.isSafeInteger(micros) && Number.isSafeInteger(later)) putDouble(out, later);
+  else putInt64(out, monthsLater(lanesToBigInt(low, high), months));
+}
 
 export const times: FunctionRows = {
   truncate: {
@@ -83,6 +115,60 @@ export const times: FunctionRows = {
   },
   plus: shift('add', 'So many microseconds later.'),
   minus: shift('sub', 'So many microseconds earlier.'),
+  plusDays: {
+    doc: 'So many days later, as a date.',
+    nulls: 'strict',
+    resolve(name, args) {
+      want(name, args, ['date'], ['int32', 'integer']);
+      return { args: [args[0]!, castTo(args[1]!, integer)], type: date, nullable: anyNullable(args) };
+    },
+    interpret: ([a, b]) => laterDay(a as number, b as number),
+    guarded: always,
+    emit: (code, [a, b]) => [`${code.kernel(laterDay)}(${a![0]}, ${b![0]})`],
+  },
+  plusMonths: {
+    doc: 'The same day and time so many months later; the last day of a month that is too short for it.',
+    nulls: 'strict',
+    resolve(name, args) {
+      want(name, args, time, ['int32', 'integer']);
+      return { args: [args[0]!, castTo(args[1]!, integer)], type: args[0]!.type, nullable: anyNullable(args) };
+    },
+    interpret: ([a, b]) => (typeof a === 'bigint' ? monthsLater(a, b as number) : laterMonth(a as number, b as number)),
+    guarded: always,
+    emit(code, [a, b], { type }) {
+      if (type.kind === 'date') return [`${code.kernel(laterMonth)}(${a![0]}, ${b![0]})`];
+      code.line(`${code.kernel(shiftMonthLanes)}(${scratch}, ${a!.join(', ')}, ${b![0]});`);
+      return takeScratch(code);
+    },
+  },
+  diff: {
+    doc: `How many times a ${diffUnits.join(', ')} begins between the second and the first, in UTC; of weeks, how many whole ones there are.`,
+    nulls: 'strict',
+    resolve(name, args) {
+      wantCount(name, args, 3);
+      const unified = unify(name, args.slice(0, 2));
+      want(name, [unified.args[0]!, args[2]!], time, text);
+      const unit = literalText(name, args[2]!) as DiffUnit;
+      if (!diffUnits.includes(unit)) wrong(`diff counts ${diffUnits.join(', ')}, not '${unit}'`);
+      const to = diffMicros(unit) === null ? unified.type : timestamp;
+      return { args: [...unified.args.map((arg) => castTo(arg, to)), args[2]!], type: integer, nullable: anyNullable(args) };
+    },
+    interpret([a, b, given]) {
+      const unit = given as DiffUnit;
+      const fine = diffMicros(unit);
+      if (fine !== null) return unitsOf(a as bigint, b as bigint, fine);
+      const [x, y] = [a, b].map((each) => (typeof each === 'bigint' ? daysOf(each) : (each as number))) as [number, number];
+      return unitsFrom(y, x, unit);
+    },
+    guarded: always,
+    emit(code, [a, b], node) {
+      const unit = literalText('diff', node.args[2]!) as DiffUnit;
+      const fine = diffMicros(unit);
+      if (fine !== null) return [`${code.kernel(unitsBetween)}(${a!.join(', ')}, ${b!.join(', ')}, ${fine})`];
+      const [x, y] = [a!, b!].map((lanes) => (lanes.length === 1 ? lanes[0] : `$floorLanes(${lanes.join(', ')}, 86400000000)`));
+      return [`${code.kernel(unitsFrom)}(${y}, ${x}, '${unit}')`];
+    },
+  },
   millisSince: {
     doc: 'Whole milliseconds from the second to the first, rounded towards zero.',
     nulls: 'strict',
@@ -94,14 +180,6 @@ export const times: FunctionRows = {
     guarded: always,
     emit: (_, [a, b]) => [`$millisBetween(${a!.join(', ')}, ${b!.join(', ')})`],
   },
-  epochMillis: {
-    doc: 'Milliseconds since 1970-01-01T00:00Z, rounded down.',
-    nulls: 'strict',
-    resolve: fixed(integer, moment),
-    interpret: ([a]) => checkInteger(Number(floorTo(a as bigint, 1000n) / 1000n), `${a} us`),
-    guarded: always,
-    emit: (_, [a]) => [`$floorLanes(${a!.join(', ')}, 1000)`],
-  },
   date: {
     doc: 'The day, in UTC.',
     nulls: 'strict',
@@ -110,18 +188,4 @@ export const times: FunctionRows = {
     guarded: never,
     emit: (_, [a]) => [`$floorLanes(${a!.join(', ')}, 86400000000)`],
   },
-  hour: {
-    doc: 'The hour of the day in UTC, 0 to 23.',
-    nulls: 'strict',
-    resolve: fixed(int32, moment),
-    interpret: ([a]) => Number((((((a as bigint) / 1n) % microsPerDay) + microsPerDay) % microsPerDay) / 3_600_000_000n),
-    guarded: never,
-    emit: (code, [a]) => {
-      const hours = code.hold(`$floorLanes(${a!.join(', ')}, 3600000000)`);
-      return [`${hours} - Math.floor(${hours} / 24) * 24`];
-    },
-  },
-  year: dayField('The year, 0 = 1 BC.', yearOf, '$yearOf'),
-  month: dayField('The month, 1 to 12.', monthOf, '$monthOf'),
-  day: dayField('The day of the month, 1 to 31.', dayOf, '$dayOf'),
 };

@@ -3,16 +3,25 @@ import { test } from 'node:test';
 import fc from 'fast-check';
 import { temporal } from '#runtime/batch/temporal.ts';
 import {
+  dayInYear,
   dayOf,
   daysOf,
+  diffMicros,
+  diffUnits,
   formatDate,
   formatTimestamp,
   monthOf,
   parseDate,
   parseTimestamp,
+  quarterOf,
+  shiftMonths,
   truncateDays,
   truncateUnits,
   unitMicros,
+  unitsFrom,
+  weekdayOf,
+  weekOf,
+  weekYearOf,
   yearOf,
 } from '#runtime/expression/calendar.ts';
 
@@ -94,5 +103,33 @@ test('what is written is read back', () => {
     fc.property(fc.bigInt({ min: -62_135_596_800_000_000n, max: 253_402_300_799_999_999n }), (micros) => {
       assert.equal(parseTimestamp(formatTimestamp(micros)), micros);
     }),
+  );
+});
+
+test("week, weekday, quarter and day of the year are Temporal's, and months are added as it does", () => {
+  fc.assert(
+    fc.property(daysArb, fc.integer({ min: -5000, max: 5000 }), (days, months) => {
+      const date = epoch.add({ days });
+      assert.deepEqual([weekOf(days), weekYearOf(days), weekdayOf(days)], [date.weekOfYear, date.yearOfWeek, date.dayOfWeek]);
+      assert.deepEqual([dayInYear(days), quarterOf(days)], [date.dayOfYear, Math.ceil(date.month / 3)]);
+      if (Math.abs(days) < 90_000_000) assert.equal(shiftMonths(days, months), epoch.until(date.add({ months })).days);
+    }),
+  );
+});
+
+test('units between days: those that begin, of weeks the whole ones; finer ones have a length', () => {
+  const [a, b] = [parseDate('2023-12-31')!, parseDate('2024-01-08')!];
+  const days = ['year', 'quarter', 'month', 'week', 'day'] as const;
+  assert.deepEqual(
+    days.map((unit) => unitsFrom(a, b, unit)),
+    [1, 1, 1, 1, 8],
+  );
+  assert.deepEqual(
+    days.map((unit) => unitsFrom(b, a, unit)),
+    [-1, -1, -1, -1, -8],
+  );
+  assert.deepEqual(
+    diffUnits.filter((unit) => diffMicros(unit) === null),
+    days,
   );
 });

@@ -87,6 +87,32 @@ test('every method gives what its name says', () => {
     [c.t.minus('2 d'), 795_089_410_000_001n],
     [c.t.millisSince(c.t.minus('90 min')), 5_400_000],
     [c.t.epochMillis(), 795_262_210_000],
+    [c.t.plus('1 mo'), 797_940_610_000_001n],
+    [c.t.minus('1 y'), 763_726_210_000_001n],
+    [c.t.plusMonths(c.i.sub(6)), 797_940_610_000_001n],
+    [c.t.diff(c.t.minus('36 h'), 'day'), 2],
+    [c.t.diff('1995-03-15T10:00:00Z', 'second'), 610],
+    [c.t.minute(), 10],
+    [c.t.second(), 10],
+    [c.t.epochSeconds(), 795_262_210],
+    [c.t.epochMicros(), 795_262_210_000_001n],
+    [c.t.format('%d.%m.%Y %H:%M'), '15.03.1995 10:10'],
+    [c.d.plus('2 w'), 9218],
+    [c.d.minus('1 d'), 9203],
+    [c.d.plus('-1 mo'), 9176],
+    [c.d.plusDays(c.i), 9211],
+    [c.d.plusMonths(12), 9570],
+    [c.d.diff('1995-01-31', 'month'), 2],
+    [c.d.quarter(), 1],
+    [c.d.week(), 11],
+    [c.d.weekYear(), 1995],
+    [c.d.dayOfWeek(), 3],
+    [c.d.dayOfYear(), 74],
+    [c.d.format('%A'), 'Wednesday'],
+    [lit('15/03/95', utf8()).parse('%d/%m/%y'), 795_225_600_000_000n],
+    [c.s.tryParse('%Y'), null],
+    [c.i.hash(), 142_003_520],
+    [c.i.hash(c.n).eq(c.i.hash()), false],
     [c.t.date(), 9204],
     [c.t.hour(), 10],
     [c.d.year(), 1995],
@@ -118,6 +144,11 @@ test('what does not fit is refused with a word on what to do', () => {
   refused(() => js(c.i).and!(true), 'int32');
   refused(() => js(c.t).plus!('5 minutes'), "write '30 s'");
   refused(() => js(c.t).plus!(5), 'duration');
+  refused(() => js(c.d).plus!('1 h'), "write '3 d'");
+  refused(() => js(c.t).plus!('0.5 mo'), 'not a duration');
+  refused(() => js(c.t).diff!(c.t, 'fortnight'), 'fortnight');
+  refused(() => js(c.t).format!('%Q'), '%Q');
+  refused(() => js(c.s).parse!(''), 'empty');
   refused(() => js(c.t).truncate!('fortnight'), 'fortnight');
   refused(() => js(c.d).truncate!('hour'), 'hour');
   refused(() => js(c.d).lt!('yesterday'), 'yesterday');
