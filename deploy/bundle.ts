@@ -14,7 +14,10 @@ interface Esbuild {
   build(options: object): Promise<{ readonly metafile: { readonly inputs: Readonly<Record<string, unknown>> } }>;
 }
 interface Loading {
-  onLoad(of: { readonly filter: RegExp }, load: (file: { readonly path: string }) => { readonly contents: string; readonly loader: 'ts' }): void;
+  onLoad(
+    of: { readonly filter: RegExp },
+    load: (file: { readonly path: string }) => { readonly contents: string; readonly loader: 'ts' | 'js' },
+  ): void;
 }
 const esbuild: string = 'esbuild';
 
@@ -29,6 +32,19 @@ const places = {
       const contents = path.endsWith('/execute/threads.ts') ? text : text.replaceAll('import.meta.url', JSON.stringify(pathToFileURL(path).href));
       return { contents, loader: 'ts' };
     });
+  },
+};
+
+/** Of undici its agent, as its own index.js puts it together: the index loads fetch, caches, web sockets and mocks besides, which nobody here uses. */
+const agentOnly = {
+  name: 'agent-only',
+  setup({ onLoad }: Loading) {
+    onLoad({ filter: /node_modules\/undici\/index\.js$/ }, () => ({
+      contents: `
+        Object.assign(require('./lib/dispatcher/dispatcher').prototype, require('./lib/api'));
+        module.exports = { Agent: require('./lib/dispatcher/agent') };`,
+      loader: 'js',
+    }));
   },
 };
 
@@ -71,7 +87,7 @@ export async function bundle(folder: string = join(root, '.cache', 'program')): 
     target: 'node24',
     logLevel: 'error',
     metafile: true,
-    plugins: [places],
+    plugins: [places, agentOnly],
     // What was written for CommonJS asks for Node's own modules by require.
     banner: { js: "import { createRequire as $createRequire } from 'node:module'; const require = $createRequire(import.meta.url);" },
   });

@@ -5,7 +5,7 @@
  */
 
 import { Compile, type Validator } from 'typebox/schema';
-import { Agent, request as send } from 'undici';
+import { Agent } from 'undici';
 import type { Clock, Millis, Random } from './process/ports.ts';
 import { retry } from './process/retry.ts';
 import { type Answer, type CallName, calls, type ManagerCalls, type Request } from './protocol/control.ts';
@@ -55,8 +55,9 @@ export async function connectManager(options: ClientOptions): Promise<ManagerCli
     let status: number;
     let json: unknown;
     try {
-      const response = await send(new URL(path, url), {
-        dispatcher: agent,
+      const response = await agent.request({
+        origin: new URL(url).origin,
+        path,
         method: 'POST',
         headers: { 'content-type': 'application/json', ...(scope === 'open' ? {} : { authorization: `Bearer ${options.token()}` }) },
         body: JSON.stringify(body),
