@@ -1,8 +1,9 @@
 /**
- * What a job writes to name a source or a sink: `csv(...)`, `parquet(...)`. They make plain specs and touch no file; the
+ * What a job writes to name a source or a sink: `csv(...)`, `json(...)`, `parquet(...)`. They make plain specs and touch no file; the
  * connector of that name reads them later. With `schema` it is a source, without it a sink, and a source whose columns
  * are named by `col` where they are used.
  */
+import { SluiceError } from '#manager/protocol/errors.ts';
 import type { Schema } from '../batch/batch.ts';
 import type { SinkSpec, SourceSpec } from '../graph/plan.ts';
 import { fieldsOf, type RowOf, type SchemaShape } from '../schema.ts';
@@ -24,21 +25,24 @@ export interface Sink<out C extends string = never> {
   readonly names: readonly string[];
 }
 
-interface CsvSource {
-  /** The columns, found by the names in the header. */
+interface TextSource {
+  /** The columns, found by the names in the header of CSV, by the keys of each record of JSON. */
   readonly schema: SchemaShape;
-  /** A file for rows that cannot be read; without it such a row is CSV_INVALID. */
+  /** A file for rows that cannot be read; without it such a row is CSV_INVALID, JSON_INVALID. */
   readonly rejects?: string;
   readonly overwrite?: never;
+  readonly compression?: never;
 }
 interface ParquetSource {
   readonly schema: SchemaShape;
   readonly overwrite?: never;
   readonly partitionBy?: never;
 }
-interface CsvSink {
+interface TextSink {
   /** Replace what is there, on success only. Without it a non-empty output is OUTPUT_NOT_EMPTY. */
   readonly overwrite?: boolean;
+  /** Packs the files; a path that ends in `.gz` or `.zst` says it too. */
+  readonly compression?: 'gzip' | 'zstd';
   readonly schema?: never;
   readonly rejects?: never;
 }
@@ -56,12 +60,28 @@ type Connected<O> = O extends { readonly schema: infer S extends SchemaShape }
   : Source<unknown> & Sink<O extends { readonly partitionBy: readonly (infer C extends string)[] } ? C : never>;
 
 /**
- * CSV with a header line. As a source: a path or a glob. As a sink: a path that ends in `.csv` is one file in row order, else
- * a folder of parts.
+ * CSV with a header line, packed by gzip or zstd or not. As a source: a path, a folder or a glob. As a sink: a path that ends
+ * in `.csv` is one file in row order, else a folder of parts.
  */
-export function csv<const O extends CsvSource | CsvSink = CsvSink>(path: string, options?: O): Connected<O> {
-  const { schema, rejects, overwrite = false }: CsvSource | CsvSink = options ?? {};
-  return connected(schema, { connector: 'csv', path, rejects: rejects ?? null }, { connector: 'csv', path, overwrite }, []) as Connected<O>;
+export function csv<const O extends TextSource | TextSink = TextSink>(path: string, options?: O): Connected<O> {
+  return text('csv', path, options) as Connected<O>;
+}
+
+/**
+ * NDJSON: an object on each line, packed by gzip or zstd or not. As a source: a path, a folder or a glob; keys that are not
+ * declared are passed over. As a sink: a path that ends in `.ndjson`, `.jsonl` or `.json` is one file in row order, else a
+ * folder of parts.
+ */
+export function json<const O extends TextSource | TextSink = TextSink>(path: string, options?: O): Connected<O> {
+  return text('json', path, options) as Connected<O>;
+}
+
+function text(connector: string, path: string, options: TextSource | TextSink | undefined): Source<unknown> & Sink<string> {
+  const { schema, rejects, overwrite = false, compression }: TextSource | TextSink = options ?? {};
+  if (compression !== undefined && compression !== 'gzip' && compression !== 'zstd')
+    throw new SluiceError('PLAN_UNSUPPORTED', { what: `${connector}: compression is 'gzip' or 'zstd', not ${String(compression)}` });
+  const packed = compression === undefined ? {} : { compression };
+  return connected(schema, { connector, path, rejects: rejects ?? null }, { connector, path, overwrite, ...packed }, []);
 }
 
 /** Parquet. As a source: a path, a folder or a glob. As a sink: a folder. */

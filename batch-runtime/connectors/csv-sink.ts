@@ -1,72 +1,20 @@
 /**
- * Writes CSV: a path that ends in `.csv` is one file in row order, else it is a folder of parts. A header line stands first in
- * each file. Null is nothing between two delimiters and empty text is `""`, so that the two stay apart; text is quoted where
- * it has to be. How files become the output is publish.ts.
+ * Writes CSV. A header line stands first in each file. Null is nothing between two delimiters and empty text is `""`, so that
+ * the two stay apart; text is quoted where it has to be. How files are written is text-sink.ts.
  */
-import { type FileHandle, open, rm } from 'node:fs/promises';
-import { join } from 'node:path';
-import type { Batch, Column, Schema } from '../batch/batch.ts';
+import type { Batch, Column } from '../batch/batch.ts';
 import { bitAt } from '../batch/bitmap.ts';
 import { isNull } from '../batch/column.ts';
 import { lanesToBigInt } from '../batch/lanes.ts';
 import { textAt } from '../batch/rows.ts';
 import { formatDate, formatTimestamp } from '../expression/calendar.ts';
-import type { SinkSpec } from '../graph/plan.ts';
-import type { Sink, SinkWriter, TaskFolder } from './connector.ts';
-import { bytesOf, discardOutput, guarded, type Output, openAttempt, prepareOutput, publishOutput } from './publish.ts';
+import { textSink } from './text-sink.ts';
 
-/** Rows put into one piece of text before it goes to the file. */
-const rowsAtOnce = 4096;
-
-const isFile = (sink: SinkSpec): boolean => String(sink['path']).endsWith('.csv');
-const outputOf = (sink: SinkSpec): Output => ({
-  path: String(sink['path']),
-  kind: isFile(sink) ? 'file' : 'folder',
-  overwrite: sink['overwrite'] === true,
+export const csvSink = textSink({
+  endings: ['.csv'],
+  head: (schema) => record(schema.map((field) => quoted(field.name))),
+  lines: recordsOf,
 });
-
-export const csvSink: Sink = {
-  single: isFile,
-  prepare: (sink, job, earlier) => prepareOutput(outputOf(sink), job, earlier),
-  createWriter: (sink, schema, task) => openWriter(outputOf(sink), schema, task),
-  publish: (sink, job, written) => publishOutput(outputOf(sink), job, written),
-  discard: (sink, job) => discardOutput(outputOf(sink), job),
-};
-
-async function openWriter(output: Output, schema: Schema, task: TaskFolder): Promise<SinkWriter> {
-  const { folder, name } = await openAttempt(output, task);
-  const file = `part-${String(task.task).padStart(5, '0')}.csv`;
-  const path = join(folder, file);
-  let handle: FileHandle | null = null;
-  let rows = 0;
-  const write = async (text: string): Promise<void> => {
-    if (handle === null) {
-      handle = await open(path, 'wx');
-      await handle.appendFile(record(schema.map((field) => quoted(field.name))));
-    }
-    await handle.appendFile(text);
-  };
-  return {
-    write: (batch) =>
-      guarded(output.path, async () => {
-        for (let from = 0; from < batch.length; from += rowsAtOnce) await write(recordsOf(batch, from, Math.min(batch.length, from + rowsAtOnce)));
-        rows += batch.length;
-      }),
-    finish: () =>
-      guarded(output.path, async () => {
-        // An output without rows has its columns still: the first task says them.
-        if (rows === 0 && task.task === 0) await write('');
-        if (handle === null) return { rows: 0, bytes: 0, files: [] };
-        await handle.sync();
-        await handle.close();
-        return { rows, bytes: await bytesOf(path), files: [`${name}/${file}`] };
-      }),
-    async abort() {
-      await handle?.close().catch(() => {});
-      await rm(folder, { recursive: true, force: true });
-    },
-  };
-}
 
 /** The records of rows [from, to). */
 function recordsOf(batch: Batch, from: number, to: number): string {

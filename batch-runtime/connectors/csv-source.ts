@@ -5,64 +5,26 @@
  */
 import type { FileHandle } from 'node:fs/promises';
 import { SluiceError } from '#manager/protocol/errors.ts';
-import { type Batch, batchRows, type Schema } from '../batch/batch.ts';
-import { makeBatch } from '../batch/column.ts';
+import type { Batch, Schema } from '../batch/batch.ts';
 import { typeText } from '../schema.ts';
-import type { Source, Split } from './connector.ts';
+import type { Source } from './connector.ts';
 import { Rejects, rejectsSpec } from './csv-rejects.ts';
-import {
-  type BadRecord,
-  type Boundary,
-  BoundaryFinder,
-  countLines,
-  firstInvalid,
-  firstRecord,
-  lineFeed,
-  type ScanShape,
-  scanRecords,
-  scanSlack,
-} from './csv-scan.ts';
+import { type Boundary, BoundaryFinder, countLines, firstInvalid, firstRecord, type ScanShape, scanRecords } from './csv-scan.ts';
 import { fieldParser } from './csv-values.ts';
-import { checkUnchanged, findFiles, type InputFile } from './input-files.ts';
+import { type ByteRange, openBytes, packingOf } from './input-bytes.ts';
+import { findFiles, type InputFile } from './input-files.ts';
 import { openInput } from './parquet-file.ts';
+import { type Part, pieceBytes, type RecordFormat, readRecords, recordBytesMax, splitBytes, splitsOf } from './read-records.ts';
 
 const delimiter = 0x2c;
-/** A file is cut at about this much, and small files are read together until they have as much. */
-const splitBytes = 16 * 1024 * 1024;
-/** Read at once; a record that does not fit makes the piece grow. */
-const pieceBytes = 1024 * 1024;
-/** A header, or a record, longer than this is no CSV. */
-const recordBytesMax = 256 * 1024 * 1024;
 const byteOrderMark = [0xef, 0xbb, 0xbf];
-
-/** Records of a file that start in [from, to); `line` is the one of `from`. */
-interface Part {
-  readonly file: InputFile;
-  readonly from: number;
-  readonly to: number;
-  readonly line: number;
-}
 
 export const csvSource: Source = {
   async plan(request) {
     const files = await findFiles(String(request.source['path']), '.csv');
-    const splits: Split[] = [];
-    let parts: Part[] = [];
-    let bytes = 0;
-    const flush = (): void => {
-      if (parts.length > 0) splits.push({ bytes, rows: 0, parts });
-      parts = [];
-      bytes = 0;
-    };
-    for (const file of files) {
-      for (const part of await partsOf(request.schema, file)) {
-        if (bytes > 0 && bytes + part.to - part.from > splitBytes) flush();
-        parts.push(part);
-        bytes += part.to - part.from;
-      }
-    }
-    flush();
-    return splits;
+    const parts: Part[] = [];
+    for (const file of files) parts.push(...(await partsOf(request.schema, file)));
+    return splitsOf(parts);
   },
 
   async *read(request, split, task) {
@@ -87,20 +49,31 @@ interface Header {
 }
 
 /** @throws CSV_INVALID when there is none */
-async function readHeader(handle: FileHandle, file: InputFile): Promise<Header> {
-  for (let length = Math.min(file.size, 65_536); ; length = Math.min(file.size, length * 4)) {
-    const bytes = new Uint8Array(length + scanSlack);
-    const got = await readFully(handle, bytes, 0, length, 0);
-    const from = byteOrderMark.every((byte, i) => got > i && bytes[i] === byte) ? byteOrderMark.length : 0;
-    const last = got >= file.size;
-    const found = got > from ? firstRecord(bytes, from, got, last, delimiter) : null;
-    if (found !== null) {
-      const wrong = firstInvalid(bytes.subarray(from, found.next));
-      if (wrong < found.next - from) throw invalid(file.path, 1, wrong + 1, 'invalid UTF-8');
-      return { names: found.names, next: { at: found.next, line: 1 + countLines(bytes, 0, found.next) } };
+async function readHeader(range: ByteRange): Promise<Header> {
+  const { path, size } = range.file;
+  const input = await openBytes({ ...range, from: 0, to: range.packing === null ? size : null });
+  try {
+    let bytes = new Uint8Array(65_536);
+    for (let got = 0; ; ) {
+      const wanted = bytes.length - got;
+      const more = await input.read(bytes, got, wanted);
+      got += more;
+      const last = more < wanted;
+      const from = byteOrderMark.every((byte, i) => got > i && bytes[i] === byte) ? byteOrderMark.length : 0;
+      const found = got > from ? firstRecord(bytes, from, got, last, delimiter) : null;
+      if (found !== null) {
+        const wrong = firstInvalid(bytes.subarray(from, found.next));
+        if (wrong < found.next - from) throw invalid(path, 1, wrong + 1, 'invalid UTF-8');
+        return { names: found.names, next: { at: found.next, line: 1 + countLines(bytes, 0, found.next) } };
+      }
+      if (last || got >= recordBytesMax)
+        throw invalid(path, 1, 1, got > from ? 'the quote of a column name is never closed' : 'there is no header line');
+      const larger = new Uint8Array(4 * bytes.length);
+      larger.set(bytes);
+      bytes = larger;
     }
-    if (last || length >= recordBytesMax)
-      throw invalid(file.path, 1, 1, got > from ? 'the quote of a column name is never closed' : 'there is no header line');
+  } finally {
+    await input.close();
   }
 }
 
@@ -119,11 +92,14 @@ function bind(schema: Schema, { names }: Header, path: string): Int32Array {
 async function partsOf(schema: Schema, file: InputFile): Promise<Part[]> {
   const handle = await openInput(file.path);
   try {
-    const header = await readHeader(handle, file);
+    const packing = await packingOf(file.path, handle);
+    const header = await readHeader({ file, from: 0, to: null, packing });
     bind(schema, header, file.path);
-    const cuts = file.size > splitBytes ? await boundariesOf(handle, file, header.next) : [];
-    const starts = [header.next, ...cuts].filter(({ at }) => at < file.size);
-    return starts.map(({ at, line }, i) => ({ file, from: at, to: starts[i + 1]?.at ?? file.size, line }));
+    const { next } = header;
+    if (packing !== null) return [{ file, from: next.at, to: null, line: next.line, packing }];
+    const cuts = file.size > splitBytes ? await boundariesOf(handle, file, next) : [];
+    const starts = [next, ...cuts].filter(({ at }) => at < file.size);
+    return starts.map(({ at, line }, i) => ({ file, from: at, to: starts[i + 1]?.at ?? file.size, line, packing }));
   } finally {
     await handle.close();
   }
@@ -133,7 +109,7 @@ async function boundariesOf(handle: FileHandle, file: InputFile, start: Boundary
   const finder = new BoundaryFinder(start, delimiter, splitBytes);
   const piece = new Uint8Array(pieceBytes);
   for (let at = start.at; at < file.size; ) {
-    const got = await readFully(handle, piece, 0, Math.min(piece.length, file.size - at), at);
+    const { bytesRead: got } = await handle.read(piece, 0, Math.min(piece.length, file.size - at), at);
     if (got === 0) break;
     finder.push(piece.subarray(0, got));
     at += got;
@@ -141,132 +117,37 @@ async function boundariesOf(handle: FileHandle, file: InputFile, start: Boundary
   return finder.found;
 }
 
+/** How the records of one file are read. */
+function formatOf(schema: Schema, header: Header, path: string): RecordFormat {
+  const targets = bind(schema, header, path);
+  return {
+    schema,
+    // A byte per field at least.
+    recordBytesMin: header.names.length,
+    scanner(capacity) {
+      const parsers = schema.map(({ type }) => fieldParser(type, capacity));
+      const shape: ScanShape = {
+        delimiter,
+        width: header.names.length,
+        targets,
+        parsers,
+        nullable: schema.map(({ nullable }) => nullable),
+        names: schema.map(({ name }) => name),
+        isText: schema.map(({ type }) => type.kind === 'utf8'),
+        nullText: null,
+      };
+      return {
+        scan: (bytes, from, end, last, maxRows, stopAtBad) => scanRecords(shape, bytes, from, end, last, maxRows, stopAtBad),
+        finish: () => parsers.map((parser) => parser.finish()),
+      };
+    },
+    invalid,
+  };
+}
+
 async function* readPart(schema: Schema, part: Part, rejects: Rejects | null): AsyncGenerator<Batch> {
-  const { file } = part;
-  const handle = await openInput(file.path);
-  try {
-    await checkUnchanged(handle, file);
-    const header = await readHeader(handle, file);
-    const width = header.names.length;
-    const places = new PlaceFinder(handle, part);
-    // A record takes a byte per field at least.
-    const capacity = Math.max(1, Math.min(batchRows, Math.ceil((part.to - part.from) / width) + 1));
-    const parsers = schema.map(({ type }) => fieldParser(type, capacity));
-    const shape: ScanShape = {
-      delimiter,
-      width,
-      targets: bind(schema, header, file.path),
-      parsers,
-      nullable: schema.map(({ nullable }) => nullable),
-      names: schema.map(({ name }) => name),
-      isText: schema.map(({ type }) => type.kind === 'utf8'),
-      nullText: null,
-    };
-    let bytes = new Uint8Array(Math.min(pieceBytes, part.to - part.from) + scanSlack);
-    let held = 0;
-    let read = part.from;
-    let rows = 0;
-    while (held > 0 || read < part.to) {
-      const got = await readFully(handle, bytes, held, Math.min(bytes.length - scanSlack - held, part.to - read), read);
-      if (got === 0 && read < part.to && held < bytes.length - scanSlack)
-        throw new SluiceError('FILE_CORRUPT', { path: file.path, what: 'it ends early' });
-      read += got;
-      held += got;
-      const last = read === part.to;
-      let from = 0;
-      for (;;) {
-        const found = scanRecords(shape, bytes, from, held, last, capacity - rows, rejects === null);
-        rows += found.rows;
-        for (const bad of found.bad) await leaveAside(places, file, read - held, bytes, bad, rejects);
-        const moved = found.next > from;
-        from = found.next;
-        if (rows === capacity) {
-          yield makeBatch(
-            schema,
-            rows,
-            parsers.map((parser) => parser.finish()),
-          );
-          rows = 0;
-        } else if (!moved || from >= held) break;
-      }
-      bytes.copyWithin(0, from, held);
-      held -= from;
-      if (last && (held === 0 || from === 0)) break;
-      if (from === 0 && held === bytes.length - scanSlack) {
-        if (held >= recordBytesMax) await leaveAside(places, file, read - held, bytes, tooLong(held), null);
-        const larger = new Uint8Array(2 * held + scanSlack);
-        larger.set(bytes.subarray(0, held));
-        bytes = larger;
-      }
-    }
-    if (rows > 0)
-      yield makeBatch(
-        schema,
-        rows,
-        parsers.map((parser) => parser.finish()),
-      );
-  } finally {
-    await handle.close();
-  }
-}
-
-const tooLong = (held: number): BadRecord => ({ from: 0, to: held, at: 0, reason: `a record is longer than ${recordBytesMax} bytes` });
-
-/** @throws CSV_INVALID unless there is a place for rejects */
-async function leaveAside(
-  places: PlaceFinder,
-  file: InputFile,
-  base: number,
-  bytes: Uint8Array,
-  bad: BadRecord,
-  rejects: Rejects | null,
-): Promise<void> {
-  const { line, column } = await places.find(base + bad.at);
-  if (rejects === null) throw invalid(file.path, line, column, bad.reason);
-  const text = Buffer.from(bytes.buffer, bytes.byteOffset + bad.from, bad.to - bad.from).toString();
-  await rejects.add(file.path, line, column, bad.reason, text.replace(/\r?\n$/, ''));
-}
-
-/** Lines and columns, from 1, of bytes of a part, asked for in order: counted on from the last one, and only when something is wrong. */
-class PlaceFinder {
-  readonly #handle: FileHandle;
-  readonly #piece = new Uint8Array(65_536);
-  /** Up to here lines are counted; this is the line there, and where it starts. */
-  #at: number;
-  #line: number;
-  #start: number;
-
-  constructor(handle: FileHandle, { from, line }: Part) {
-    this.#handle = handle;
-    this.#at = from;
-    this.#line = line;
-    this.#start = from;
-  }
-
-  async find(at: number): Promise<{ line: number; column: number }> {
-    while (this.#at < at) {
-      const got = await readFully(this.#handle, this.#piece, 0, Math.min(this.#piece.length, at - this.#at), this.#at);
-      if (got === 0) break;
-      const lines = countLines(this.#piece, 0, got);
-      if (lines > 0) this.#start = this.#at + this.#piece.lastIndexOf(lineFeed, got - 1) + 1;
-      this.#line += lines;
-      this.#at += got;
-    }
-    // Columns are characters, as editors count them.
-    const before = new Uint8Array(Math.min(at - this.#start, pieceBytes));
-    const got = await readFully(this.#handle, before, 0, before.length, this.#start);
-    return { line: this.#line, column: 1 + [...Buffer.from(before.subarray(0, got)).toString()].length };
-  }
-}
-
-async function readFully(handle: FileHandle, bytes: Uint8Array, at: number, length: number, position: number): Promise<number> {
-  let got = 0;
-  while (got < length) {
-    const { bytesRead } = await handle.read(bytes, at + got, length - got, position + got);
-    if (bytesRead === 0) break;
-    got += bytesRead;
-  }
-  return got;
+  const header = await readHeader(part);
+  yield* readRecords(formatOf(schema, header, part.file.path), part, rejects);
 }
 
 const invalid = (path: string, line: number, column: number, what: string): SluiceError =>

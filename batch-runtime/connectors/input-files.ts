@@ -19,14 +19,14 @@ export interface InputFile {
 export const nullFolder = '__HIVE_DEFAULT_PARTITION__';
 
 /**
- * @param path    absolute: a file, a folder or a glob (`*`, `**`, `?`, `[]`, `{}`)
- * @param ending  what names of files in a folder end with
+ * @param path     absolute: a file, a folder or a glob (`*`, `**`, `?`, `[]`, `{}`)
+ * @param endings  what names of files in a folder end with
  * @throws FILE_MISSING when there is none
  */
-export async function findFiles(path: string, ending: string): Promise<readonly InputFile[]> {
+export async function findFiles(path: string, ...endings: readonly string[]): Promise<readonly InputFile[]> {
   const found = statSync(path, { throwIfNoEntry: false });
   let paths: string[];
-  if (found?.isDirectory()) paths = await below(path, ending);
+  if (found?.isDirectory()) paths = await below(path, endings);
   else if (found !== undefined) paths = [path];
   else {
     const fixed = path.slice(0, path.search(/[*?[{]|$/)).lastIndexOf('/') + 1;
@@ -41,17 +41,21 @@ export async function findFiles(path: string, ending: string): Promise<readonly 
   });
 }
 
+/** By its name, of the format; packed or not. */
+const isOf = (name: string, endings: readonly string[]): boolean =>
+  endings.some((ending) => ['', '.gz', '.zst'].some((packed) => name.endsWith(ending + packed)));
+
 /** Staging folders, and the marks other engines leave. */
 const isHidden = (name: string): boolean => name.startsWith('.') || name.startsWith('_');
 
-async function below(folder: string, ending: string): Promise<string[]> {
+async function below(folder: string, endings: readonly string[]): Promise<string[]> {
   const files: string[] = [];
   for (const entry of await readdir(folder, { withFileTypes: true })) {
     if (isHidden(entry.name)) continue;
     const path = join(folder, entry.name);
     const isFolder = entry.isDirectory() || (entry.isSymbolicLink() && existsSync(path) && statSync(path).isDirectory());
-    if (isFolder) files.push(...(await below(path, ending)));
-    else if (entry.name.endsWith(ending)) files.push(path);
+    if (isFolder) files.push(...(await below(path, endings)));
+    else if (isOf(entry.name, endings)) files.push(path);
   }
   return files;
 }

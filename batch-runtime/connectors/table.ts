@@ -8,13 +8,24 @@ import type { Sink, Source } from './connector.ts';
 import { rejectsSink } from './csv-rejects.ts';
 import { csvSink } from './csv-sink.ts';
 import { csvSource } from './csv-source.ts';
+import { jsonSink } from './json-sink.ts';
+import { jsonSource } from './json-source.ts';
 import { parquetSink } from './parquet-sink.ts';
 import { parquetSource } from './parquet-source.ts';
 
 /** By the name a source's spec gives; undefined for a name nobody has. */
-export const sources: Readonly<Record<string, Source>> = Object.assign(Object.create(null), { csv: csvSource, parquet: parquetSource });
+export const sources: Readonly<Record<string, Source>> = Object.assign(Object.create(null), {
+  csv: csvSource,
+  json: jsonSource,
+  parquet: parquetSource,
+});
 /** By the name a sink's spec gives. `rejects` is what a source's `side` names, not for users. */
-export const sinks: Readonly<Record<string, Sink>> = Object.assign(Object.create(null), { csv: csvSink, parquet: parquetSink, rejects: rejectsSink });
+export const sinks: Readonly<Record<string, Sink>> = Object.assign(Object.create(null), {
+  csv: csvSink,
+  json: jsonSink,
+  parquet: parquetSink,
+  rejects: rejectsSink,
+});
 
 /** @throws PLAN_UNSUPPORTED when no connector has that name */
 export const sourceOf = (spec: SourceSpec): Source => sources[spec.connector] ?? unknown(spec.connector, 'source', sources);

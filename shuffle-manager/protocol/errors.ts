@@ -99,6 +99,7 @@ export const errors = {
   FILE_MISSING: row('fail', 404, 0, 'No file matches {path}'),
   FILE_CORRUPT: row('fail', 422, 0, '{path} cannot be read: {what}'),
   CSV_INVALID: row('fail', 422, 0, '{path}:{line}:{column}: {what}; fix the file, or give the source `rejects`'),
+  JSON_INVALID: row('fail', 422, 0, '{path}:{line}:{column}: {what}; fix the file, or give the source `rejects`'),
   NULL_IN_COLUMN: row('fail', 422, 0, 'Column {column} has a null in {path}, row {row}: declare it .nullable()'),
   VALUE_OUT_OF_RANGE: row('fail', 422, 0, '{what}'),
   DIVISION_BY_ZERO: row('fail', 422, 0, 'Division by zero in {what}'),

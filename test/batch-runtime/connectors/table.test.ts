@@ -27,6 +27,9 @@ test('what a source leaves aside has a sink', () => {
 });
 
 test('a name nobody has is refused, and those there are said', () => {
-  assert.throws(() => sourceOf({ connector: 'kafka' }), { code: 'PLAN_UNSUPPORTED', message: /no source connector 'kafka'; there are csv, parquet/ });
+  assert.throws(() => sourceOf({ connector: 'kafka' }), {
+    code: 'PLAN_UNSUPPORTED',
+    message: /no source connector 'kafka'; there are csv, json, parquet/,
+  });
   assert.throws(() => sinkOf({ connector: 'toString' }), { code: 'PLAN_UNSUPPORTED' });
 });

@@ -1,0 +1,47 @@
+import assert from 'node:assert/strict';
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { after, test } from 'node:test';
+import { jsonSource } from '#runtime/connectors/json-source.ts';
+import { int32, type SchemaShape, utf8 } from '#runtime/schema.ts';
+import { scan } from './scan.ts';
+
+const folder = mkdtempSync(join(tmpdir(), 'sluice-json-'));
+after(() => rmSync(folder, { recursive: true }));
+const read = (path: string, schema: SchemaShape) => scan(jsonSource, { connector: 'json', path: join(folder, path) }, schema);
+
+test('a folder gives all its files, whatever they are called; columns are found by their keys', async () => {
+  mkdirSync(join(folder, 'all'));
+  writeFileSync(join(folder, 'all/a.json'), '{"n":1,"s":"x"}\n');
+  writeFileSync(join(folder, 'all/b.ndjson'), '{"s":"y","more":[{}],"n":2}');
+  writeFileSync(join(folder, 'all/c.jsonl'), '{"n":3}\n');
+  writeFileSync(join(folder, 'all/d.txt'), 'no\n');
+  assert.deepEqual((await read('all', { s: utf8().nullable(), n: int32() })).rows, [
+    ['x', 1],
+    ['y', 2],
+    [null, 3],
+  ]);
+});
+
+test('a large file is cut at lines: each record is read once, and an error knows its line in the file', async () => {
+  const count = 300_000;
+  const lines = Array.from({ length: count }, (_, i) => `{"n":${i},"pad":"${'x'.repeat(100)}"}\n`);
+  writeFileSync(join(folder, 'large.ndjson'), lines.join(''));
+  const { rows, splits } = await read('large.ndjson', { n: int32() });
+  assert.ok(splits > 1);
+  assert.equal(rows.length, count);
+  assert.ok(rows.every(([n], i) => n === i));
+  lines[count - 10] = '{"n":true}\n';
+  writeFileSync(join(folder, 'large.ndjson'), lines.join(''));
+  await assert.rejects(read('large.ndjson', { n: int32() }), {
+    code: 'JSON_INVALID',
+    message: new RegExp(`large\\.ndjson:${count - 9}:6: column n: 'true' is not`),
+  });
+});
+
+test('an empty file has no rows, a file that is not there is missing', async () => {
+  writeFileSync(join(folder, 'empty.json'), '');
+  assert.deepEqual((await read('empty.json', { n: int32() })).rows, []);
+  await assert.rejects(read('nowhere.json', { n: int32() }), { code: 'FILE_MISSING' });
+});
