@@ -11,6 +11,7 @@ import { ExecutorConfig, executorPrefix } from '#runtime/config.ts';
 import { WorkerConfig, workerPrefix } from '#worker/config.ts';
 import { workerMetrics } from '#worker/worker-metrics.ts';
 import { exactnessPage, recorded } from './exactness.ts';
+import { functionsPage } from './functions.ts';
 
 const cell = (value: unknown): string => String(value).replaceAll('|', '\\|').replaceAll('\n', ' ');
 const table = (head: readonly string[], rows: readonly (readonly unknown[])[]): string =>
@@ -83,4 +84,5 @@ export const pages = (): Readonly<Record<string, string>> => ({
   'CONFIG.md': configPage(),
   'METRICS.md': metricsPage(),
   'EXACTNESS.md': exactnessPage(recorded()),
+  'FUNCTIONS.md': functionsPage(),
 });

@@ -16,23 +16,26 @@ import { times } from './time.ts';
 import { timeFields } from './time-fields.ts';
 import { timeTexts } from './time-text.ts';
 
-/** The one table. */
-export const functions: FunctionRows = {
-  ...comparisons,
-  ...choices,
-  ...conversions,
-  ...logics,
-  ...arithmetics,
-  ...roundings,
-  ...maths,
-  ...texts,
-  ...searches,
-  ...regexps,
-  ...jsons,
-  ...times,
-  ...timeFields,
-  ...timeTexts,
-  ...hashes,
+/** The rows by area, in the order of docs/FUNCTIONS.md. */
+export const areas: Readonly<Record<string, FunctionRows>> = {
+  Comparison: comparisons,
+  Logic: logics,
+  'Nulls and choice': choices,
+  Arithmetic: arithmetics,
+  Rounding: roundings,
+  'Powers and logarithms': maths,
+  Text: texts,
+  'Search in text': searches,
+  'Regular expressions': regexps,
+  JSON: jsons,
+  'Fields of time': timeFields,
+  'Time moved and compared': times,
+  'Time as text': timeTexts,
+  Conversion: conversions,
+  Hash: hashes,
 };
+
+/** The one table. */
+export const functions: FunctionRows = Object.assign({}, ...Object.values(areas));
 
 export const rowOf = (fn: string): FunctionRow => (Object.hasOwn(functions, fn) ? functions[fn]! : wrong(`there is no function ${fn}`));
