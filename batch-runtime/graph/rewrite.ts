@@ -64,6 +64,30 @@ export const replaceColumns = (expression: Expression, by: (name: string) => Exp
       ? expression
       : { ...expression, args: expression.args.map((each) => replaceColumns(each, by)) };
 
+/** The node with each of its expressions replaced. */
+export function mapExpressions(node: PlanNode, map: (expression: Expression) => Expression): PlanNode {
+  const maybe = (expression: Expression | null): Expression | null => expression && map(expression);
+  switch (node.kind) {
+    case 'scan':
+      return node.predicate === null ? node : { ...node, predicate: map(node.predicate) };
+    case 'filter':
+      return { ...node, condition: map(node.condition) };
+    case 'project':
+      return { ...node, columns: node.columns.map((column) => ({ ...column, expression: map(column.expression) })) };
+    case 'aggregate': {
+      const mapped = node.aggregates.map((each) => ({
+        ...each,
+        argument: maybe(each.argument),
+        filter: maybe(each.filter),
+        ...(each.more === undefined ? {} : { more: each.more.map(map) }),
+      }));
+      return { ...node, aggregates: mapped };
+    }
+    default:
+      return node;
+  }
+}
+
 /** The parts of a condition that must all be true. */
 export const conjuncts = (condition: Expression): Expression[] =>
   condition.op === 'call' && condition.fn === 'and' ? condition.args.flatMap(conjuncts) : [condition];

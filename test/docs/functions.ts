@@ -19,7 +19,7 @@ function written(fn: string): string {
   if (source[from] === '<')
     for (let depth = 0; depth > 0 || source[from] !== '('; from++) depth += source[from] === '<' ? 1 : source[from] === '>' ? -1 : 0;
   const parameters = source.slice(from + 1, source.indexOf('):', from));
-  const names = [...parameters.matchAll(/(?:^|,\s*)((?:\.\.\.)?\w+\??)\s*:/g)].map(([, name]) => name!);
+  const names = [...parameters.matchAll(/(?:^\s*|,\s*)((?:\.\.\.)?\w+\??)\s*:/g)].map(([, name]) => name!);
   return `.${fn}(${names.join(', ')})`;
 }
 

@@ -16,8 +16,57 @@ export function pushFilters(plan: Plan): Plan {
   return tellSources(pushed);
 }
 
-const harmless = new Set(['eq', 'ne', 'lt', 'lte', 'gt', 'gte', 'between', 'in', 'isNull', 'isNotNull', 'and', 'or', 'not', 'coalesce']);
-for (const fn of ['lower', 'upper', 'trim', 'length', 'startsWith', 'endsWith', 'includes', 'like', 'year', 'month', 'day', 'hour', 'date'])
+const harmless = new Set([
+  'eq',
+  'ne',
+  'lt',
+  'lte',
+  'gt',
+  'gte',
+  'between',
+  'in',
+  'isNull',
+  'isNotNull',
+  'and',
+  'or',
+  'not',
+  'coalesce',
+  'nullIf',
+  'least',
+  'greatest',
+]);
+for (const fn of [
+  'lower',
+  'upper',
+  'trim',
+  'trimStart',
+  'trimEnd',
+  'length',
+  'startsWith',
+  'endsWith',
+  'includes',
+  'like',
+  'matches',
+  'extract',
+  'indexOf',
+])
+  harmless.add(fn);
+for (const fn of [
+  'year',
+  'quarter',
+  'month',
+  'week',
+  'day',
+  'dayOfWeek',
+  'dayOfYear',
+  'hour',
+  'minute',
+  'second',
+  'date',
+  'tryCast',
+  'tryParse',
+  'hash',
+])
   harmless.add(fn);
 
 /** Whether it gives a value for every row, so that it may see rows it was not written for. */
