@@ -10,6 +10,7 @@ export { when } from './fluent/choice.ts';
 export { col, lit } from './fluent/columns.ts';
 export type { AnyExpr, BooleanExpr, Columns, DateExpr, Duration, Expr, NumericExpr, StringExpr, TimestampExpr } from './fluent/expr.ts';
 export { udf } from './fluent/udf.ts';
+export { type Bounds, cumeDist, denseRank, type Framed, ntile, type Over, percentRank, type Ranking, rank, rowNumber } from './fluent/window.ts';
 export { type Job, job, type Params } from './job.ts';
 export { type Run, type RunOptions, run } from './run.ts';
 export type { JobEvent, JobReport } from './schedule/events.ts';

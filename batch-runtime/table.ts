@@ -19,6 +19,7 @@ import { expressionText } from './graph/explain.ts';
 import type { Graph, NodeId, PlanNode, RowCalls, RowFunction, SortKey, UserFunction } from './graph/plan.ts';
 import { fieldsOf, type RowOf, type SchemaShape, typeText } from './schema.ts';
 import { type RowFunctionOf, type RowOptions, rowsNode } from './verbs/rows.ts';
+import { createWindows, type Windows } from './verbs/window.ts';
 
 type Names<R> = keyof R & string;
 /** R, with every column's type worked out now: R[keyof R] touches them all. Without it a chain is one deep lazy tower (TS2589). */
@@ -51,10 +52,10 @@ type Results<A> = { -readonly [K in keyof A]: ResultOf<A[K]> };
 type GlobalResults<A> = Settled<{ -readonly [K in keyof A]: A[K] extends Count ? number : ResultOf<A[K]> | null }>;
 
 /** `desc('a')`: from the largest to the smallest. */
-export interface Descending<out N extends string> {
+export interface Descending<out N> {
   readonly descending: N;
 }
-export const desc = <const N extends string>(name: N): Descending<N> => ({ descending: name });
+export const desc = <const N extends string | Expr<unknown>>(name: N): Descending<N> => ({ descending: name });
 
 interface JoinOptions<R, R2> {
   /** One name or a list where both sides agree, else `{ left: 'right' }`. The right keys are dropped. */
@@ -251,17 +252,25 @@ class Made {
 
   select(...columns: readonly (string | Callback)[]): Made {
     const uid = this.draft.uid('select');
-    return this.#project(uid, this.#chosen(uid, columns));
+    const windows = this.#windows(uid);
+    const chosen = this.#chosen(uid, columns, windows);
+    return this.#below(uid, windows).#project(uid, chosen);
   }
 
   derive(columns: Callback): Made {
     const uid = this.draft.uid('derive');
-    return this.closed(uid).#project(uid, this.#put(this.#computed(uid, columns)));
+    const windows = this.#windows(uid);
+    const columnsOfIt = this.closed(uid).#put(this.#computed(uid, columns, windows));
+    return this.#below(uid, windows).#project(uid, columnsOfIt);
   }
 
   filter(condition: Callback): Made {
     const uid = this.draft.uid('filter');
-    return this.#keep(uid, settleCondition(condition(this.#columns(uid)), this.#scope(uid)), this.#fields);
+    const windows = this.#windows(uid);
+    const settled = settleCondition(condition(this.#columns(uid)), { ...this.#scope(uid), over: windows.add });
+    const below = this.#below(uid, windows);
+    const kept = below.#keep(uid, settled, below.#fields);
+    return below === this ? kept : kept.#project(`${uid}.columns`, this.#fields.map(columnOf));
   }
 
   drop(...names: readonly string[]): Made {
@@ -424,13 +433,26 @@ class Made {
   }
 
   /** Names and computed columns, in the written order. */
-  #chosen(uid: string, columns: readonly (string | Callback)[]): Column[] {
-    return columns.flatMap((each) => (typeof each === 'string' ? [columnOf(this.#field(uid, each))] : this.#computed(uid, each)));
+  #chosen(uid: string, columns: readonly (string | Callback)[], windows: Windows | null = null): Column[] {
+    return columns.flatMap((each) => (typeof each === 'string' ? [columnOf(this.#field(uid, each))] : this.#computed(uid, each, windows)));
   }
 
-  #computed(uid: string, callback: Callback): Column[] {
-    const scope = this.#scope(uid);
+  /** @param windows  where window functions go; null: there can be none */
+  #computed(uid: string, callback: Callback, windows: Windows | null = null): Column[] {
+    const scope = windows === null ? this.#scope(uid) : { ...this.#scope(uid), over: windows.add };
     return Object.entries(callback(this.#columns(uid))).map(([name, given]) => ({ name, expression: settle(given, scope) }));
+  }
+
+  #windows(uid: string): Windows {
+    return createWindows(uid, (built) => settle(built, this.#scope(uid)));
+  }
+
+  /** This table with the columns of the window functions, if there are any. */
+  #below(uid: string, windows: Windows): Made {
+    return windows.steps(this.#fields).reduce((input: Made, step, i) => {
+      const id = this.draft.add(`${uid}.${step.kind}-${i}`, { ...step, input: input.id });
+      return new Made(this.draft, id, step.schema, false);
+    }, this);
   }
 
   /** All columns, with these added or in the place of those of their name. */

@@ -40,6 +40,18 @@ export interface Aggregate {
   readonly nullable: boolean;
 }
 
+/** Which rows of its partition a window function sees: distances from the current row, negative before it; null: as far as there are rows. */
+export interface Frame {
+  readonly unit: 'rows' | 'range';
+  readonly start: number | null;
+  readonly end: number | null;
+}
+
+/** An aggregate over a frame, or a row of window/ranking.ts, which sees its partition whatever the frame is. */
+export interface WindowFunction extends Aggregate {
+  readonly frame: Frame;
+}
+
 /** All expressions of an aggregate. */
 export const partsOf = ({ argument, more = [], filter }: Aggregate): Expression[] => [argument, ...more, filter].filter((each) => each !== null);
 

@@ -2,8 +2,9 @@
 import { callOf } from '../aggregate/table.ts';
 import type { Aggregate as AggregateNode } from '../expression/expression.ts';
 import { BuiltAggregate, refuse } from './built.ts';
-import type { Condition, Expr } from './expr.ts';
+import type { Condition, Expr, ExprOf } from './expr.ts';
 import { type Scope, settle } from './settle.ts';
+import type { Framed, Over } from './window.ts';
 
 declare const aggregated: unique symbol;
 declare const counted: unique symbol;
@@ -13,11 +14,15 @@ export interface Aggregate<out T> {
   readonly [aggregated]: T;
   /** Only over the rows for which it is true; null where there are none. */
   filter(condition: Condition): Aggregate<T | null>;
+  /** A value for each row, from the rows of its window. */
+  over<const S extends Aggregate<unknown>, const O extends Over | Framed>(this: S, window: O): ExprOf<OverResult<S, O>>;
 }
 export interface Count extends Aggregate<number> {
   readonly [counted]: true;
   filter(condition: Condition): Count;
 }
+/** A frame may be empty, and then all but counts are null. It asks for the type of `this`, so that any aggregate is an Aggregate<unknown>. */
+type OverResult<S, O> = S extends Count ? number : S extends Aggregate<infer T> ? (O extends Framed ? T | null : T) : never;
 
 /** Which row is the first: as they come, or the one with the least key. */
 export interface InOrder {

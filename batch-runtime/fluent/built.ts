@@ -10,6 +10,7 @@ import type { AggregateOption, Expression } from '../expression/expression.ts';
 import { call, literal } from '../expression/functions.ts';
 import { typeText } from '../schema.ts';
 import type { Condition } from './expr.ts';
+import type { WindowDefinition } from './window.ts';
 
 /** Calls that were made and that nobody has used yet: `a && b` leaves `a` here. */
 export class Unused {
@@ -39,6 +40,18 @@ export class Built {
     this.unused = unused;
     if (node.op === 'call' || node.op === 'udf') unused?.make(this, from);
   }
+}
+
+/** A window function before a verb gave it a column: hangs on a `column` node, outside the JSON. */
+export const windowOf: unique symbol = Symbol('window');
+export interface WindowNode {
+  readonly [windowOf]?: WindowDefinition;
+}
+
+/** A column that stands for a window function. */
+export function windowColumn(defined: WindowDefinition, type: ColumnType, nullable: boolean, parts: readonly Built[]): Built {
+  const node: Expression & WindowNode = { op: 'column', name: defined.fn, type, nullable, [windowOf]: defined };
+  return new Built(node, parts.find((part) => part.unused !== null)?.unused ?? null);
 }
 
 /** An aggregate at run time. */

@@ -7,6 +7,7 @@ import type { Temporal } from 'temporal-polyfill';
 import type { DiffUnit, TruncateUnit } from '../expression/calendar.ts';
 import type { Declared, Value } from '../schema.ts';
 import type { Aggregate, Count, InOrder } from './aggregate.ts';
+import type { Ranking } from './window.ts';
 
 declare const value: unique symbol;
 
@@ -86,6 +87,10 @@ export interface AnyExpr<out T> extends Expr<T> {
   countDistinct(): Count;
   /** About how many different values; the standard error is 1.6 %. */
   approxCountDistinct(): Count;
+  /** The value so many rows before in a window's order; beyond its partition the fallback, or null. */
+  lag(rows?: number, fallback?: Operand<NonNullable<T>>): Ranking<ExprOf<T | null>>;
+  /** The value so many rows behind in a window's order; beyond its partition the fallback, or null. */
+  lead(rows?: number, fallback?: Operand<NonNullable<T>>): Ranking<ExprOf<T | null>>;
   /** The value of the first row, null if that is null: as the rows come, or by a key. */
   first(options?: InOrder): Aggregate<T>;
   /** The value of the last row, null if that is null: as the rows come, or by a key. */

@@ -8,13 +8,14 @@ import type { Declared } from '../schema.ts';
 import type { InOrder } from './aggregate.ts';
 import { apply, Built, BuiltAggregate, operand, refuse } from './built.ts';
 import { shiftOf } from './duration.ts';
+import { type Ranking, ranking } from './window.ts';
 
 const text: ColumnType = { kind: 'utf8' };
 const bool: ColumnType = { kind: 'bool' };
 const int32: ColumnType = { kind: 'int32' };
 const integer: ColumnType = { kind: 'integer' };
 
-type Method = (self: Built, ...given: unknown[]) => Built | BuiltAggregate;
+type Method = (self: Built, ...given: unknown[]) => Built | BuiltAggregate | Ranking<unknown>;
 /** A method whose operands are of the expression's own type, or of `type`. */
 const takes =
   (fn: string, count: number, type: ColumnType | null = null): Method =>
@@ -29,6 +30,8 @@ const aggregates =
   (fn: string): Method =>
   (self, ...options) =>
     new BuiltAggregate(fn, self, [], options as AggregateOption[]);
+const shifted = (fn: string, self: Built, rows: unknown, fallback: unknown): Ranking<unknown> =>
+  ranking(fn, self, fallback === undefined ? [] : [operand(fallback, self.node.type)], [rows as number]);
 /** An aggregate over rows in order: as they come, or by a key. */
 const inOrder =
   (fn: string): Method =>
@@ -143,6 +146,8 @@ export const methods: Readonly<Record<string, Method>> = {
   count: aggregates('count'),
   countDistinct: aggregates('countDistinct'),
   approxCountDistinct: aggregates('approxCountDistinct'),
+  lag: (self, rows = 1, fallback = undefined) => shifted('lag', self, rows, fallback),
+  lead: (self, rows = 1, fallback = undefined) => shifted('lead', self, rows, fallback),
   first: inOrder('first'),
   last: inOrder('last'),
   sum: aggregates('sum'),

@@ -1,7 +1,7 @@
 /**
  * A plan in words, for `--explain` and for messages. Nothing decides anything by this text.
  */
-import { type Aggregate, type Expression, partsOf } from '../expression/expression.ts';
+import { type Aggregate, type Expression, partsOf, type WindowFunction } from '../expression/expression.ts';
 import { inputsOf, type Plan, type PlanNode, type SinkSpec, type SortKey, type SourceSpec } from './plan.ts';
 import type { StageGraph, StageOperator } from './stage.ts';
 
@@ -79,6 +79,11 @@ const aggregatesText = (aggregates: readonly Aggregate[]): string =>
     })
     .join(', ');
 
+const boundText = (bound: number | null): string => (bound === null ? 'all' : String(bound));
+const windowText = (of: WindowFunction): string => {
+  const { unit, start, end } = of.frame;
+  return `${aggregatesText([of]).replace('(*)', '()')}${start === null && end !== null && unit === 'range' ? '' : ` over ${unit} ${boundText(start)} to ${boundText(end)}`}`;
+};
 const keysText = (keys: readonly SortKey[]): string => keys.map(({ name, descending }) => (descending ? `${name} desc` : name)).join(', ');
 const pathText = (spec: SourceSpec | SinkSpec): string => `${spec.connector}${typeof spec['path'] === 'string' ? ` ${spec['path']}` : ''}`;
 const onText = (left: readonly string[], right: readonly string[]): string => left.map((name, i) => `${name} = ${right[i]}`).join(' and ');
@@ -98,6 +103,11 @@ function ownText(node: PlanNode | StageOperator): string | null {
       return `sort by ${keysText(node.keys)}${node.limit === null ? '' : `, first ${node.limit}`}`;
     case 'rows':
       return `${node.verb}${node.gives.length > 0 ? ` ${node.gives.join(', ')} =` : ''} function of rows#${node.slot}${node.concurrency > 1 ? `, up to ${node.concurrency} at a time` : ''}${node.ordered ? '' : ', in any order'}`;
+    case 'window': {
+      const by = node.partitionBy.length > 0 ? ` by ${node.partitionBy.join(', ')}` : '';
+      const order = node.orderBy.length > 0 ? ` in order of ${keysText(node.orderBy)}` : '';
+      return `window${by}${order}: ${node.functions.map(windowText).join(', ')}`;
+    }
     case 'limit':
       return `limit ${node.count}`;
     case 'sink':
@@ -128,6 +138,8 @@ function operatorText(operator: StageOperator, graph: StageGraph): string {
       return `${operator.phase} aggregate by ${operator.keys.join(', ') || 'nothing'}: ${aggregatesText(operator.aggregates)} of ${operator.input}`;
     case 'join':
       return `${operator.how} join on ${onText(operator.probeKeys, operator.buildKeys)} of ${operator.probe} with a table of ${operator.build}`;
+    case 'top-groups':
+      return `first ${operator.count} by ${operator.keys.join(', ') || 'nothing'} in order of ${keysText(operator.orderBy)} of ${operator.input}`;
     case 'sample':
       return `sample ${keysText(operator.keys)} of ${operator.input}`;
     case 'store': {
@@ -157,6 +169,8 @@ function slow(node: PlanNode | StageOperator): string {
         ? node.columns.map(({ expression }) => expression)
         : node.kind === 'aggregate'
           ? node.aggregates.flatMap(partsOf)
-          : [];
+          : node.kind === 'window'
+            ? node.functions.flatMap(partsOf)
+            : [];
   return expressions.some(calls) ? '  [slow rows: a user function]' : '';
 }

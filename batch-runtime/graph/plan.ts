@@ -4,7 +4,7 @@
  * that user functions stand beside it in `Graph.functions`, addressed by slot.
  */
 import type { ColumnType, Schema } from '../batch/batch.ts';
-import type { Aggregate, Expression } from '../expression/expression.ts';
+import type { Aggregate, Expression, WindowFunction } from '../expression/expression.ts';
 
 export type NodeId = number;
 
@@ -67,6 +67,18 @@ export type PlanNode = { readonly uid: string; readonly schema: Schema } & (
       readonly leftKeys: readonly string[];
       readonly rightKeys: readonly string[];
       readonly prefix: string;
+    }
+  /**
+   * The input's columns, and one more for each function. Rows come in the order of the keys. `limit`: rows behind so many of their
+   * partition may be left out, the filter above drops them; set by a rule.
+   */
+  | {
+      readonly kind: 'window';
+      readonly input: NodeId;
+      readonly partitionBy: readonly string[];
+      readonly orderBy: readonly SortKey[];
+      readonly functions: readonly WindowFunction[];
+      readonly limit: number | null;
     }
   /** A total order; `limit` null = all of it. */
   | { readonly kind: 'sort'; readonly input: NodeId; readonly keys: readonly SortKey[]; readonly limit: number | null }

@@ -4,7 +4,7 @@
  * rebuilt from the same module) and then only (stage, task, attempt, share). Made by stages.ts, run by execute/task.ts.
  */
 import type { Schema } from '../batch/batch.ts';
-import type { Aggregate, Expression } from '../expression/expression.ts';
+import type { Aggregate, Expression, WindowFunction } from '../expression/expression.ts';
 import type { RowCalls, SinkSpec, SortKey, SourceSpec } from './plan.ts';
 
 export type StageId = number;
@@ -58,6 +58,22 @@ export type StageOperator = { readonly uid: string; readonly schema: Schema } & 
       readonly probeKeys: readonly string[];
       readonly buildKeys: readonly string[];
       readonly prefix: string;
+    }
+  /** Its input comes in order of the partition keys, then of the order keys. */
+  | {
+      readonly kind: 'window';
+      readonly input: number;
+      readonly partitionBy: readonly string[];
+      readonly orderBy: readonly SortKey[];
+      readonly functions: readonly WindowFunction[];
+    }
+  /** The first `count` rows of each group, in no order. */
+  | {
+      readonly kind: 'top-groups';
+      readonly input: number;
+      readonly keys: readonly string[];
+      readonly orderBy: readonly SortKey[];
+      readonly count: number;
     }
   | { readonly kind: 'sort'; readonly input: number; readonly keys: readonly SortKey[]; readonly limit: number | null }
   | { readonly kind: 'limit'; readonly input: number; readonly count: number }

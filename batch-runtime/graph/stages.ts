@@ -60,6 +60,7 @@ export function toStages(plan: Plan, options: StageOptions): StageGraph {
   const begin = (parallelism: Parallelism['kind']): StageId =>
     stages.push({ parallelism: { kind: parallelism }, operators: [], after: new Set() }) - 1;
   const add = (stage: StageId, operator: StageOperator): Place => ({ stage, operator: stages[stage]!.operators.push(operator) - 1 });
+  const schemaAt = (place: Place): Schema => stages[place.stage]!.operators[place.operator]!.schema;
   const isSingle = (place: Place): boolean => stages[place.stage]!.parallelism.kind === 'single';
 
   /** The edge that carries the rows of a place; again with the same distribution: the same edge. */
@@ -161,6 +162,27 @@ export function toStages(plan: Plan, options: StageOptions): StageGraph {
     return of(exchange(exchange(sampled, { kind: 'forward' }), { kind: 'range', keys, sampledBy: from.stage }));
   };
 
+  const window = (node: NodeOf<'window'>, input: Place): Place => {
+    const { uid, partitionBy, orderBy, functions, limit, schema } = node;
+    const first =
+      limit === null || isSingle(input)
+        ? input
+        : add(input.stage, {
+            kind: 'top-groups',
+            uid: `${uid}.partial`,
+            input: input.operator,
+            keys: partitionBy,
+            orderBy,
+            count: limit,
+            schema: schemaAt(input),
+          });
+    const at = partitionBy.length === 0 ? gathered(first) : isSingle(first) ? first : exchange(first, { kind: 'hash', keys: partitionBy });
+    const keys = [...partitionBy.map((name) => ({ name, descending: false })), ...orderBy];
+    const sorted =
+      keys.length === 0 ? at : add(at.stage, { kind: 'sort', uid: `${uid}.sort`, input: at.operator, keys, limit: null, schema: schemaAt(at) });
+    return add(sorted.stage, { kind: 'window', uid, input: sorted.operator, partitionBy, orderBy, functions, schema });
+  };
+
   const place = (node: PlanNode): Place => {
     const { uid, schema } = node;
     switch (node.kind) {
@@ -186,6 +208,8 @@ export function toStages(plan: Plan, options: StageOptions): StageGraph {
         return aggregate(node, places[node.input]!);
       case 'join':
         return join(node, places[node.left]!, places[node.right]!);
+      case 'window':
+        return window(node, places[node.input]!);
       case 'sort':
         return sort(node, places[node.input]!);
       case 'limit': {
@@ -235,7 +259,9 @@ function orderWhereItMatters(stages: readonly Draft[], edges: readonly Edge[]): 
     });
   };
   stages.forEach(({ operators }, stage) => {
-    const cuts = operators.some((each) => each.kind === 'limit' || (each.kind === 'sort' && each.limit !== null));
+    const cuts = operators.some(
+      (each) => each.kind === 'limit' || each.kind === 'window' || each.kind === 'top-groups' || (each.kind === 'sort' && each.limit !== null),
+    );
     const onOrder = operators.flatMap((each) => (each.kind === 'aggregate' ? each.aggregates.map((of) => aggregateRow(of.fn).order(of)) : []));
     if (cuts || onOrder.includes('result') || (onOrder.includes('bits') && keyed(stage))) order(stage);
   });
@@ -254,6 +280,7 @@ function isRepeatable({ operators }: Stage, edge: EdgeId): boolean {
 function expressionsOf(operator: StageOperator): readonly Expression[] {
   if (operator.kind === 'filter') return [operator.condition];
   if (operator.kind === 'project') return operator.columns.map(({ expression }) => expression);
+  if (operator.kind === 'window') return operator.functions.flatMap(partsOf);
   if (operator.kind !== 'aggregate') return [];
   return operator.aggregates.flatMap(partsOf);
 }

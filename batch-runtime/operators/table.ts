@@ -15,6 +15,8 @@ import type { Operator } from './operator.ts';
 import { createProject } from './project.ts';
 import { createSample } from './sample.ts';
 import { createSort } from './sort.ts';
+import { createTopGroups } from './top-groups.ts';
+import { createWindow } from './window.ts';
 
 export type { Sampler, Samples } from './sample.ts';
 
@@ -40,6 +42,10 @@ export function createOperator(
       return createJoin(spec, inputs);
     case 'sort':
       return createSort(spec, input, memory.open());
+    case 'window':
+      return createWindow(spec, input, functions, memory.open());
+    case 'top-groups':
+      return createTopGroups(spec, input, memory.open());
     case 'limit':
       return createLimit(spec);
     case 'sample':

@@ -10,6 +10,7 @@ import { when } from '../../batch-runtime/fluent/choice.ts';
 import { col, lit } from '../../batch-runtime/fluent/columns.ts';
 import type { Columns, Expr, NumericExpr } from '../../batch-runtime/fluent/expr.ts';
 import { udf } from '../../batch-runtime/fluent/udf.ts';
+import { rank, rowNumber } from '../../batch-runtime/fluent/window.ts';
 import { job } from '../../batch-runtime/job.ts';
 import { bool, date, float64, int32, int64, integer, type RowOf, schema, timestamp, utf8 } from '../../batch-runtime/schema.ts';
 import { desc, type Flow, type Table } from '../../batch-runtime/table.ts';
@@ -138,6 +139,22 @@ same<
     all: string;
   }
 >(true);
+const ranked = t.derive((c) => {
+  const perDay = { partitionBy: [c.origin, c.at.date()], orderBy: desc(c.at) };
+  return {
+    n: rowNumber().over(perDay),
+    mean: c.delay.avg().over(perDay),
+    seen: count().over({ ...perDay, frame: { rows: [-2, 0] } }),
+    near: c.distance.sum().over({ ...perDay, frame: { rows: [-2, 0] } }),
+    change: c.distance.sub(c.distance.lag(1, 0).over(perDay)),
+  };
+});
+same<
+  Pick<Row<typeof ranked>, 'n' | 'mean' | 'seen' | 'near' | 'change'>,
+  { n: number; mean: number | null; seen: number; near: number | null; change: number | null }
+>(true);
+t.filter((c) => rank().over({ orderBy: c.delay }).lte(3));
+
 const total = t.aggregate((c) => ({ n: count(), late: count().filter(c.delay.gt(15)), far: c.distance.sum() }));
 same<Row<typeof total>, { n: number; late: number; far: number | null }>(true);
 

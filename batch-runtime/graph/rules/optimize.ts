@@ -4,6 +4,7 @@ import { dropUnused } from './drop-unused.ts';
 import { foldConstants } from './fold-constants.ts';
 import { pruneColumns } from './prune-columns.ts';
 import { pushFilters } from './push-filter.ts';
+import { topGroups } from './top-groups.ts';
 import { topN } from './top-n.ts';
 
-export const optimize = (plan: Plan): Plan => pruneColumns(topN(pushFilters(foldConstants(dropUnused(plan)))));
+export const optimize = (plan: Plan): Plan => pruneColumns(topN(topGroups(pushFilters(foldConstants(dropUnused(plan))))));

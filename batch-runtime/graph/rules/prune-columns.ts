@@ -44,6 +44,13 @@ export function pruneColumns(plan: Plan): Plan {
         const right = only(node.right, rightNames);
         return add({ ...node, left, right, schema: joinSchema(nodes[left]!.schema, nodes[right]!.schema, node) });
       }
+      case 'window': {
+        const functions = node.functions.filter(({ name }) => wanted.has(name));
+        if (functions.length === 0) return node.input;
+        const input = only(node.input, windowNeeds(node, wanted));
+        const schema = [...nodes[input]!.schema, ...functions.map(({ name, type, nullable }) => ({ name, type, nullable }))];
+        return add({ ...node, input, functions, schema });
+      }
       case 'sort': {
         const input = only(node.input, sortNeeds(node, wanted));
         return add({ ...node, input, schema: nodes[input]!.schema });
@@ -100,6 +107,9 @@ function neededColumns(plan: Plan): Set<string>[] {
         need(node.right, right);
         break;
       }
+      case 'window':
+        need(node.input, windowNeeds(node, wanted));
+        break;
       case 'sort':
         need(node.input, sortNeeds(node, wanted));
         break;
@@ -141,3 +151,13 @@ function joinNeeds(node: NodeOf<'join'>, wanted: ReadonlySet<string>): [Set<stri
 }
 
 const sortNeeds = (node: NodeOf<'sort'>, wanted: ReadonlySet<string>): Set<string> => new Set([...wanted, ...node.keys.map(({ name }) => name)]);
+
+/** Columns of the input that pass by it, and what its functions read; with no function wanted it is left out. */
+function windowNeeds(node: NodeOf<'window'>, wanted: ReadonlySet<string>): Set<string> {
+  const functions = node.functions.filter(({ name }) => wanted.has(name));
+  const needs = new Set([...wanted].filter((name) => !node.functions.some((each) => each.name === name)));
+  if (functions.length === 0) return needs;
+  for (const name of [...node.partitionBy, ...node.orderBy.map((key) => key.name)]) needs.add(name);
+  for (const part of functions.flatMap(partsOf)) for (const name of columnsIn(part)) needs.add(name);
+  return needs;
+}

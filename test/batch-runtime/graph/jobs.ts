@@ -1,7 +1,7 @@
 /** Jobs over the operators that there are, and rows for them: what the tests of rules and stages run. */
 import fc from 'fast-check';
 import type { Plan } from '#runtime/graph/plan.ts';
-import { col, count, csv, desc, type Flow, float64, int32, job, parquet, schema, utf8, when } from '#runtime/index.ts';
+import { col, count, csv, desc, type Flow, float64, int32, job, parquet, rank, schema, utf8, when } from '#runtime/index.ts';
 import { buildGraph } from '#runtime/job.ts';
 import type { Row, Sources } from './reference.ts';
 
@@ -78,6 +78,18 @@ export const plans: Readonly<Record<string, Plan>> = {
       .groupBy('b')
       .aggregate((r) => ({ as: r.a.countDistinct(), xs: r.x.countDistinct().filter(r.y.gt(2)), median: r.y.median(), s: r.x.sum() }));
   }),
+  windows: plan((flow) =>
+    flow
+      .read(csv('facts', { schema: facts }))
+      .derive((t) => ({
+        share: t.y.div(t.y.sum().over({ partitionBy: t.b })),
+        n: rank().over({ partitionBy: t.b, orderBy: [t.x, desc(t.y)] }),
+        before: t.y.lag().over({ orderBy: [t.y, t.b, t.x, t.a, t.z] }),
+        unused: t.z.avg().over({ partitionBy: t.a, orderBy: t.y, frame: { rows: [-1, 1] } }),
+      }))
+      .filter((t) => t.b.ne('k2').and(t.y.gt(1)))
+      .select('b', 'y', 'share', 'n', 'before'),
+  ),
   total: plan((flow) =>
     flow
       .read(csv('facts', { schema: facts }))

@@ -4,7 +4,7 @@
  */
 import { aggregateRow } from '#runtime/aggregate/table.ts';
 import type { Schema } from '#runtime/batch/batch.ts';
-import type { Aggregate, Expression } from '#runtime/expression/expression.ts';
+import type { Aggregate, Expression, WindowFunction } from '#runtime/expression/expression.ts';
 import { rowOf } from '#runtime/expression/functions/table.ts';
 import { compareValues, literalValue, type Value } from '#runtime/expression/values.ts';
 import type { Plan, PlanNode, SortKey } from '#runtime/graph/plan.ts';
@@ -129,6 +129,70 @@ function aggregated(rows: readonly Row[], { keys, aggregates, phase }: Pick<Aggr
   return groups(rows, keys).map((group) => ({ ...Object.fromEntries(keys.map((key) => [key, group[0]![key]!])), ...each(group) }));
 }
 
+type Window = Pick<Extract<PlanNode, { kind: 'window' }>, 'partitionBy' | 'orderBy' | 'functions'>;
+/** Partition after partition in the order of the node's keys, each function from the rows it sees. */
+function windowed(rows: readonly Row[], { partitionBy, orderBy, functions }: Window): Row[] {
+  const keys = partitionBy.map((name) => ({ name, descending: false }));
+  const all = sorted(rows, [...keys, ...orderBy], null);
+  return all.map((row) => {
+    const partition = all.filter((other) => compareRows(other, row, keys) === 0);
+    return { ...row, ...Object.fromEntries(functions.map((of) => [of.name, windowValue(of, partition, partition.indexOf(row), orderBy)])) };
+  });
+}
+
+function windowValue(of: WindowFunction, partition: readonly Row[], at: number, orderBy: readonly SortKey[]): Value {
+  const row = partition[at]!;
+  const peers = partition.filter((other) => compareRows(other, row, orderBy) === 0);
+  const [first, end] = [partition.indexOf(peers[0]!), partition.indexOf(peers.at(-1)!) + 1];
+  const n = partition.length;
+  switch (of.fn) {
+    case 'rowNumber':
+      return at + 1;
+    case 'rank':
+      return first + 1;
+    case 'denseRank':
+      return partition.filter((other, i) => i <= at && (i === 0 || compareRows(partition[i - 1]!, other, orderBy) !== 0)).length;
+    case 'percentRank':
+      return n < 2 ? 0 : first / (n - 1);
+    case 'cumeDist':
+      return end / n;
+    case 'ntile': {
+      const parts = Number(of.options![0]);
+      const sizes = Array.from({ length: parts }, (_, k) => Math.floor(n / parts) + (k < n % parts ? 1 : 0));
+      return sizes.findIndex((_, k) => at < sizes.slice(0, k + 1).reduce((total, size) => total + size, 0)) + 1;
+    }
+    case 'lag':
+    case 'lead': {
+      const other = partition[at + (of.fn === 'lag' ? -1 : 1) * Number(of.options![0])];
+      if (other !== undefined) return evaluate(of.argument!, other);
+      return of.more === undefined ? null : evaluate(of.more[0]!, row);
+    }
+    default:
+      return resultOf(of, seen(of, framedRows(of, partition, at, orderBy)));
+  }
+}
+
+function framedRows({ frame }: WindowFunction, partition: readonly Row[], at: number, orderBy: readonly SortKey[]): readonly Row[] {
+  const { unit, start, end } = frame;
+  if (unit === 'rows') return partition.filter((_, i) => (start === null || i >= at + start) && (end === null || i <= at + end));
+  const [key] = orderBy;
+  /** Whether the other row is not before (sign 1) or not behind (-1) the bound. */
+  const within = (other: Row, bound: number | null, sign: number): boolean => {
+    if (bound === null) return true;
+    const [mine, its] = [partition[at]![key?.name ?? ''] ?? null, other[key?.name ?? ''] ?? null];
+    if (bound === 0 || mine === null) return compareRows(other, partition[at]!, orderBy) * sign >= 0;
+    if (its === null) return sign > 0;
+    const turned = key!.descending ? -1 : 1;
+    return compareValues(Number(its), Number(mine) + turned * bound) * turned * sign >= 0;
+  };
+  const isNull = (row: Row): boolean => (row[key?.name ?? ''] ?? null) === null;
+  return partition.filter((other) => {
+    // From a row with a key, distances reach no row without one.
+    const reach = (bound: number | null): boolean => bound === null || bound === 0 || isNull(partition[at]!) || !isNull(other);
+    return within(other, start, 1) && within(other, end, -1) && (end === null || reach(end)) && (reach(start) || end === null || end === 0);
+  });
+}
+
 function sorted(rows: readonly Row[], keys: readonly SortKey[], limit: number | null): Row[] {
   return [...rows].sort((a, b) => compareRows(a, b, keys)).slice(0, limit ?? undefined);
 }
@@ -173,6 +237,10 @@ const shared = (node: PlanNode | StageOperator, input: readonly Row[]): Row[] | 
       return input.filter((row) => evaluate(node.condition, row) === true);
     case 'project':
       return input.map((row) => Object.fromEntries(node.columns.map(({ name, expression }) => [name, evaluate(expression, row)])));
+    case 'window':
+      return windowed(input, node);
+    case 'top-groups':
+      return groups(sorted(input, node.orderBy, null), node.keys).flatMap((group) => group.slice(0, node.count));
     case 'sort':
       return sorted(input, node.keys, node.limit);
     case 'limit':
