@@ -107,6 +107,26 @@ for (const file of ['pages.ts', 'pages.js']) {
   });
 }
 
+for (const [name, rows] of [
+  ['bird-strikes', 7],
+  ['log-statistics', 3],
+  ['flight-weather', 4],
+] as const) {
+  test(`the example ${name} runs against the tarball`, () => {
+    // As a stranger would copy it, with the package its data come from.
+    symlinkSync(join(root, 'node_modules/vega-datasets'), join(project, 'node_modules/vega-datasets'));
+    try {
+      for (const file of [`${name}.ts`, 'write-access-log.ts']) cpSync(join(root, 'examples', file), join(project, file));
+      if (name === 'log-statistics') assert.equal(inProject(process.execPath, ['write-access-log.ts', 'out/access-log', '1', '1000']).status, 0);
+      const { status, stdout, stderr } = inProject(process.execPath, [bin, 'run', `${name}.ts`, '--shuffle', 'memory', '--param', 'out=result']);
+      assert.equal(status, 0, stderr);
+      assert.equal(stdout.trim().split('\n').length, 1 + rows, stdout);
+    } finally {
+      rmSync(join(project, 'node_modules/vega-datasets'));
+    }
+  });
+}
+
 test('an application runs a job and reads its rows', () => {
   const { status, stdout, stderr } = inProject(process.execPath, ['app.ts']);
   assert.equal(status, 0, stderr);
