@@ -9,6 +9,7 @@ import { getCallSites } from 'node:util';
 import { type Static, type TObject, type TProperties, type TSchema, Type } from 'typebox';
 import { Errors } from 'typebox/schema';
 import { SluiceError } from '#manager/protocol/errors.ts';
+import { placed, placeOfError, withDeepStacks } from './graph/places.ts';
 import type { Graph, Plan, RowFunction, UserFunction } from './graph/plan.ts';
 import { Draft, type Flow, type Table } from './table.ts';
 
@@ -124,7 +125,18 @@ export function buildGraph(of: AnyJob, given: Readonly<Record<string, unknown>> 
 }
 
 function build(of: AnyJob, params: unknown): Omit<Graph, 'digest'> {
-  const draft = new Draft();
+  try {
+    return withDeepStacks(() => buildOnce(of, params, false));
+  } catch (thrown) {
+    if (!(thrown instanceof SluiceError)) throw thrown;
+    // An expression that is never used is found when all is built; once more, and each says where it is made.
+    if (thrown.code === 'EXPRESSION_UNUSED') buildOnce(of, params, true);
+    throw placed(thrown, placeOfError(thrown, of.module));
+  }
+}
+
+function buildOnce(of: AnyJob, params: unknown, tracing: boolean): Omit<Graph, 'digest'> {
+  const draft = new Draft(of.module, tracing);
   const result: unknown = (of as unknown as Job<TProperties, never>).build(draft, params as never);
   if (result instanceof Promise) {
     // Whatever it does is not waited for; its failure is not news.

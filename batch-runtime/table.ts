@@ -16,6 +16,7 @@ import type { Columns, Expr, Projection, ValueOf } from './fluent/expr.ts';
 import { type Scope, settle, settleCondition } from './fluent/settle.ts';
 import type { Definition } from './fluent/udf.ts';
 import { expressionText } from './graph/explain.ts';
+import { placeOfCall } from './graph/places.ts';
 import type { Graph, NodeId, PlanNode, RowCalls, RowFunction, SortKey, UserFunction } from './graph/plan.ts';
 import { fieldsOf, type RowOf, type SchemaShape, typeText } from './schema.ts';
 import { type RowFunctionOf, type RowOptions, rowsNode } from './verbs/rows.ts';
@@ -162,15 +163,26 @@ const fieldOf = ({ name, expression }: Column): Field => ({ name, type: expressi
 
 /** The plan in the making that all tables of one `build` add to. */
 export class Draft implements Flow {
-  readonly unused = new Unused();
+  readonly unused: Unused;
+  readonly #module: string;
+  readonly #places: Record<string, string> = {};
   readonly #nodes: PlanNode[] = [];
   readonly #functions: UserFunction[] = [];
   readonly #rowFunctions: RowFunction[] = [];
   readonly #names = new Set<string>();
 
+  /** @param tracing  expressions remember where they are made: slow, for the error of one that is never used */
+  constructor(module: string, tracing = false) {
+    this.#module = module;
+    this.unused = new Unused(tracing ? () => placeOfCall(module) : null);
+  }
+
   /** The uid of the node that comes next: the verb and its place. */
   uid(verb: string): string {
-    return `${verb}-${this.#nodes.length}`;
+    const uid = `${verb}-${this.#nodes.length}`;
+    const place = placeOfCall(this.#module);
+    if (place !== null) this.#places[uid] = place;
+    return uid;
   }
 
   add(uid: string, node: Unnamed): NodeId {
@@ -220,7 +232,10 @@ export class Draft implements Flow {
   /** The plan as data, and its functions. @throws EXPRESSION_UNUSED, PLAN_UNSUPPORTED */
   finish(name: string, result: unknown): Omit<Graph, 'digest'> {
     const unused = this.unused.first();
-    if (unused !== undefined) throw new SluiceError('EXPRESSION_UNUSED', { what: expressionText(unused.node) });
+    if (unused !== undefined) {
+      const at = this.unused.placeOf(unused);
+      throw new SluiceError('EXPRESSION_UNUSED', { what: expressionText(unused.node), ...(at === null ? {} : { at }) });
+    }
     if (result !== undefined && !(result instanceof Made && result.draft === this)) {
       refuse(`build of job ${name} returns something that is not a table of its flow`);
     }
@@ -232,7 +247,7 @@ export class Draft implements Flow {
         ? { ...node, columns: node.schema.map((field) => field.name), schema: [...node.schema] }
         : { ...node, schema: [...node.schema] },
     );
-    return { plan: { name, nodes, result: table?.id ?? null }, functions: this.#functions, rowFunctions: this.#rowFunctions };
+    return { plan: { name, nodes, result: table?.id ?? null }, functions: this.#functions, rowFunctions: this.#rowFunctions, places: this.#places };
   }
 }
 

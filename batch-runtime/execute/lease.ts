@@ -97,8 +97,8 @@ export async function serveLease({ link, lease, slots, clock, openDriver, signal
 }
 
 async function makeWorld(description: JobDescription, driver: ShuffleDriver, clock: Clock): Promise<TaskWorld> {
-  const { functions, rowFunctions } = await rebuild(description);
-  return { job: description.staging, stages: description.stages as StageGraph, functions, rowFunctions, driver, clock };
+  const { functions, rowFunctions, places } = await rebuild(description);
+  return { job: description.staging, stages: description.stages as StageGraph, functions, rowFunctions, places, driver, clock };
 }
 
 /** The graph as this process builds it. @throws JOB_GRAPH_DIFFERS when that is another graph */

@@ -11,6 +11,7 @@ import { Digester } from '../batch/digest.ts';
 import type { SinkWriter } from '../connectors/connector.ts';
 import { sinkOf, sourceOf } from '../connectors/table.ts';
 import { type Element, end } from '../element.ts';
+import { type Places, placedAt } from '../graph/places.ts';
 import type { RowFunction, UserFunction } from '../graph/plan.ts';
 import { type Edge, inputsOf, type StageGraph, type StageOperator } from '../graph/stage.ts';
 import type { Operator } from '../operators/operator.ts';
@@ -27,6 +28,7 @@ export interface TaskWorld {
   readonly stages: StageGraph;
   readonly functions: readonly UserFunction[];
   readonly rowFunctions: readonly RowFunction[];
+  readonly places: Places;
   readonly clock: Clock;
   readonly driver: ShuffleDriver;
 }
@@ -145,11 +147,27 @@ export async function runTask(world: TaskWorld, assignment: Assignment, meter: M
     };
   };
 
+  // What an operator throws, and not what those behind it do, is its verb's.
+  function* blamed<T>({ uid }: StageOperator, made: Iterable<T>): Generator<T> {
+    try {
+      yield* made;
+    } catch (thrown) {
+      throw placedAt(thrown, world.places, uid);
+    }
+  }
+  async function* blamedLater<T>({ uid }: StageOperator, made: AsyncIterable<T> | Iterable<T>): AsyncGenerator<T> {
+    try {
+      yield* made;
+    } catch (thrown) {
+      throw placedAt(thrown, world.places, uid);
+    }
+  }
+
   const openOperator = (index: number, operator: StageOperator): Station => {
     const running: Operator = createOperator(operator, inputsOf(operator).map(schemaOf), world.functions);
     return {
       async take(element, port) {
-        for (const out of running.process(element, port)) await give(index, out);
+        for (const out of blamed(operator, running.process(element, port))) await give(index, out);
       },
       async finish() {
         if (operator.kind === 'sample') outcome.samples[index] = (running as Sampler).samples();
@@ -163,7 +181,7 @@ export async function runTask(world: TaskWorld, assignment: Assignment, meter: M
     const running = createRows(operator, schemaOf(operator.input), world.rowFunctions, world.clock, signal);
     return {
       async take(element, port) {
-        for await (const out of running.process(element, port)) await give(index, out);
+        for await (const out of blamedLater(operator, running.process(element, port))) await give(index, out);
       },
       async finish() {},
       async abort() {
@@ -207,7 +225,7 @@ export async function runTask(world: TaskWorld, assignment: Assignment, meter: M
     const roots = operators.flatMap((operator, index) => (wanted.has(index) && inputsOf(operator).length === 0 ? [index] : []));
     roots.sort((a, b) => Number(feedsBuild(operators, b)) - Number(feedsBuild(operators, a)) || a - b);
     for (const index of roots) {
-      for await (const batch of open(operators[index]!)) {
+      for await (const batch of blamedLater(operators[index]!, open(operators[index]!))) {
         if (signal.aborted) throw new SluiceError('INTERRUPTED');
         meter.rows += batch.length;
         outcome.rowsRead += batch.length;

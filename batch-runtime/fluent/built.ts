@@ -14,19 +14,29 @@ import type { WindowDefinition } from './window.ts';
 
 /** Calls that were made and that nobody has used yet: `a && b` leaves `a` here. */
 export class Unused {
-  readonly #made = new Set<Built>();
+  readonly #made = new Map<Built, string | null>();
+  readonly #place: (() => string | null) | null;
+
+  /** @param place  says where in the job's file one is just made */
+  constructor(place: (() => string | null) | null = null) {
+    this.#place = place;
+  }
 
   make(expression: Built, from: readonly Built[]): void {
     for (const part of from) this.#made.delete(part);
-    this.#made.add(expression);
+    this.#made.set(expression, this.#place?.() ?? null);
   }
 
   use(expression: Built): void {
     this.#made.delete(expression);
   }
 
+  placeOf(expression: Built): string | null {
+    return this.#made.get(expression) ?? null;
+  }
+
   first(): Built | undefined {
-    return this.#made.values().next().value;
+    return this.#made.keys().next().value;
   }
 }
 

@@ -5,6 +5,7 @@
  */
 import type { ColumnType, Schema } from '../batch/batch.ts';
 import type { Aggregate, Expression, WindowFunction } from '../expression/expression.ts';
+import type { Places } from './places.ts';
 
 export type NodeId = number;
 
@@ -114,6 +115,8 @@ export interface Graph {
   readonly plan: Plan;
   readonly functions: readonly UserFunction[];
   readonly rowFunctions: readonly RowFunction[];
+  /** Where each node's verb stands; not in the digest. */
+  readonly places: Places;
   readonly digest: string;
 }
 

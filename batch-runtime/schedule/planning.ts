@@ -5,6 +5,7 @@
 import { resolve } from 'node:path';
 import type { Split } from '../connectors/connector.ts';
 import { sinkOf, sourceOf } from '../connectors/table.ts';
+import { placedAt } from '../graph/places.ts';
 import type { Graph, NodeId, Plan } from '../graph/plan.ts';
 import { optimize } from '../graph/rules/optimize.ts';
 import type { StageGraph } from '../graph/stage.ts';
@@ -35,7 +36,11 @@ export async function planJob(graph: Graph, folder: string, broadcastBytes: numb
     plan.nodes.map(async (node, id) => {
       if (node.kind === 'values') estimates.set(id, { rows: node.rows.length, bytes: node.rows.length * node.schema.length * valueBytes });
       if (node.kind !== 'scan') return;
-      const found = await sourceOf(node.source).plan({ source: node.source, schema: node.schema, predicate: node.predicate });
+      const found = await sourceOf(node.source)
+        .plan({ source: node.source, schema: node.schema, predicate: node.predicate })
+        .catch((thrown: unknown) => {
+          throw placedAt(thrown, graph.places, node.uid);
+        });
       splits.set(node.uid, found);
       estimates.set(id, { rows: total(found, 'rows'), bytes: total(found, 'bytes') });
     }),

@@ -118,13 +118,16 @@ export const errors = {
 export type ErrorCode = keyof typeof errors;
 export type Facts = Readonly<Record<string, unknown>>;
 
-/** The one error class. `facts` fill the sentence and travel with it; `maps` (when present) are the map tasks concerned. */
+/**
+ * The one error class. `facts` fill the sentence and travel with it; `maps` (when present) are the map tasks concerned, `at` is
+ * the place in the user's file that it stands before the sentence for.
+ */
 export class SluiceError extends Error {
   readonly code: ErrorCode;
   readonly facts: Facts;
 
   constructor(code: ErrorCode, facts: Facts = {}, options: { cause?: unknown } = {}) {
-    super(fill(errors[code].text, facts), options);
+    super(`${typeof facts['at'] === 'string' ? `${facts['at']}: ` : ''}${fill(errors[code].text, facts)}`, options);
     this.name = 'SluiceError';
     this.code = code;
     this.facts = facts;

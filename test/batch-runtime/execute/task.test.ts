@@ -21,7 +21,15 @@ async function prepared(name: string, deterministic = true) {
   const planned = await planJob(graph, process.cwd());
   const stages = { ...planned.stages, edges: planned.stages.edges.map((edge) => ({ ...edge, deterministic })) };
   const driver = createMemoryShuffle({ budgetBytes: 1 << 24 });
-  const world: TaskWorld = { job: 'test', stages, functions: graph.functions, rowFunctions: graph.rowFunctions, driver, clock: systemClock };
+  const world: TaskWorld = {
+    job: 'test',
+    stages,
+    functions: graph.functions,
+    rowFunctions: graph.rowFunctions,
+    places: graph.places,
+    driver,
+    clock: systemClock,
+  };
   const shuffles: Record<string, Awaited<ReturnType<typeof driver.open>>> = {};
   for (const { id, schema } of stages.edges)
     shuffles[id] = await driver.open({ name: `edge-${id}`, maps: 1, partitions: 1, deterministic, schema: encodeSchema(schema), bytesHint: 0 });
