@@ -129,7 +129,7 @@ export class ColumnBuilder {
     if (this.#codes !== null) this.#giveUpDictionary();
     const i = this.#there();
     this.#reserve(to - from);
-    if (to - from > 32) this.#bytes.set(source.subarray(from, to), this.#used);
+    if (to - from > 80) this.#bytes.set(source.subarray(from, to), this.#used);
     else for (let s = from, t = this.#used; s < to; s++, t++) this.#bytes[t] = source[s]!;
     this.#used += to - from;
     this.#offsets[i + 1] = this.#used;

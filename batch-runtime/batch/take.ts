@@ -108,7 +108,7 @@ function takeBytes(column: Column, rows: Int32Array, count: number, validity: Ui
     const row = rows[i]!;
     const start = from[row]!;
     const stop = from[row + 1]!;
-    if (stop - start > 32) {
+    if (stop - start > 80) {
       out.set(source.subarray(start, stop), at);
       at += stop - start;
     } else for (let j = start; j < stop; j++) out[at++] = source[j]!;

@@ -171,7 +171,7 @@ export class FieldParser {
     const length = to - from;
     if (used + length > this.#bytes.length) this.#grow(used + length);
     const out = this.#bytes;
-    if (length > 32) out.set(bytes.subarray(from, to), used);
+    if (length > 80) out.set(bytes.subarray(from, to), used);
     else for (let s = from, t = used; s < to; s++, t++) out[t] = bytes[s]!;
     this.#offsets[i + 1] = used + length;
   }

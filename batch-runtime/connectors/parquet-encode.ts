@@ -191,7 +191,7 @@ function plainTexts({ data, offsets, length, dictionary }: Column): Uint8Array {
     out[at + 2] = (size >>> 16) & 255;
     out[at + 3] = size >>> 24;
     at += 4;
-    if (size > 32) {
+    if (size > 80) {
       out.set(source.subarray(start, stop), at);
       at += size;
     } else for (let j = start; j < stop; j++) out[at++] = source[j]!;

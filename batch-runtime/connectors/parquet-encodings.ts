@@ -187,7 +187,7 @@ export function plainTexts(bytes: Uint8Array, from: number, end: number, count: 
     const length = bytes[at]! | (bytes[at + 1]! << 8) | (bytes[at + 2]! << 16) | (bytes[at + 3]! << 24);
     at += 4;
     if (length < 0 || at + length > end || used + length > out.length) throw early();
-    if (length > 32) {
+    if (length > 80) {
       out.set(bytes.subarray(at, at + length), used);
       at += length;
       used += length;

@@ -31,7 +31,7 @@ export class TextArena {
     this.reserve(end - start);
     const target = this.bytes;
     let at = this.top;
-    if (end - start > 32) {
+    if (end - start > 80) {
       target.set(bytes.subarray(start, end), at);
       at += end - start;
     } else for (let i = start; i < end; i++) target[at++] = bytes[i]!;
