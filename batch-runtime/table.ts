@@ -19,7 +19,10 @@ import { expressionText } from './graph/explain.ts';
 import { placeOfCall } from './graph/places.ts';
 import type { Graph, NodeId, PlanNode, RowCalls, RowFunction, SortKey, UserFunction } from './graph/plan.ts';
 import { fieldsOf, type RowOf, type SchemaShape, typeText } from './schema.ts';
+import { cubeSets, type GroupingOptions, grouping, type PivotOptions, pivoted, rollupSets } from './verbs/grouping.ts';
 import { type RowFunctionOf, type RowOptions, rowsNode } from './verbs/rows.ts';
+import { type SampleOptions, sampleCondition } from './verbs/sample.ts';
+import { type UnpivotOptions, unpivoted } from './verbs/unpivot.ts';
 import { createWindows, type Windows } from './verbs/window.ts';
 
 type Names<R> = keyof R & string;
@@ -130,6 +133,14 @@ export interface Table<in out R> {
   filterRows(run: RowFunctionOf<R, boolean>, options?: RowOptions): Table<R>;
   /** Adds columns by a function, or replaces those of that name; the other columns pass by it as they are. */
   deriveRows<const S extends SchemaShape>(columns: S, run: RowFunctionOf<R, NoInfer<RowOf<S>>>, options?: RowOptions): Table<Put<R, RowOf<S>>>;
+  /** Columns become rows, each with the name of its column and its value; nulls give none. SQL: UNPIVOT. */
+  unpivot<const C extends readonly Names<R>[], const N extends string, const V extends string>(
+    options: UnpivotOptions<C, N, V>,
+  ): Table<Unpivoted<R, C, N, V>>;
+  /** About this share of the rows, by their hash: the same ones each time. Equal rows stay or go together. */
+  sample(fraction: number, options?: SampleOptions<Names<R>>): Table<R>;
+  /** The same rows, spread over tasks by these keys: what makes work even that was not. `--partitions` says over how many. */
+  repartition(...keys: [Names<R>, ...Names<R>[]]): Table<R>;
   /** A step of one's own: `pipe(t => t.filter(...))`. */
   pipe<T>(step: (table: Table<R>) => T): T;
   /** Writes the rows; they are visible when the whole job has succeeded. The name is what progress and tests call it. */
@@ -137,9 +148,32 @@ export interface Table<in out R> {
 }
 
 /** Groups of rows of R with keys K. */
-export interface Grouped<in out R, in out K> {
+export interface GroupedSets<in out R, in out K> {
   aggregate<const A extends Aggregates>(aggregates: (t: Columns<R>) => A): Table<Put<K, Results<A>>>;
+  /** Values of a column become columns: `pivot({ key: 'day', values: ['sat', 'sun'], aggregate: t => t.sales.sum() })`. SQL: PIVOT. */
+  pivot<const N extends Names<R>, const V extends readonly (string | number | boolean)[], A extends Aggregate<unknown>>(
+    options: PivotOptions<R, N, V, A>,
+  ): Table<Put<K, Pivoted<V, A>>>;
 }
+export interface Grouped<in out R, in out K> extends GroupedSets<R, K> {
+  /** Subtotals too: by all keys, by all but the last, and so on up to none. A key that is left out is null. SQL: ROLLUP. */
+  rollup<const I extends string = never>(options?: GroupingOptions<I>): GroupedSets<R, Subtotals<K, I>>;
+  /** By every set of the keys. SQL: CUBE. */
+  cube<const I extends string = never>(options?: GroupingOptions<I>): GroupedSets<R, Subtotals<K, I>>;
+  /** By each of these sets of the keys: `groupingSets([['a', 'b'], ['a'], []])`. */
+  groupingSets<const I extends string = never>(sets: readonly (readonly Names<K>[])[], options?: GroupingOptions<I>): GroupedSets<R, Subtotals<K, I>>;
+}
+type Subtotals<K, I extends string> = Settled<{ -readonly [N in keyof K | I]: N extends keyof K ? K[N] | null : number }>;
+type Pivoted<V extends readonly (string | number | boolean)[], A> = {
+  -readonly [N in V[number] as `${N}`]: A extends Count ? number : ResultOf<A> | null;
+};
+type Unpivoted<R, C extends readonly string[], N, V> = Settled<{
+  -readonly [K in Exclude<keyof R, C[number]> | (N & string) | (V & string)]: K extends N
+    ? string
+    : K extends V
+      ? NonNullable<At<R, C[number]>>
+      : At<R, K>;
+}>;
 
 /** The start of every table. `build` sees only this and its params. */
 export interface Flow {
@@ -251,6 +285,14 @@ export class Draft implements Flow {
   }
 }
 
+interface Groups {
+  aggregate(aggregates: Callback): Made;
+  pivot(options: PivotOptions<never, never, readonly unknown[], unknown>): Made;
+  rollup(options?: GroupingOptions<string>): Pick<Groups, 'aggregate' | 'pivot'>;
+  cube(options?: GroupingOptions<string>): Pick<Groups, 'aggregate' | 'pivot'>;
+  groupingSets(sets: readonly (readonly string[])[], options?: GroupingOptions<string>): Pick<Groups, 'aggregate' | 'pivot'>;
+}
+
 /** A table at run time. `learns`: nothing is declared of its source, and `fields` grow as `col` names them. */
 class Made {
   readonly draft: Draft;
@@ -350,14 +392,48 @@ class Made {
     );
   }
 
-  groupBy(...keys: readonly (string | Callback)[]): { aggregate(aggregates: Callback): Made } {
+  groupBy(...keys: readonly (string | Callback)[]): Groups {
     const uid = this.draft.uid('groupBy');
     const chosen = this.#chosen(uid, keys);
     if (chosen.length === 0) refuse(`${uid} has no keys: aggregate() without groupBy gives one row`);
     const computed = chosen.filter(({ name, expression }) => expression.op !== 'column' || expression.name !== name);
     const input = computed.length === 0 ? this : this.closed(uid).#project(uid, this.#put(computed));
     const names = chosen.map(({ name }) => name);
-    return { aggregate: (aggregates) => input.#aggregate(names, aggregates) };
+    return {
+      ...input.#aggregates((aggregates) => input.#aggregate(names, aggregates)),
+      rollup: (options) => input.#sets('rollup', names, rollupSets(names), options),
+      cube: (options) => input.#sets('cube', names, cubeSets(names), options),
+      groupingSets: (sets, options) => input.#sets('groupingSets', names, sets, options),
+    };
+  }
+
+  /** What can be asked of groups. */
+  #aggregates(aggregate: (aggregates: Callback) => Made): Pick<Groups, 'aggregate' | 'pivot'> {
+    return {
+      aggregate,
+      pivot: (options) => {
+        const uid = this.draft.uid('pivot');
+        return aggregate((columns) => pivoted(uid, columns as Columns<never>, options));
+      },
+    };
+  }
+
+  #sets(
+    verb: string,
+    names: readonly string[],
+    sets: readonly (readonly string[])[],
+    options?: GroupingOptions<string>,
+  ): Pick<Groups, 'aggregate' | 'pivot'> {
+    const uid = this.draft.uid(verb);
+    const { id, draft } = this.closed(uid);
+    const keys = names.map((name) => this.#field(uid, name));
+    const { projections, schema, keys: ofSets, named } = grouping(uid, this.#fields, keys, sets, options?.id ?? null);
+    const expanded = new Made(draft, draft.add(uid, { kind: 'expand', input: id, projections, schema }), schema, false);
+    return this.#aggregates((aggregates) => {
+      const made = expanded.#aggregate(ofSets, aggregates);
+      const given = made.#fields.filter(({ name }) => !ofSets.includes(name));
+      return made.#project(draft.uid(verb), [...named, ...given.map(columnOf)]);
+    });
   }
 
   aggregate(aggregates: Callback): Made {
@@ -395,6 +471,28 @@ class Made {
 
   deriveRows(columns: unknown, run: unknown, options: RowOptions = {}): Made {
     return this.#rows('deriveRows', columns, run, options);
+  }
+
+  unpivot(options: UnpivotOptions<readonly string[], string, string>): Made {
+    const uid = this.draft.uid('unpivot');
+    const { id, draft } = this.closed(uid);
+    const { projections, schema, value } = unpivoted(uid, this.#fields, (name) => this.#field(uid, name), options);
+    const all = new Made(draft, draft.add(uid, { kind: 'expand', input: id, projections, schema }), schema, false);
+    return value.nullable ? all.dropNulls(value.name) : all;
+  }
+
+  sample(fraction: number, options: SampleOptions<string> = {}): Made {
+    const uid = this.draft.uid('sample');
+    const fields = options.by === undefined ? this.closed(uid).#fields : options.by.map((name) => this.#field(uid, name));
+    return this.#keep(uid, sampleCondition(uid, fraction, options.seed ?? 0, fields), this.#fields);
+  }
+
+  repartition(...names: readonly string[]): Made {
+    const uid = this.draft.uid('repartition');
+    if (names.length === 0) refuse(`${uid} has no keys`);
+    const keys = names.map((name) => this.#field(uid, name).name);
+    const { id, draft } = this.closed(uid);
+    return new Made(draft, draft.add(uid, { kind: 'repartition', input: id, keys, schema: this.#fields }), this.#fields, false);
   }
 
   pipe<T>(step: (table: Made) => T): T {

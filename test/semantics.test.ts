@@ -11,9 +11,10 @@ import { end } from '#runtime/element.ts';
 import type { Expression } from '#runtime/expression/expression.ts';
 import { call, columnRef, literal } from '#runtime/expression/functions.ts';
 import { interpret } from '#runtime/expression/interpret.ts';
-import { bool, job, schema } from '#runtime/index.ts';
+import { bool, count, type Flow, job, schema } from '#runtime/index.ts';
 import { buildGraph } from '#runtime/job.ts';
 import { createAggregate } from '#runtime/operators/aggregate.ts';
+import { runPlan } from './batch-runtime/graph/reference.ts';
 
 let instance: DuckDBInstance;
 let duck: DuckDBConnection;
@@ -120,6 +121,17 @@ const cases: Readonly<Record<string, () => Promise<void>>> = {
       [],
     );
     assert.deepEqual(plainValue(variance.final(1), 0), 'NaN');
+  },
+  async 'grouping-empty'() {
+    assert.equal(await theirs('count(*) FROM (SELECT a FROM (SELECT 1 a WHERE false) GROUP BY ROLLUP (a))'), '1');
+    const build = (flow: Flow) =>
+      flow
+        .rows(schema({ x: bool() }), [])
+        .groupBy('x')
+        .rollup()
+        .aggregate(() => ({ n: count() }));
+    const { plan } = buildGraph(job({ name: 'none', build }));
+    assert.deepEqual(runPlan(plan, {})['result'], []);
   },
   async 'max-of-bool'() {
     assert.equal(await theirs('max(x) FROM (VALUES (true), (false)) t(x)'), true);

@@ -103,6 +103,8 @@ function ownText(node: PlanNode | StageOperator): string | null {
       return `sort by ${keysText(node.keys)}${node.limit === null ? '' : `, first ${node.limit}`}`;
     case 'rows':
       return `${node.verb}${node.gives.length > 0 ? ` ${node.gives.join(', ')} =` : ''} function of rows#${node.slot}${node.concurrency > 1 ? `, up to ${node.concurrency} at a time` : ''}${node.ordered ? '' : ', in any order'}`;
+    case 'expand':
+      return `a row for each of ${node.projections.map((columns) => `(${columnsText(columns.filter(({ expression }) => expression.op !== 'column'))})`).join(', ')}`;
     case 'window': {
       const by = node.partitionBy.length > 0 ? ` by ${node.partitionBy.join(', ')}` : '';
       const order = node.orderBy.length > 0 ? ` in order of ${keysText(node.orderBy)}` : '';
@@ -122,6 +124,7 @@ function nodeText(node: PlanNode): string {
   const inputs = inputsOf(node);
   const from = inputs.length > 0 ? ` of ${inputs.join(' and ')}` : '';
   if (own !== null) return `${own}${from}`;
+  if (node.kind === 'repartition') return `spread by ${node.keys.join(', ')}${from}`;
   if (node.kind === 'aggregate') return `aggregate by ${node.keys.join(', ') || 'nothing'}: ${aggregatesText(node.aggregates)}${from}`;
   return node.kind === 'join' ? `${node.how} join on ${onText(node.leftKeys, node.rightKeys)}${from}` : node.uid;
 }

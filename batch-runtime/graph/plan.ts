@@ -69,6 +69,14 @@ export type PlanNode = { readonly uid: string; readonly schema: Schema } & (
       readonly rightKeys: readonly string[];
       readonly prefix: string;
     }
+  /** A row for each projection, in order; all have the columns of the schema. */
+  | {
+      readonly kind: 'expand';
+      readonly input: NodeId;
+      readonly projections: readonly (readonly { readonly name: string; readonly expression: Expression }[])[];
+    }
+  /** The same rows, spread over tasks by the hash of these keys. */
+  | { readonly kind: 'repartition'; readonly input: NodeId; readonly keys: readonly string[] }
   /**
    * The input's columns, and one more for each function. Rows come in the order of the keys. `limit`: rows behind so many of their
    * partition may be left out, the filter above drops them; set by a rule.

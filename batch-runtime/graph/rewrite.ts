@@ -83,6 +83,20 @@ export function mapExpressions(node: PlanNode, map: (expression: Expression) => 
       }));
       return { ...node, aggregates: mapped };
     }
+    case 'expand':
+      return {
+        ...node,
+        projections: node.projections.map((columns) => columns.map((column) => ({ ...column, expression: map(column.expression) }))),
+      };
+    case 'window': {
+      const mapped = node.functions.map((each) => ({
+        ...each,
+        argument: maybe(each.argument),
+        filter: maybe(each.filter),
+        ...(each.more === undefined ? {} : { more: each.more.map(map) }),
+      }));
+      return { ...node, functions: mapped };
+    }
     default:
       return node;
   }

@@ -37,6 +37,11 @@ export function sizesOf(plan: Plan, scans: ReadonlyMap<NodeId, Estimate>): (Esti
       case 'sort':
         sizes.push(node.limit === null ? sizes[node.input]! : ofRows(Math.min(node.limit, sizes[node.input]?.rows || node.limit)));
         break;
+      case 'expand': {
+        const one = sizes[node.input]!;
+        sizes.push(one === null || one.rows === 0 ? null : ofRows(one.rows * node.projections.length));
+        break;
+      }
       case 'rows':
         sizes.push(node.verb === 'flatMap' ? null : asWide(sizes[node.input]!));
         break;

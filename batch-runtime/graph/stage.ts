@@ -59,6 +59,12 @@ export type StageOperator = { readonly uid: string; readonly schema: Schema } & 
       readonly buildKeys: readonly string[];
       readonly prefix: string;
     }
+  /** A row for each projection. */
+  | {
+      readonly kind: 'expand';
+      readonly input: number;
+      readonly projections: readonly (readonly { readonly name: string; readonly expression: Expression }[])[];
+    }
   /** Its input comes in order of the partition keys, then of the order keys. */
   | {
       readonly kind: 'window';

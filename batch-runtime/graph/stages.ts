@@ -208,6 +208,12 @@ export function toStages(plan: Plan, options: StageOptions): StageGraph {
         return aggregate(node, places[node.input]!);
       case 'join':
         return join(node, places[node.left]!, places[node.right]!);
+      case 'expand': {
+        const { stage, operator } = places[node.input]!;
+        return add(stage, { kind: 'expand', uid, input: operator, projections: node.projections, schema });
+      }
+      case 'repartition':
+        return exchange(places[node.input]!, { kind: 'hash', keys: node.keys });
       case 'window':
         return window(node, places[node.input]!);
       case 'sort':
@@ -280,6 +286,7 @@ function isRepeatable({ operators }: Stage, edge: EdgeId): boolean {
 function expressionsOf(operator: StageOperator): readonly Expression[] {
   if (operator.kind === 'filter') return [operator.condition];
   if (operator.kind === 'project') return operator.columns.map(({ expression }) => expression);
+  if (operator.kind === 'expand') return operator.projections.flatMap((columns) => columns.map(({ expression }) => expression));
   if (operator.kind === 'window') return operator.functions.flatMap(partsOf);
   if (operator.kind !== 'aggregate') return [];
   return operator.aggregates.flatMap(partsOf);

@@ -8,6 +8,7 @@ import type { UserFunction } from '../graph/plan.ts';
 import type { StageOperator } from '../graph/stage.ts';
 import { type TaskMemory, unbounded } from '../spill/memory.ts';
 import { createAggregate } from './aggregate.ts';
+import { createExpand } from './expand.ts';
 import { createFilter } from './filter.ts';
 import { createJoin } from './join.ts';
 import { createLimit } from './limit.ts';
@@ -42,6 +43,8 @@ export function createOperator(
       return createJoin(spec, inputs);
     case 'sort':
       return createSort(spec, input, memory.open());
+    case 'expand':
+      return createExpand(spec, input, functions);
     case 'window':
       return createWindow(spec, input, functions, memory.open());
     case 'top-groups':

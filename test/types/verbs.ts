@@ -155,6 +155,18 @@ same<
 >(true);
 t.filter((c) => rank().over({ orderBy: c.delay }).lte(3));
 
+const subtotals = t
+  .groupBy('origin', (c) => ({ hour: c.at.hour() }))
+  .cube({ id: 'set' })
+  .aggregate((c) => ({ n: count(), far: c.distance.sum() }));
+same<Row<typeof subtotals>, { origin: string | null; hour: number | null; set: number; n: number; far: number }>(true);
+const wide = t.groupBy('origin').pivot({ key: 'dest', values: ['SFO', 'LAX'], aggregate: (c) => c.distance.max() });
+same<Row<typeof wide>, { origin: string; SFO: number | null; LAX: number | null }>(true);
+const long = t.select('origin', 'delay', 'distance').unpivot({ columns: ['delay', 'distance'], name: 'which', value: 'number' });
+same<Row<typeof long>, { origin: string; which: string; number: number }>(true);
+const tenth = t.sample(0.1, { seed: 1, by: ['origin'] }).repartition('origin', 'dest');
+same<Row<typeof tenth>, Row<typeof t>>(true);
+
 const total = t.aggregate((c) => ({ n: count(), late: count().filter(c.delay.gt(15)), far: c.distance.sum() }));
 same<Row<typeof total>, { n: number; late: number; far: number | null }>(true);
 
@@ -252,6 +264,14 @@ t.drop('orgin');
 t.orderBy(desc('orgin'));
 // @ts-expect-error not a name
 t.groupBy('orgin');
+// @ts-expect-error not a key
+t.groupBy('origin').groupingSets([['dest']]);
+// @ts-expect-error not a name
+t.unpivot({ columns: ['orgin'], name: 'a', value: 'b' });
+// @ts-expect-error not a name
+t.sample(0.1, { by: ['orgin'] });
+// @ts-expect-error nothing to spread by
+t.repartition();
 // @ts-expect-error not a name
 t.dropNulls('orgin');
 // @ts-expect-error not a name

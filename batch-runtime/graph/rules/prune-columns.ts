@@ -44,6 +44,15 @@ export function pruneColumns(plan: Plan): Plan {
         const right = only(node.right, rightNames);
         return add({ ...node, left, right, schema: joinSchema(nodes[left]!.schema, nodes[right]!.schema, node) });
       }
+      case 'expand': {
+        const schema = keep(node.schema, wanted);
+        const kept = (columns: (typeof node.projections)[number]) => columns.filter(({ name }) => schema.some((field) => field.name === name));
+        return add({ ...node, projections: node.projections.map(kept), schema });
+      }
+      case 'repartition': {
+        const input = only(node.input, new Set([...wanted, ...node.keys]));
+        return add({ ...node, input, schema: nodes[input]!.schema });
+      }
       case 'window': {
         const functions = node.functions.filter(({ name }) => wanted.has(name));
         if (functions.length === 0) return node.input;
@@ -107,6 +116,15 @@ function neededColumns(plan: Plan): Set<string>[] {
         need(node.right, right);
         break;
       }
+      case 'expand': {
+        const schema = keep(node.schema, wanted);
+        for (const { name, expression } of node.projections.flat())
+          if (schema.some((field) => field.name === name)) need(node.input, columnsIn(expression));
+        break;
+      }
+      case 'repartition':
+        need(node.input, [...wanted, ...node.keys]);
+        break;
       case 'window':
         need(node.input, windowNeeds(node, wanted));
         break;

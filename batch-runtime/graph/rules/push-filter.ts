@@ -139,6 +139,8 @@ function moved(plan: Plan, below: PlanNode, part: Expression): Move | null {
       const passes = below.verb === 'filterRows' || (below.verb === 'deriveRows' && !names.some((name) => below.gives.includes(name)));
       return passes ? { side: 'left', condition: part } : null;
     }
+    case 'repartition':
+      return { side: 'left', condition: part };
     case 'window':
       return names.length > 0 && names.every((name) => below.partitionBy.includes(name)) ? { side: 'left', condition: part } : null;
     case 'sort':

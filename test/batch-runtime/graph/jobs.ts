@@ -90,6 +90,22 @@ export const plans: Readonly<Record<string, Plan>> = {
       .filter((t) => t.b.ne('k2').and(t.y.gt(1)))
       .select('b', 'y', 'share', 'n', 'before'),
   ),
+  grouped: plan((flow) => {
+    const t = flow.read(csv('facts', { schema: facts })).repartition('b', 'x');
+    t.groupBy('a', 'b')
+      .cube({ id: 'set' })
+      .aggregate((r) => ({ n: count(), as: r.a.count(), y: r.y.sum() }))
+      .write(parquet('cube'), 'cube');
+    t.groupBy('a')
+      .rollup()
+      .pivot({ key: 'b', values: ['k1', 'k2'], aggregate: (r) => r.y.max() })
+      .write(parquet('pivoted'), 'pivoted');
+    return t
+      .unpivot({ columns: ['x', 'y'], name: 'which', value: 'number' })
+      .filter((r) => r.number.gt(1))
+      .sample(0.5, { by: ['a', 'b'] })
+      .select('a', 'which', 'number');
+  }),
   total: plan((flow) =>
     flow
       .read(csv('facts', { schema: facts }))

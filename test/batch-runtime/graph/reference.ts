@@ -237,6 +237,10 @@ const shared = (node: PlanNode | StageOperator, input: readonly Row[]): Row[] | 
       return input.filter((row) => evaluate(node.condition, row) === true);
     case 'project':
       return input.map((row) => Object.fromEntries(node.columns.map(({ name, expression }) => [name, evaluate(expression, row)])));
+    case 'expand':
+      return input.flatMap((row) =>
+        node.projections.map((columns) => Object.fromEntries(columns.map(({ name, expression }) => [name, evaluate(expression, row)]))),
+      );
     case 'window':
       return windowed(input, node);
     case 'top-groups':
