@@ -29,6 +29,8 @@ export interface RunOptions {
   readonly partitions?: number;
   /** Shuffle memory of the memory driver. Default 512 MiB. */
   readonly memoryBudgetBytes?: number;
+  /** False: the plan as it was written. The rows are the same; for finding out whether a rule is wrong. */
+  readonly optimize?: boolean;
   readonly signal?: AbortSignal;
   /** The file: URL of the module whose default export the job is; by default where job() was called. */
   readonly module?: string;

@@ -54,6 +54,7 @@ export async function submit<P extends TProperties, R>(job: Job<P, R>, options: 
     staging: begun?.staging ?? mint128(systemRandom),
     shuffle: wishesOf(options),
     partitions: options.partitions ?? null,
+    optimized: options.optimize ?? true,
     clock: systemClock,
     log: silent,
     emit: options.onEvent ?? (() => {}),

@@ -16,8 +16,8 @@ import { csvLine, digits, size, table } from './table.ts';
 const rowsShown = 100;
 
 /** @returns the exit code */
-export async function explainJob({ module = '', params = {} }: RunOptions): Promise<number> {
-  const { plan, stages } = await planJob(graphOf(await loadJob(module), params, module), process.cwd());
+export async function explainJob({ module = '', params = {}, optimize = true }: RunOptions): Promise<number> {
+  const { plan, stages } = await planJob(graphOf(await loadJob(module), params, module), process.cwd(), { optimized: optimize });
   process.stdout.write(`${explain(plan, stages)}\n`);
   return 0;
 }

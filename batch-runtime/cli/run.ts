@@ -31,6 +31,7 @@ Runs the job that is the default export of JOB.ts (or .js). Without --cluster it
   --resume JOB      go on with a job of that cluster whose process has died; \`sluice jobs\` tells which. JOB.ts and params are known then
   --json            events as NDJSON on stdout, and nothing else
   --explain         print the plan, do not run
+  --no-optimize     the plan as it was written; the rows are the same
 
 Exit codes: 0 done, 1 failed, 2 bad usage or bad job module, 130 interrupted.
 
@@ -49,6 +50,7 @@ Example: sluice run examples/flight-delays.ts --param out=result
       json: { type: 'boolean', default: false },
       resume: { type: 'string' },
       explain: { type: 'boolean', default: false },
+      'no-optimize': { type: 'boolean', default: false },
     });
     const [path, ...others] = positionals;
     const resume = count('resume', values.resume, 1);
@@ -79,6 +81,7 @@ Example: sluice run examples/flight-delays.ts --param out=result
     const options: RunOptions = {
       params: readParams(values.param ?? []),
       shuffle,
+      optimize: !values['no-optimize'],
       signal: interruption(),
       ...cluster,
       ...(module === null ? {} : { module: pathToFileURL(module).href }),

@@ -47,6 +47,8 @@ export interface CoordinatorOptions {
   readonly partitions: number | null;
   /** A right side of a join up to this size goes to every task whole; by default 10 MB. */
   readonly broadcastBytes?: number;
+  /** False: the plan as it was written. */
+  readonly optimized?: boolean;
   readonly clock: Clock;
   readonly log: Log;
   readonly emit: (event: JobEvent) => void;
@@ -138,7 +140,7 @@ export class Coordinator implements CoordinatorLink {
    * @throws FILE_MISSING, FILE_CORRUPT, SCHEMA_DIFFERS, PLAN_UNSUPPORTED
    */
   async plan(): Promise<void> {
-    const { stages: graph, splits, bytes } = await planJob(this.#options.graph, this.#options.folder, this.#options.broadcastBytes);
+    const { stages: graph, splits, bytes } = await planJob(this.#options.graph, this.#options.folder, this.#options);
     this.#splits = splits;
     this.#inputBytes = bytes;
     this.#lay(graph);

@@ -7,6 +7,7 @@ import type { Split } from '../connectors/connector.ts';
 import { sinkOf, sourceOf } from '../connectors/table.ts';
 import { placedAt } from '../graph/places.ts';
 import type { Graph, NodeId, Plan } from '../graph/plan.ts';
+import { dropUnused } from '../graph/rules/drop-unused.ts';
 import { optimize } from '../graph/rules/optimize.ts';
 import type { StageGraph } from '../graph/stage.ts';
 import { toStages } from '../graph/stages.ts';
@@ -23,13 +24,19 @@ export interface PlannedJob {
 /** A value written down in the job: bytes it may take in a column. */
 const valueBytes = 16;
 
+export interface PlanWishes {
+  /** A right side of a join up to this size goes to every task whole; null: as stages.ts has it. */
+  readonly broadcastBytes?: number | null;
+  /** False: the plan as it was written, but for what is not used. The rows are the same. */
+  readonly optimized?: boolean;
+}
+
 /**
- * @param folder          that relative paths are meant from
- * @param broadcastBytes  a right side of a join up to this size goes to every task whole; null: as stages.ts has it
+ * @param folder  that relative paths are meant from
  * @throws FILE_MISSING, FILE_CORRUPT, CSV_INVALID, SCHEMA_DIFFERS, PLAN_UNSUPPORTED
  */
-export async function planJob(graph: Graph, folder: string, broadcastBytes: number | null = null): Promise<PlannedJob> {
-  const plan = optimize(absolutePaths(graph.plan, folder));
+export async function planJob(graph: Graph, folder: string, { broadcastBytes = null, optimized = true }: PlanWishes = {}): Promise<PlannedJob> {
+  const plan = (optimized ? optimize : dropUnused)(absolutePaths(graph.plan, folder));
   const splits = new Map<string, readonly Split[]>();
   const estimates = new Map<NodeId, { readonly rows: number; readonly bytes: number }>();
   await Promise.all(

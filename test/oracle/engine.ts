@@ -65,7 +65,7 @@ const paramsOf = (one: Case, { folder, values }: Prepared, out: string) => ({
 /** The plan of a case and the stages it becomes. */
 export async function planOf(one: Case, prepared: Prepared): Promise<{ stages: StageGraph; text: string }> {
   const graph = buildGraph(oracle, paramsOf(one, prepared, join(prepared.folder, 'out')));
-  const { plan, stages } = await planJob(graph, process.cwd(), one.broadcast ? null : never);
+  const { plan, stages } = await planJob(graph, process.cwd(), { broadcastBytes: one.broadcast ? null : never });
   return { stages, text: explain(plan, stages) };
 }
 

@@ -43,7 +43,26 @@ test('a small right side goes to every task whole, a large one is partitioned', 
     }),
   );
   const kinds = async (broadcastBytes: number) =>
-    (await planJob(graph, folder, broadcastBytes)).stages.edges.map(({ distribution }) => distribution.kind);
+    (await planJob(graph, folder, { broadcastBytes })).stages.edges.map(({ distribution }) => distribution.kind);
   assert.ok((await kinds(1_000_000)).includes('broadcast'));
   assert.ok(!(await kinds(0)).includes('broadcast'));
+});
+
+test('not optimized it is the plan as it was written, but for what is not used', async () => {
+  const graph = buildGraph(
+    job({
+      name: 'plan',
+      build(flow) {
+        const read = flow.read(csv('a.csv', { schema: columns }), 'a');
+        read.select('k');
+        return read
+          .derive((t) => ({ twice: t.n.mul(2) }))
+          .filter((t) => t.n.gt(1))
+          .select('k');
+      },
+    }),
+  );
+  const kindsOf = async (optimized: boolean) => (await planJob(graph, folder, { optimized })).plan.nodes.map(({ kind }) => kind);
+  assert.deepEqual(await kindsOf(false), ['scan', 'project', 'filter', 'project']);
+  assert.notDeepEqual(await kindsOf(true), await kindsOf(false));
 });
