@@ -9,7 +9,16 @@ export type Kind = 'bool' | 'int32' | 'integer' | 'int64' | 'float64' | 'utf8' |
 export type Expr =
   | { readonly op: 'column'; readonly name: string; readonly kind: Kind }
   | { readonly op: 'literal'; readonly value: boolean | number | string | null; readonly kind: Kind }
-  | { readonly op: 'call'; readonly fn: string; readonly args: readonly Expr[]; readonly kind: Kind; readonly option?: string | number };
+  | {
+      readonly op: 'call';
+      readonly fn: string;
+      readonly args: readonly Expr[];
+      readonly kind: Kind;
+      readonly option?: string | number;
+      /** Of a row of the function table: what is written down behind the arguments, and its SQL with $1 for the first of them. */
+      readonly more?: readonly (string | number)[];
+      readonly sql?: string;
+    };
 
 export interface Named {
   readonly name: string;

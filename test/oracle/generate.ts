@@ -5,6 +5,7 @@
 import type { AggregateSpec, Case, Key, Kind, Named, OutColumn, Output, SourceColumn, SourceTable, Step } from './case.ts';
 import { Dice } from './dice.ts';
 import { type Column, computed, condition, isNumeric, isWhole, plain } from './expressions.ts';
+import { ofTable } from './functions.ts';
 
 /** What a case may be made to have. Joins that move both sides stand in odd cases, those by broadcast in even ones. */
 const duties = [
@@ -256,11 +257,14 @@ export function generate(seed: number, number: number, attempt = 0): Case {
     const { expr } = condition(dice, from.columns);
     return add({ op: 'filter', input: from.step, condition: expr }, from, {});
   };
-  const newColumns = (from: Table, count: number, replace: boolean): { named: Named[]; columns: Column[] } => {
+  /** `exact`: they are to be keys. */
+  const newColumns = (from: Table, count: number, replace: boolean, exact = false): { named: Named[]; columns: Column[] } => {
     const named: Named[] = [];
     const columns: Column[] = [];
     for (let k = 0; k < count; k++) {
-      const { expr, ...known } = computed(dice, from.columns);
+      const open = from.columns.filter(({ grain }) => grain !== 'inexact');
+      const made = dice.chance(40) ? ofTable(dice, open) : null;
+      const { expr, ...known } = made !== null && !(exact && made.grain === 'inexact') ? made : computed(dice, from.columns);
       const name = replace && dice.chance(25) ? dice.pick(from.columns).name : newName();
       if (named.some((each) => each.name === name)) continue;
       named.push({ name, expr });
@@ -337,7 +341,7 @@ export function generate(seed: number, number: number, attempt = 0): Case {
     const open = from.columns.filter(({ grain }) => grain !== 'inexact');
     const keys = dice.some(open, keyCount);
     const wantsComputed = keys.length > 0 && dice.chance(25);
-    const { named, columns: computedKeys } = wantsComputed ? newColumns(from, 1, false) : { named: [], columns: [] };
+    const { named, columns: computedKeys } = wantsComputed ? newColumns(from, 1, false, true) : { named: [], columns: [] };
     const made = [...wanted, ...Array.from({ length: more }, () => null)].flatMap((fn) => aggregateOf(from, fn) ?? []);
     if (keys.length === 0 && made.length === 0) made.push(aggregateOf(from, 'count')!);
     const alone = keys.length + named.length === 1;

@@ -25,7 +25,7 @@ const operand = (expr: Expr, cells: Cells): unknown => {
 function expression(expr: Expr, cells: Cells): unknown {
   if (expr.op === 'column') return cells[expr.name];
   if (expr.op === 'literal') return literal(expr);
-  const { fn, args, option } = expr;
+  const { fn, args, option, more = [] } = expr;
   if (fn === 'twice') return twice(expression(args[0]!, cells) as never);
   if (fn === 'initial') return initial(expression(args[0]!, cells) as never, expression(args[1]!, cells) as never);
   if (fn === 'when') {
@@ -36,12 +36,15 @@ function expression(expr: Expr, cells: Cells): unknown {
   }
   const [self, ...rest] = args;
   const on = expression(self!, cells) as Loose;
-  if (fn === 'cast') return on['cast']!(typeOf(expr.kind, false));
-  if (fn === 'in')
+  if (fn === 'cast' || fn === 'tryCast') return on[fn]!(typeOf(expr.kind, false));
+  // A pattern is written as users write one.
+  if (fn === 'matches' || fn === 'extract' || fn === 'replaceMatches') return on[fn]!(new RegExp(String(more[0]), `u${more[1]}`), ...more.slice(2));
+  if (fn === 'in' && rest.every(({ op }) => op === 'literal'))
     return on['in']!(
       rest.map((each) => (each.op === 'literal' && each.kind === 'int64' ? BigInt(each.value as string) : (each as { value: unknown }).value)),
     );
-  return on[fn]!(...rest.map((arg) => operand(arg, cells)), ...(option === undefined ? [] : [option]));
+  if (fn === 'in') return on['in']!(rest.map((each) => operand(each, cells)));
+  return on[fn]!(...rest.map((arg) => operand(arg, cells)), ...more, ...(option === undefined ? [] : [option]));
 }
 
 function aggregate({ fn, arg, filter }: AggregateSpec, cells: Cells): unknown {

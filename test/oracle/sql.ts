@@ -40,8 +40,9 @@ function literal({ value, kind }: Extract<Expr, { op: 'literal' }>): string {
 export function expressionSql(expr: Expr): string {
   if (expr.op === 'column') return quoted(expr.name);
   if (expr.op === 'literal') return literal(expr);
-  const { fn, option } = expr;
+  const { fn, option, sql } = expr;
   const args = expr.args.map(expressionSql);
+  if (sql !== undefined) return `CAST((${sql.replaceAll(/\$(\d)/g, (_, k) => args[Number(k) - 1]!)}) AS ${sqlType[expr.kind]})`;
   const [a, b, c] = args as [string, string, string];
   const operator = infix[fn];
   if (operator !== undefined) return `(${a} ${operator} ${b})`;
