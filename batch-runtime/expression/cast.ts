@@ -3,6 +3,7 @@
  * fit is VALUE_OUT_OF_RANGE, never a null and never wrapped. Called by functions/ for `cast` and for implicit widening.
  */
 import { strict as assert } from 'node:assert';
+import { SluiceError } from '#manager/protocol/errors.ts';
 import type { ColumnType, TypeKind } from '../batch/batch.ts';
 import { int64Max, int64Min } from '../batch/lanes.ts';
 import { formatDate, formatTimestamp, microsPerDay, parseDate, parseTimestamp } from './calendar.ts';
@@ -88,6 +89,19 @@ function parse(text: string, to: TypeKind): Value {
 /** As castValue on a triple; int64 and timestamp go to `out`. The kernel behind casts of text in loops. */
 export function castBytes(bytes: Uint8Array, start: number, end: number, to: TypeKind, out: Int32Array): Value {
   const value = valueOfText(decodeText(bytes, start, end), to);
+  if (typeof value === 'bigint') putInt64(out, value);
+  return value;
+}
+
+/** As castBytes; null where the text is no value of that kind, without the cost of an error. */
+export function tryCastBytes(bytes: Uint8Array, start: number, end: number, to: TypeKind, out: Int32Array): Value {
+  let value: Value;
+  try {
+    value = parse(decodeText(bytes, start, end), to);
+  } catch (thrown) {
+    if (thrown instanceof SluiceError && thrown.code === 'VALUE_OUT_OF_RANGE') return null;
+    throw thrown;
+  }
   if (typeof value === 'bigint') putInt64(out, value);
   return value;
 }

@@ -1,6 +1,8 @@
 /** Values as values of another type. */
 import { SluiceError } from '#manager/protocol/errors.ts';
-import { canCast, castValue, emitCast, isFreeCast } from '../cast.ts';
+import type { TypeKind } from '../../batch/batch.ts';
+import { canCast, castValue, emitCast, isFreeCast, tryCastBytes } from '../cast.ts';
+import { type Code, type Emitted, type Lanes, nullLanes, scratch, takeScratch } from '../code.ts';
 import type { Expression } from '../expression.ts';
 import { always, wantCount } from './arguments.ts';
 import { type FunctionRow, type FunctionRows, wrong } from './row.ts';
@@ -18,6 +20,14 @@ const toTarget =
 /** That a value does not fit is what tryCast asks for; anything else goes on. */
 function mustNotFit(thrown: unknown): void {
   if (!(thrown instanceof SluiceError && thrown.code === 'VALUE_OUT_OF_RANGE')) throw thrown;
+}
+
+/** What text is tried as without an error being made: dirty columns have many. */
+const tried: ReadonlySet<TypeKind> = new Set(['bool', 'int32', 'integer', 'int64', 'float64', 'date', 'timestamp']);
+function tryText(code: Code, lanes: Lanes, isNull: string, to: TypeKind): Emitted {
+  const value = code.hold(`${isNull} ? null : ${code.kernel(tryCastBytes)}(${lanes.join(', ')}, '${to}', ${scratch})`);
+  const wide = to === 'int64' || to === 'timestamp';
+  return { lanes: wide ? takeScratch(code) : [code.hold(`${value} ?? ${nullLanes(to)[0]}`)], isNull: code.hold(`${value} === null`) };
 }
 
 export const conversions: FunctionRows = {
@@ -46,6 +56,7 @@ export const conversions: FunctionRows = {
     guarded: always,
     emit(code, node) {
       const { lanes, isNull } = code.value(node.args[0]!);
+      if (node.args[0]!.type.kind === 'utf8' && tried.has(node.type.kind)) return tryText(code, lanes, isNull, node.type.kind);
       const [missing] = code.variables('bool') as [string];
       const to = code.variables(node.type.kind);
       code.line(`${missing} = true;`);

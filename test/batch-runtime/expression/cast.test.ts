@@ -1,9 +1,10 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { TypeKind } from '#runtime/batch/batch.ts';
-import { canCast, castValue, isFreeCast, textOf, valueOfText } from '#runtime/expression/cast.ts';
+import { canCast, castValue, isFreeCast, textOf, tryCastBytes, valueOfText } from '#runtime/expression/cast.ts';
 import { compileProjection } from '#runtime/expression/compile.ts';
 import { call, columnRef } from '#runtime/expression/functions.ts';
+import { encodeText } from '#runtime/expression/text.ts';
 import { type Value, valueAt } from '#runtime/expression/values.ts';
 import { columnOf, edges, kinds } from './random.ts';
 
@@ -83,4 +84,19 @@ test('halves go to the even number, days are cut downwards, NaN is true', () => 
 test('there is no cast between a time and a number', () => {
   for (const kind of ['int32', 'int64', 'float64', 'bool'] as const)
     assert(!canCast({ kind: 'timestamp' }, { kind }) && !canCast({ kind }, { kind: 'date' }));
+});
+
+test('text that is tried gives its value, or null where it is none or too large', () => {
+  const out = new Int32Array(2);
+  const tried = (text: string, to: TypeKind): Value => tryCastBytes(encodeText(`..${text}.`), 2, 2 + encodeText(text).length, to, out);
+  assert.deepEqual([tried('12', 'int32'), tried('F', 'bool'), tried('1970-01-03', 'date')], [12, false, 2]);
+  assert.deepEqual([tried('-1', 'int64'), [...out]], [-1n, [-1, -1]]);
+  for (const [text, to] of [
+    ['x', 'int32'],
+    ['2147483648', 'int32'],
+    ['1e999', 'float64'],
+    ['9223372036854775808', 'int64'],
+    ['', 'date'],
+  ] as const)
+    assert.equal(tried(text, to), null, `${text} ${to}`);
 });
