@@ -3,7 +3,7 @@
  * %M %S %f` (microseconds) `%g` (milliseconds) `%z %%`; a minus, as in `%-d`, leaves the zeros before a number out. Names are English.
  */
 import { SluiceError } from '#manager/protocol/errors.ts';
-import { dayInYear, dayOf, daysOf, microsPerDay, monthOf, weekdayOf, yearOf } from './calendar.ts';
+import { dayInYear, dayOf, daysOf, monthOf, weekdayOf, yearOf } from './calendar.ts';
 
 /** Text as it stands, or a letter behind `%`. */
 type Token = { readonly text: string } | { readonly field: string; readonly padded: boolean };
@@ -113,8 +113,9 @@ const offsetPattern = /([+-])(\d\d)(?::?(\d\d))?/y;
  */
 export function timeParser(pattern: string): (text: string) => bigint | null {
   const tokens = tokensOf(pattern);
+  const found = new Float64Array(letters.length);
   return (text) => {
-    const found: Record<string, number> = {};
+    found.fill(Number.NaN);
     let offset = 0;
     let at = 0;
     while (space(text, at)) at++;
@@ -135,14 +136,19 @@ export function timeParser(pattern: string): (text: string) => bigint | null {
       } else if (named !== undefined) {
         const value = named.findIndex((name) => text.slice(at, at + name.length).toLowerCase() === name.toLowerCase());
         if (value < 0) return null;
-        found[field] = value;
+        found[letters.indexOf(field)] = value;
         at += named[value]!.length;
       } else {
         const start = at;
+        const width = widths[field]!;
         let value = 0;
-        while (at < text.length && at < start + widths[field]! && text[at]! >= '0' && text[at]! <= '9') value = value * 10 + Number(text[at++]);
+        for (; at < text.length && at < start + width; at++) {
+          const digit = text.charCodeAt(at) - 48;
+          if (digit < 0 || digit > 9) break;
+          value = value * 10 + digit;
+        }
         if (at === start) return null;
-        found[field] = field === 'f' || field === 'g' ? value * 10 ** (widths[field]! - (at - start)) : value;
+        found[letters.indexOf(field)] = field === 'f' || field === 'g' ? value * 10 ** (width - (at - start)) : value;
       }
     }
     while (space(text, at)) at++;
@@ -150,20 +156,30 @@ export function timeParser(pattern: string): (text: string) => bigint | null {
   };
 }
 
-function momentOf(found: Readonly<Record<string, number>>, offset: number): bigint | null {
-  const { Y, y, m, b, B, d, j, H, I, p, M = 0, S = 0, f, g } = found;
-  const year = Y ?? (y === undefined ? 1900 : y < 69 ? 2000 + y : 1900 + y);
-  const month = m ?? (b ?? B ?? 0) + 1;
-  const day = d ?? 1;
-  let hour = H ?? I ?? 0;
-  if (I !== undefined && (I < 1 || I > 12)) return null;
-  if (p !== undefined) {
+/** The fields that are kept of a text. */
+const letters = 'YymbBdjHIpMSfgaA';
+
+/** @param found  by the place of the field's letter in `letters`; NaN = not there */
+function momentOf(found: Float64Array, offset: number): bigint | null {
+  const of = (letter: string, other: number): number => {
+    const value = found[letters.indexOf(letter)]!;
+    return Number.isNaN(value) ? other : value;
+  };
+  const short = of('y', 0);
+  const year = of('Y', short < 69 ? (Number.isNaN(found[letters.indexOf('y')]!) ? 1900 : 2000 + short) : 1900 + short);
+  const month = of('m', of('b', of('B', 0)) + 1);
+  const [day, ofYear] = [of('d', 1), of('j', -1)];
+  const [minute, second, half] = [of('M', 0), of('S', 0), of('p', -1)];
+  let hour = of('H', of('I', 0));
+  const twelve = of('I', 12);
+  if (twelve < 1 || twelve > 12) return null;
+  if (half >= 0) {
     if (hour > 12) return null;
-    hour = (hour % 12) + 12 * p;
+    hour = (hour % 12) + 12 * half;
   }
-  if (month < 1 || month > 12 || day < 1 || hour > 23 || M > 59 || S > 59) return null;
-  const days = j === undefined ? daysOf(year, month, day) : daysOf(year, 1, 1) + j - 1;
-  if (j === undefined ? monthOf(days) !== month : j < 1 || j > 366) return null;
-  const seconds = hour * 3600 + (M - offset) * 60 + S;
-  return BigInt(days) * microsPerDay + BigInt(seconds) * 1_000_000n + BigInt(f ?? 1000 * (g ?? 0));
+  if (month < 1 || month > 12 || day < 1 || hour > 23 || minute > 59 || second > 59 || ofYear === 0 || ofYear > 366) return null;
+  const days = ofYear < 0 ? daysOf(year, month, day) : daysOf(year, 1, 1) + ofYear - 1;
+  if (ofYear < 0 && monthOf(days) !== month) return null;
+  const seconds = days * 86_400 + hour * 3600 + (minute - offset) * 60 + second;
+  return BigInt(seconds) * 1_000_000n + BigInt(of('f', 1000 * of('g', 0)));
 }
