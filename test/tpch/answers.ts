@@ -31,7 +31,9 @@ function field(value: unknown): string {
 
 /** @param data  a folder of <table>.parquet, as tpchgen-cli makes them with that scale factor */
 export async function duckdbAnswers(data: string, scale: number): Promise<ReadonlyMap<string, Answer>> {
-  const texts = readFileSync(join(root, 'bench/etl/workloads/tpch.sql'), 'utf8').split(/^-- TPC-H Q\d+.*$/m).slice(1);
+  const texts = readFileSync(join(root, 'bench/etl/workloads/tpch.sql'), 'utf8')
+    .split(/^-- TPC-H Q\d+.*$/m)
+    .slice(1);
   const instance = await DuckDBInstance.create(':memory:', { threads: '2' });
   const duck = await instance.connect();
   try {
