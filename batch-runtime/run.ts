@@ -25,6 +25,8 @@ export interface RunOptions {
   readonly level?: Level;
   /** Goes on with this job of the cluster, whose coordinator has died. Module and params are those it was started with. */
   readonly resume?: number;
+  /** Tries the job on the first rows of each source, so many of each; its sinks are left out. */
+  readonly sample?: number;
   /** Partitions of each exchange; by default from the size of the input. */
   readonly partitions?: number;
   /** Shuffle memory of the memory driver. Default 512 MiB. */

@@ -55,6 +55,7 @@ export async function submit<P extends TProperties, R>(job: Job<P, R>, options: 
     shuffle: wishesOf(options),
     partitions: options.partitions ?? null,
     optimized: options.optimize ?? true,
+    sample: options.sample ?? null,
     clock: systemClock,
     log: silent,
     emit: options.onEvent ?? (() => {}),

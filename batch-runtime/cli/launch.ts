@@ -16,8 +16,11 @@ import { csvLine, digits, size, table } from './table.ts';
 const rowsShown = 100;
 
 /** @returns the exit code */
-export async function explainJob({ module = '', params = {}, optimize = true }: RunOptions): Promise<number> {
-  const { plan, stages } = await planJob(graphOf(await loadJob(module), params, module), process.cwd(), { optimized: optimize });
+export async function explainJob({ module = '', params = {}, optimize = true, sample }: RunOptions): Promise<number> {
+  const { plan, stages } = await planJob(graphOf(await loadJob(module), params, module), process.cwd(), {
+    optimized: optimize,
+    sample: sample ?? null,
+  });
   process.stdout.write(`${explain(plan, stages)}\n`);
   return 0;
 }
@@ -33,6 +36,7 @@ const start = (job: AnyJob, options: RunOptions): Promise<Run<Row>> => submit(jo
 
 async function runForPeople(job: AnyJob, options: RunOptions): Promise<number> {
   const view = createProgress(process.stderr);
+  if (options.sample !== undefined) process.stderr.write(`sample: the first ${options.sample} rows of each source, and nothing is written\n`);
   let running: Run<Row> | null = null;
   try {
     running = await start(job, { ...options, onEvent: (event) => view.take(event) });

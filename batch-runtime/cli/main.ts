@@ -8,6 +8,8 @@ import type { Verb } from './verb.ts';
 
 const verbs: Readonly<Record<string, { readonly summary: string; load(): Promise<Verb> }>> = {
   run: { summary: 'run a job', load: async () => (await import('./run.ts')).verb },
+  peek: { summary: 'show what is in a file', load: async () => (await import('./peek.ts')).verb },
+  types: { summary: 'print the schema of files as TypeScript', load: async () => (await import('./declare.ts')).verb },
   up: { summary: 'start a cluster on this machine until Ctrl-C', load: async () => (await import('./up.ts')).verb },
   manager: { summary: 'start one shuffle manager', load: async () => (await import('./manager.ts')).verb },
   worker: { summary: 'start one shuffle worker (or --shards of it)', load: async () => (await import('./worker.ts')).verb },

@@ -12,6 +12,8 @@ import type { RunOptions } from '../run.ts';
 import { credentialFor } from './credentials.ts';
 import { count, interruption, readArgs, usage, type Verb } from './verb.ts';
 
+/** Rows of a sample stand in the plan. */
+const sampleMax = 100_000;
 /** As a shuffle's spec has it. */
 const replicasMax = 4;
 
@@ -29,6 +31,7 @@ Runs the job that is the default export of JOB.ts (or .js). Without --cluster it
   --cluster URL     run on a cluster, such as one of \`sluice up\`
   --token-file F    its token or secret; else SLUICE_TOKEN, else what \`sluice up\` left for this user
   --resume JOB      go on with a job of that cluster whose process has died; \`sluice jobs\` tells which. JOB.ts and params are known then
+  --sample N        try the job on the first N rows of each source; nothing is written, and a job that only writes shows the rows of its first sink
   --json            events as NDJSON on stdout, and nothing else
   --explain         print the plan, do not run
   --no-optimize     the plan as it was written; the rows are the same
@@ -51,6 +54,7 @@ Example: sluice run examples/flight-delays.ts --param out=result
       resume: { type: 'string' },
       explain: { type: 'boolean', default: false },
       'no-optimize': { type: 'boolean', default: false },
+      sample: { type: 'string' },
     });
     const [path, ...others] = positionals;
     const resume = count('resume', values.resume, 1);
@@ -60,6 +64,9 @@ Example: sluice run examples/flight-delays.ts --param out=result
       throw usage('--param and --explain do not go with --resume: the job goes on as it was started');
     const shuffle = values.shuffle as NonNullable<RunOptions['shuffle']>;
     if (!['memory', 'local', 'remote'].includes(shuffle)) throw usage(`--shuffle is memory, local or remote, not '${shuffle}'`);
+    const sample = count('sample', values.sample, 1);
+    if (sample !== undefined && sample > sampleMax) throw usage(`--sample takes at most ${sampleMax} rows: they travel with the plan`);
+    if (sample !== undefined && resume !== undefined) throw usage('--sample does not go with --resume: the job goes on as it was started');
     const executors = count('executors', values.executors, 1);
     const workers = count('workers', values.workers, 0);
     const replicas = count('replicas', values.replicas, 1);
@@ -86,6 +93,7 @@ Example: sluice run examples/flight-delays.ts --param out=result
       ...cluster,
       ...(module === null ? {} : { module: pathToFileURL(module).href }),
       ...(resume === undefined ? {} : { resume }),
+      ...(sample === undefined ? {} : { sample }),
       ...(executors === undefined ? {} : { executors }),
       ...(workers === undefined ? {} : { workers }),
       ...(replicas === undefined ? {} : { replicas }),

@@ -89,6 +89,13 @@ function bind(schema: Schema, { names }: Header, path: string): Int32Array {
   return targets;
 }
 
+/** The names in the header. @throws CSV_INVALID, FILE_CORRUPT */
+export async function csvColumns(file: InputFile): Promise<readonly string[]> {
+  const handle = await openInput(file.path);
+  const packing = await packingOf(file.path, handle).finally(() => handle.close());
+  return (await readHeader({ file, from: 0, to: null, packing })).names;
+}
+
 async function partsOf(schema: Schema, file: InputFile): Promise<Part[]> {
   const handle = await openInput(file.path);
   try {

@@ -49,6 +49,8 @@ export interface CoordinatorOptions {
   readonly broadcastBytes?: number;
   /** False: the plan as it was written. */
   readonly optimized?: boolean;
+  /** The job is tried on so many rows of each source, and writes nothing. */
+  readonly sample?: number | null;
   readonly clock: Clock;
   readonly log: Log;
   readonly emit: (event: JobEvent) => void;

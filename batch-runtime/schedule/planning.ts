@@ -11,6 +11,7 @@ import { dropUnused } from '../graph/rules/drop-unused.ts';
 import { optimize } from '../graph/rules/optimize.ts';
 import type { StageGraph } from '../graph/stage.ts';
 import { toStages } from '../graph/stages.ts';
+import { sampled, withoutSinks } from './sampled.ts';
 
 export interface PlannedJob {
   readonly plan: Plan;
@@ -29,14 +30,22 @@ export interface PlanWishes {
   readonly broadcastBytes?: number | null;
   /** False: the plan as it was written, but for what is not used. The rows are the same. */
   readonly optimized?: boolean;
+  /** Only so many rows of each source, and no sink; null: all of it. */
+  readonly sample?: number | null;
 }
 
 /**
  * @param folder  that relative paths are meant from
  * @throws FILE_MISSING, FILE_CORRUPT, CSV_INVALID, SCHEMA_DIFFERS, PLAN_UNSUPPORTED
  */
-export async function planJob(graph: Graph, folder: string, { broadcastBytes = null, optimized = true }: PlanWishes = {}): Promise<PlannedJob> {
-  const plan = (optimized ? optimize : dropUnused)(absolutePaths(graph.plan, folder));
+export async function planJob(
+  graph: Graph,
+  folder: string,
+  { broadcastBytes = null, optimized = true, sample = null }: PlanWishes = {},
+): Promise<PlannedJob> {
+  const rules = optimized ? optimize : dropUnused;
+  const written = absolutePaths(graph.plan, folder);
+  const plan = sample === null ? rules(written) : await sampled(rules(withoutSinks(written)), sample, graph.places);
   const splits = new Map<string, readonly Split[]>();
   const estimates = new Map<NodeId, { readonly rows: number; readonly bytes: number }>();
   await Promise.all(

@@ -25,6 +25,9 @@ const badUsage: readonly (readonly [string, readonly string[]])[] = [
   ['embedded', [words, '--cluster', 'http://127.0.0.1:1', '--workers', '2']],
   ['--executors takes a whole number from 1', [words, '--executors', '0']],
   ['--replicas takes a whole number from 1', [words, '--replicas', '0']],
+  ['--sample takes a whole number from 1', [words, '--sample', '0']],
+  ['--sample takes at most', [words, '--sample', '1000000']],
+  ['--sample does not go with --resume', ['--resume', '7', '--cluster', 'http://127.0.0.1:1', '--sample', '5']],
   ['--replicas takes at most 4', [words, '--replicas', '5']],
   ['--level is received, written or durable', [words, '--level', 'safe']],
   ['has no workers', [words, '--shuffle', 'memory', '--replicas', '2']],
@@ -135,4 +138,11 @@ test('a manager that does not answer is named by its URL', { timeout: 60_000 }, 
   const { code, stderr } = await sluice('run', words, '--cluster', 'http://127.0.0.1:1');
   assert.equal(code, 1);
   assert.match(stderr, /error CLUSTER_UNREACHABLE: .*http:\/\/127\.0\.0\.1:1/);
+});
+
+test('a sample says that it is one, and writes nothing', async () => {
+  const { code, stdout, stderr } = await sluice('run', words, '--shuffle', 'memory', '--sample', '3');
+  assert.equal(code, 0, stderr);
+  assert.match(stderr, /sample: the first 3 rows of each source, and nothing is written/);
+  assert.match(stdout, /^word,/);
 });

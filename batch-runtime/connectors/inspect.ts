@@ -1,0 +1,209 @@
+/**
+ * What columns a file has, for people who have not declared them yet: read from the footer of Parquet, guessed from the values
+ * of CSV and NDJSON by the very parsers that will read them. A guess is a guess, so it says how many rows it has seen; jobs
+ * never use it. Called by `sluice peek` and `sluice types`.
+ */
+import { SluiceError } from '#manager/protocol/errors.ts';
+import type { ColumnType, Field, Schema } from '../batch/batch.ts';
+import { bitAt } from '../batch/bitmap.ts';
+import { textAt } from '../batch/rows.ts';
+import type { SourceSpec } from '../graph/plan.ts';
+import { csvColumns, csvSource } from './csv-source.ts';
+import { type FieldParser, fieldParser } from './csv-values.ts';
+import { openBytes, packingOf, unpackedName } from './input-bytes.ts';
+import { findFiles, type InputFile } from './input-files.ts';
+import { jsonEndings } from './json-source.ts';
+import { openInput, readFooter } from './parquet-file.ts';
+
+export interface InspectedColumn extends Field {
+  /** What a reader of the report should know: how it was guessed, why it cannot be read. */
+  readonly note: string;
+  readonly readable: boolean;
+}
+
+export interface Inspected {
+  readonly path: string;
+  readonly source: SourceSpec;
+  readonly columns: readonly InspectedColumn[];
+  /** Rows the types were guessed from; null: the file says them. */
+  readonly guessedFrom: number | null;
+}
+
+const guessRows = 100_000;
+const guessBytes = 16 * 1024 * 1024;
+
+/** @throws FILE_MISSING, FILE_CORRUPT, CSV_INVALID, PLAN_UNSUPPORTED when nobody reads such files */
+export async function inspectFile(path: string): Promise<Inspected> {
+  const [file] = await findFiles(path, '.parquet', '.csv', ...jsonEndings);
+  if (file === undefined) throw new SluiceError('FILE_MISSING', { path });
+  const name = unpackedName(file.path);
+  if (name.endsWith('.parquet')) return inspectParquet(file);
+  if (name.endsWith('.csv')) return inspectCsv(file);
+  if (jsonEndings.some((ending) => name.endsWith(ending))) return inspectJson(file);
+  throw new SluiceError('PLAN_UNSUPPORTED', {
+    what: `${path}: its name says none of the formats that are read: .parquet, .csv, ${jsonEndings.join(', ')}`,
+  });
+}
+
+const parquetTypes: Readonly<Record<string, ColumnType>> = {
+  int8: { kind: 'int32' },
+  int16: { kind: 'int32' },
+  int32: { kind: 'int32' },
+  uint8: { kind: 'int32' },
+  uint16: { kind: 'int32' },
+  uint32: { kind: 'int64' },
+  int64: { kind: 'int64' },
+  uint64: { kind: 'int64' },
+  float32: { kind: 'float64' },
+  float64: { kind: 'float64' },
+  bool: { kind: 'bool' },
+  utf8: { kind: 'utf8' },
+  date: { kind: 'date' },
+  timestamp: { kind: 'timestamp' },
+};
+
+async function inspectParquet({ path }: InputFile): Promise<Inspected> {
+  const { columns } = await readFooter(path);
+  const inspected = [...columns.values()].map(({ name, found, optional, chunk }): InspectedColumn => {
+    const type = chunk < 0 ? undefined : parquetTypes[found];
+    return {
+      name,
+      type: type ?? { kind: 'utf8' },
+      nullable: optional,
+      note: type === undefined ? `${found}: cannot be read` : type.kind === found ? '' : found,
+      readable: type !== undefined,
+    };
+  });
+  return { path, source: { connector: 'parquet', path }, columns: inspected, guessedFrom: null };
+}
+
+async function inspectCsv(file: InputFile): Promise<Inspected> {
+  const { path } = file;
+  const source = { connector: 'csv', path, rejects: null };
+  const schema: Schema = (await csvColumns(file)).map((name) => ({ name, type: { kind: 'utf8' }, nullable: true }));
+  const guesses = schema.map(() => new Guess());
+  const request = { source, schema, predicate: null };
+  let rows = 0;
+  scan: for (const split of await csvSource.plan(request)) {
+    for await (const batch of csvSource.read(request, split, { job: 'inspect', task: 0, attempt: 0 })) {
+      for (let i = 0; i < batch.length; i++, rows++) {
+        if (rows === guessRows) break scan;
+        batch.columns.forEach((column, c) => {
+          guesses[c]!.add(column.validity !== null && bitAt(column.validity, i) === 0 ? null : textAt(column, i));
+        });
+      }
+    }
+  }
+  return { path, source, columns: schema.map(({ name }, c) => guesses[c]!.column(name)), guessedFrom: rows };
+}
+
+async function inspectJson(file: InputFile): Promise<Inspected> {
+  const { path } = file;
+  const guesses = new Map<string, Guess>();
+  let rows = 0;
+  for (const [at, line] of (await firstLines(file)).entries()) {
+    if (line.trim() === '') continue;
+    let record: unknown;
+    try {
+      record = JSON.parse(line);
+    } catch (thrown) {
+      throw new SluiceError('JSON_INVALID', { path, line: at + 1, column: 1, what: (thrown as Error).message });
+    }
+    if (typeof record !== 'object' || record === null || Array.isArray(record))
+      throw new SluiceError('JSON_INVALID', { path, line: at + 1, column: 1, what: 'a record is an object: it begins with {' });
+    for (const [name, value] of Object.entries(record)) {
+      const guess = guesses.get(name) ?? new Guess(rows);
+      guesses.set(name, guess);
+      if (typeof value === 'object' && value !== null) guess.nested();
+      else guess.add(value === null ? null : String(value), typeof value === 'string');
+    }
+    rows++;
+    for (const guess of guesses.values()) guess.upTo(rows);
+  }
+  return {
+    path,
+    source: { connector: 'json', path, rejects: null },
+    columns: [...guesses].map(([name, guess]) => guess.column(name)),
+    guessedFrom: rows,
+  };
+}
+
+async function firstLines(file: InputFile): Promise<string[]> {
+  const handle = await openInput(file.path);
+  const packing = await packingOf(file.path, handle).finally(() => handle.close());
+  const input = await openBytes({ file, from: 0, to: packing === null ? file.size : null, packing });
+  try {
+    const bytes = new Uint8Array(packing === null ? Math.min(guessBytes, file.size + 1) : guessBytes);
+    const got = await input.read(bytes, 0, bytes.length);
+    const lines = Buffer.from(bytes.buffer, 0, got).toString().split('\n');
+    // The last one may be cut where we stopped.
+    return lines.slice(0, Math.min(guessRows, got === bytes.length ? lines.length - 1 : lines.length));
+  } finally {
+    await input.close();
+  }
+}
+
+/** From the narrowest; the first that takes every value. */
+const candidates: readonly ColumnType['kind'][] = ['bool', 'int32', 'integer', 'int64', 'float64', 'date', 'timestamp'];
+const encoder = new TextEncoder();
+
+/** The type of a column from its values, one after the other. */
+class Guess {
+  #parsers: readonly { readonly kind: ColumnType['kind']; readonly parser: FieldParser }[] = candidates.map((kind) => ({
+    kind,
+    parser: fieldParser({ kind } as ColumnType, 1),
+  }));
+  #values = 0;
+  #nulls: number;
+  #isNested = false;
+  #zeros = false;
+
+  /** @param missed  rows before the first that has it */
+  constructor(missed = 0) {
+    this.#nulls = missed;
+  }
+
+  /** @param isText  it stood in quotes in JSON, so it is no number */
+  add(text: string | null, isText = false): void {
+    if (text === null) {
+      this.#nulls++;
+      return;
+    }
+    this.#values++;
+    const bytes = encoder.encode(text);
+    // A number that begins with 0, as a postcode does, would lose it.
+    const padded = /^-?0\d/.test(text);
+    this.#zeros ||= padded;
+    this.#parsers = this.#parsers.filter(({ kind, parser }) => {
+      const isTime = kind === 'date' || kind === 'timestamp';
+      if (!isTime && (padded || isText)) return false;
+      if (parser.append(bytes, 0, bytes.length) !== null) return false;
+      parser.truncate(0);
+      return true;
+    });
+  }
+
+  nested(): void {
+    this.#values++;
+    this.#isNested = true;
+    this.#parsers = [];
+  }
+
+  /** Of so many records; one that had no such key counts as null. */
+  upTo(records: number): void {
+    if (this.#values + this.#nulls < records) this.#nulls = records - this.#values;
+  }
+
+  column(name: string): InspectedColumn {
+    const kind = this.#values === 0 ? 'utf8' : (this.#parsers[0]?.kind ?? 'utf8');
+    const why = this.#isNested
+      ? 'nested, as its JSON'
+      : this.#values === 0
+        ? 'no value seen'
+        : kind === 'utf8' && this.#zeros
+          ? 'numbers that begin with 0'
+          : '';
+    const nulls = this.#nulls === 0 ? '' : `${this.#nulls} nulls seen`;
+    return { name, type: { kind } as ColumnType, nullable: this.#nulls > 0, note: [nulls, why].filter(Boolean).join('; '), readable: true };
+  }
+}

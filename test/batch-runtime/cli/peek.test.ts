@@ -1,0 +1,23 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { fileURLToPath } from 'node:url';
+import { sluice } from './captured.ts';
+
+const data = fileURLToPath(new URL('../data/', import.meta.resolve('vega-datasets')));
+
+test('peek shows columns, rows, statistics and the first rows', async () => {
+  const { code, stdout, stderr } = await sluice('peek', `${data}seattle-weather.csv`, '--rows', '2');
+  assert.deepEqual({ code, stderr }, { code: 0, stderr: '' });
+  assert.match(stdout, /seattle-weather\.csv: 1,461 rows, 6 columns; types are guessed from 1,461 rows/);
+  assert.match(stdout, /temp_max +float64 +0 +-1\.6 +35\.6 +\d+/);
+  assert.match(stdout, /weather +utf8 +0 +drizzle +sun +5\n/);
+  assert.equal(stdout.match(/^2012-01-0/gm)?.length, 2);
+  assert.match((await sluice('peek', `${data}flights-3m.parquet`, '--rows', '0')).stdout, /3,000,000 rows, 5 columns\n/);
+});
+
+test('peek says what is wrong with its arguments and files', async () => {
+  assert.equal((await sluice('peek')).code, 2);
+  assert.equal((await sluice('peek', 'a.csv', 'b.csv')).code, 2);
+  assert.match((await sluice('peek', 'nowhere.csv')).stderr, /FILE_MISSING/);
+  assert.match((await sluice('peek', '--help')).stdout, /Usage: sluice peek FILE/);
+});

@@ -1,0 +1,70 @@
+import assert from 'node:assert/strict';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { after, test } from 'node:test';
+import { fileURLToPath } from 'node:url';
+import { gzipSync } from 'node:zlib';
+import { inspectFile } from '#runtime/connectors/inspect.ts';
+import { sourceOf } from '#runtime/connectors/table.ts';
+import { typeText } from '#runtime/schema.ts';
+import { scan } from './scan.ts';
+
+const folder = mkdtempSync(join(tmpdir(), 'sluice-inspect-'));
+after(() => rmSync(folder, { recursive: true }));
+const data = fileURLToPath(new URL('../data/', import.meta.resolve('vega-datasets')));
+const put = (name: string, content: string | Uint8Array): string => {
+  writeFileSync(join(folder, name), content);
+  return join(folder, name);
+};
+const typesOf = async (path: string): Promise<string[]> => (await inspectFile(path)).columns.map((column) => `${column.name} ${typeText(column)}`);
+
+test('types of CSV are the narrowest that take every value, and no number loses its zeros', async () => {
+  const path = put(
+    'a.csv',
+    'b,i,n,l,x,d,at,s,zip,none\ntrue,1,3000000000,9223372036854775807,1.5,2024-01-31,2024-01-31T10:00:00Z,a,01234,\nfalse,,1,1,2,2024-02-01,2024-01-31T10:00:01Z,1,98101,\n',
+  );
+  const expected = [
+    'b bool',
+    'i int32 nullable',
+    'n integer',
+    'l int64',
+    'x float64',
+    'd date',
+    'at timestamp',
+    's utf8',
+    'zip utf8',
+    'none utf8 nullable',
+  ];
+  assert.deepEqual(await typesOf(path), expected);
+  const { columns, guessedFrom, source } = await inspectFile(path);
+  assert.equal(guessedFrom, 2);
+  assert.match(columns[8]!.note, /begin with 0/);
+  assert.match(columns[1]!.note, /1 nulls seen/);
+  // What is guessed can be read.
+  assert.equal((await scan(sourceOf(source), source, columns)).rows.length, 2);
+});
+
+test('types of NDJSON go by what JSON says too: text in quotes is no number, a missing key is a null', async () => {
+  const path = put('a.ndjson.gz', gzipSync('{"n":1,"s":"12","at":"2024-01-31T10:00:00Z"}\n\n{"n":2.5,"deep":{"a":1}}\n{"n":3,"s":"x"}\n'));
+  assert.deepEqual(await typesOf(path), ['n float64', 's utf8 nullable', 'at timestamp nullable', 'deep utf8 nullable']);
+  const { columns, source } = await inspectFile(path);
+  assert.equal((await scan(sourceOf(source), source, columns)).rows.length, 3);
+});
+
+test('Parquet says its own types', async () => {
+  assert.deepEqual(await typesOf(`${data}flights-3m.parquet`), [
+    'date timestamp nullable',
+    'delay int64 nullable',
+    'distance int64 nullable',
+    'origin utf8 nullable',
+    'destination utf8 nullable',
+  ]);
+});
+
+test('what cannot be read says why', async () => {
+  await assert.rejects(inspectFile(put('a.txt', 'x')), { code: 'PLAN_UNSUPPORTED', message: /\.parquet, \.csv/ });
+  await assert.rejects(inspectFile(join(folder, 'nowhere.csv')), { code: 'FILE_MISSING' });
+  await assert.rejects(inspectFile(put('bad.json', '{"a":1}\n[1]\n')), { code: 'JSON_INVALID', message: /bad\.json:2:1/ });
+  await assert.rejects(inspectFile(put('empty.csv', '')), { code: 'CSV_INVALID' });
+});
