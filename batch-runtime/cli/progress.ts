@@ -5,6 +5,7 @@
 import { styleText } from 'node:util';
 import type { JobEvent, StageProgress } from '../schedule/events.ts';
 import { digits, size, table } from './table.ts';
+import { TimeLeft } from './time-left.ts';
 
 export interface ProgressView {
   take(event: JobEvent): void;
@@ -29,6 +30,7 @@ export function createProgress(screen: NodeJS.WriteStream): ProgressView {
   const names = new Map<number, string>();
   const ends = new Map<number, StageEnd>();
   const notes: string[] = [];
+  const timeLeft = new TimeLeft();
   let drawn = 0;
   let saidAt = 0;
 
@@ -47,7 +49,8 @@ export function createProgress(screen: NodeJS.WriteStream): ProgressView {
   const draw = (event: JobEvent & { type: 'progress' }): void => {
     const seconds = Math.max(event.at, 1) / 1000;
     const [done, tasks] = [sum(event.stages, 'done'), sum(event.stages, 'tasks')];
-    const left = done > 0 && tasks > done ? ` · about ${Math.ceil((seconds / done) * (tasks - done))} s left` : '';
+    const said = timeLeft.say(event.stages, event.at);
+    const left = said === '' ? '' : ` · ${said}`;
     const line = `${event.job}: ${done}/${tasks} tasks · ${digits(event.rows)} rows · ${digits(Math.round(event.rows / seconds))} rows/s · ${size(event.bytesShuffled)} shuffled · ${seconds.toFixed(1)} s${left}`;
     if (!live) {
       if (event.at - saidAt < lineEveryMs) return;
