@@ -28,6 +28,6 @@ export class TimeLeft {
     if (known + unknown === 0) return '';
     if (known === 0) return 'time left unknown';
     const about = `about ${Math.max(1, Math.ceil(leftMs / 1000))} s left`;
-    return unknown === 0 ? about : `${about} of what runs, then ${unknown} stage${unknown === 1 ? '' : 's'} of unknown length`;
+    return unknown === 0 ? about : `${about}, then ${unknown} more stage${unknown === 1 ? '' : 's'}`;
   }
 }

@@ -38,7 +38,7 @@ test('on a terminal one block is drawn over itself: tasks, rows, bytes, rows per
   assert.doesNotMatch(text(), /stage {2}1/);
   const before = written.length;
   view.take(at(4_000, progress(2)));
-  assert.match(text(), /2\/4 tasks .* 4\.0 s · about 2 s left of what runs, then 1 stage of/);
+  assert.match(text(), /2\/4 tasks .* 4\.0 s · about 2 s left, th/);
   // Two lines up, and everything below is cleared.
   assert.equal(written[before], '\u001b[2A\u001b[0J');
   view.end();

@@ -8,7 +8,7 @@ test('nothing is said of time until a wave of tasks has ended', () => {
   const left = new TimeLeft();
   assert.equal(left.say([stage(0, 10, 0, 4), stage(1, 0, 0)], 1000), 'time left unknown');
   assert.equal(left.say([stage(0, 10, 2, 4), stage(1, 0, 0)], 2000), 'time left unknown');
-  assert.equal(left.say([stage(0, 10, 5, 4), stage(1, 0, 0)], 6000), 'about 5 s left of what runs, then 1 stage of unknown length');
+  assert.equal(left.say([stage(0, 10, 5, 4), stage(1, 0, 0)], 6000), 'about 5 s left, then 1 more stage');
 });
 
 test('a stage is timed from its own beginning, and the last one by its tasks alone', () => {
@@ -22,5 +22,5 @@ test('a stage is timed from its own beginning, and the last one by its tasks alo
 test('several stages of which nothing is known are counted', () => {
   const left = new TimeLeft();
   left.say([stage(0, 4, 0, 1), stage(1, 0, 0), stage(2, 0, 0)], 0);
-  assert.equal(left.say([stage(0, 4, 2, 1), stage(1, 0, 0), stage(2, 0, 0)], 500), 'about 1 s left of what runs, then 2 stages of unknown length');
+  assert.equal(left.say([stage(0, 4, 2, 1), stage(1, 0, 0), stage(2, 0, 0)], 500), 'about 1 s left, then 2 more stages');
 });
