@@ -27,7 +27,7 @@ export interface Named {
 
 export interface AggregateSpec {
   readonly name: string;
-  readonly fn: 'count' | 'sum' | 'avg' | 'min' | 'max';
+  readonly fn: 'count' | 'sum' | 'avg' | 'min' | 'max' | 'countDistinct' | 'median' | 'stddevPop' | 'rank' | 'denseRank' | 'rowNumber' | 'lag';
   readonly arg: Expr | null;
   readonly filter: Expr | null;
 }
@@ -80,6 +80,24 @@ export type Step =
       readonly on: readonly (readonly [string, string])[];
       readonly prefix: string;
     }
+  /** A column for each function, over the same partitions in the same order; without an order over all of the partition. */
+  | {
+      readonly op: 'window';
+      readonly input: number;
+      readonly partitionBy: readonly string[];
+      readonly orderBy: readonly Key[];
+      readonly functions: readonly AggregateSpec[];
+    }
+  | {
+      readonly op: 'subtotals';
+      readonly input: number;
+      readonly verb: 'rollup' | 'cube';
+      readonly keys: readonly string[];
+      readonly id: string;
+      readonly aggregates: readonly AggregateSpec[];
+    }
+  | { readonly op: 'unpivot'; readonly input: number; readonly names: readonly string[]; readonly name: string; readonly value: string }
+  | { readonly op: 'repartition'; readonly input: number; readonly keys: readonly string[] }
   | { readonly op: 'orderBy'; readonly input: number; readonly keys: readonly Key[] }
   | { readonly op: 'limit'; readonly input: number; readonly count: number };
 

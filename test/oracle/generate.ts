@@ -27,6 +27,13 @@ const duties = [
   'orderBy',
   'limit',
   'topN',
+  'window',
+  'subtotals',
+  'unpivot',
+  'repartition',
+  'countDistinct',
+  'median',
+  'stddevPop',
   'writeParquet',
   'writeCsv',
   'severalSinks',
@@ -319,6 +326,12 @@ export function generate(seed: number, number: number, attempt = 0): Case {
     const ordered = open.filter(({ kind }) => kind !== 'bool');
     const fn = wanted ?? dice.pick(['count', 'count', 'sum', 'sum', 'avg', 'min', 'max']);
     const base = { ...plain, name, rowsPerValue: from.rows, values: from.rows };
+    if (fn === 'countDistinct') {
+      if (open.length === 0) return null;
+      const { name: of, kind } = dice.pick(open);
+      const column: Column = { ...base, kind: 'integer', bits: growth, low: 0, high: Math.min(from.rows, 50) };
+      return { spec: { name, fn, arg: { op: 'column', name: of, kind }, filter }, column };
+    }
     if (fn === 'count') {
       const arg = dice.chance(40) && open.length > 0 ? dice.pick(open) : null;
       const column: Column = { ...base, kind: 'integer', bits: growth, low: 0, high: Math.min(from.rows, 50) };
@@ -329,7 +342,7 @@ export function generate(seed: number, number: number, attempt = 0): Case {
     const { name: of, ...known } = dice.pick(candidates);
     const spec: AggregateSpec = { name, fn, arg: { op: 'column', name: of, kind: known.kind }, filter };
     const nullable = true;
-    if (fn === 'avg') return { spec, column: { ...base, kind: 'float64', nullable, grain: 'inexact' } };
+    if (fn === 'avg' || fn === 'median' || fn === 'stddevPop') return { spec, column: { ...base, kind: 'float64', nullable, grain: 'inexact' } };
     if (fn === 'sum')
       return {
         spec,
@@ -352,6 +365,89 @@ export function generate(seed: number, number: number, attempt = 0): Case {
       { columns: [...columns, ...made.map(({ column }) => column)], rows: keys.length === 0 ? 1 : from.rows, order: [], total: false },
     );
   };
+
+  const window = (from: Table): Table | null => {
+    const open = from.columns.filter(({ grain }) => grain !== 'inexact');
+    if (open.length === 0) return null;
+    const partitionBy = dice.some(open, dice.below(3)).map(({ name }) => name);
+    // Rows that are equal in the order are told apart by nothing, so only a total order may ask for places.
+    const isTotal = open.length === from.columns.length && dice.chance(50);
+    const keys = isTotal ? dice.shuffled(open) : dice.some(open, dice.below(3));
+    const orderBy = keys.map(({ name }): Key => ({ name, descending: dice.chance(40) }));
+    const made = Array.from({ length: dice.between(1, 3) }, () => {
+      const places = isTotal ? (['rowNumber', 'lag'] as const) : [];
+      const fn = dice.pick(['count', 'sum', 'avg', 'min', 'max', 'countDistinct', 'rank', 'denseRank', ...places] as const);
+      if (fn !== 'rank' && fn !== 'denseRank' && fn !== 'rowNumber' && fn !== 'lag') {
+        // Many values of a frame that grows are worked out anew for each row.
+        return fn === 'countDistinct' && (orderBy.length > 0 || from.rows > 5000) ? null : aggregateOf(from, fn);
+      }
+      const name = newName();
+      if (fn === 'lag') {
+        const { name: of, ...known } = dice.pick(open);
+        return {
+          spec: { name, fn, arg: { op: 'column', name: of, kind: known.kind } as const, filter: null },
+          column: { ...known, name, nullable: true },
+        };
+      }
+      const column: Column = { ...plain, name, rowsPerValue: 1, values: from.rows, kind: 'integer', bits: log2(from.rows), low: 1, high: 50 };
+      return { spec: { name, fn, arg: null, filter: null }, column };
+    }).flatMap((each) => each ?? []);
+    if (made.length === 0) return null;
+    return add({ op: 'window', input: from.step, partitionBy, orderBy, functions: made.map(({ spec }) => spec) }, from, {
+      columns: [...from.columns, ...made.map(({ column }) => column)],
+      order: [],
+      total: false,
+    });
+  };
+  const subtotals = (from: Table): Table | null => {
+    const keys = dice.some(
+      from.columns.filter(({ grain }) => grain !== 'inexact'),
+      dice.between(1, 3),
+    );
+    if (keys.length === 0 || from.rows > 20_000) return null;
+    const made = [aggregateOf(from, 'count')!, ...[aggregateOf(from, null)].flatMap((each) => each ?? [])];
+    const id = newName();
+    const verb = dice.pick(['rollup', 'cube'] as const);
+    const column: Column = { ...plain, name: id, kind: 'int32', bits: 4, low: 0, high: 7, rowsPerValue: from.rows, values: 8 };
+    const columns = [...keys.map((key) => ({ ...key, nullable: true, rowsPerValue: from.rows })), column, ...made.map((each) => each.column)];
+    return add({ op: 'subtotals', input: from.step, verb, keys: keys.map(({ name }) => name), id, aggregates: made.map(({ spec }) => spec) }, from, {
+      columns,
+      rows: from.rows * (verb === 'cube' ? 2 ** keys.length : keys.length + 1),
+      order: [],
+      total: false,
+    });
+  };
+  const unpivot = (from: Table): Table | null => {
+    const kind = dice.pick(from.columns).kind;
+    const chosen = dice.some(
+      from.columns.filter((column) => column.kind === kind && column.grain !== 'inexact'),
+      3,
+    );
+    if (chosen.length === 0 || from.rows * chosen.length > mostRows) return null;
+    const names = chosen.map(({ name }) => name);
+    const [name, value] = [newName(), newName()];
+    const times = (column: Column): Column => ({ ...column, rowsPerValue: column.rowsPerValue * names.length });
+    const of = chosen.reduce((a, b) => (a.bits >= b.bits ? a : b));
+    const columns: Column[] = [
+      ...from.columns.filter((column) => !names.includes(column.name)).map(times),
+      { ...plain, name, kind: 'utf8', words: names, rowsPerValue: from.rows, values: names.length },
+      {
+        ...of,
+        name: value,
+        nullable: false,
+        grain: chosen.find(({ grain }) => grain === 'loose')?.grain ?? of.grain,
+        low: Math.min(...chosen.map(({ low }) => low)),
+        high: Math.max(...chosen.map(({ high }) => high)),
+        rowsPerValue: from.rows * names.length,
+      },
+    ];
+    return add({ op: 'unpivot', input: from.step, names, name, value }, from, { columns, rows: from.rows * names.length, order: [], total: false });
+  };
+  const repartition = (from: Table): Table =>
+    add({ op: 'repartition', input: from.step, keys: dice.some(from.columns, dice.between(1, 2)).map(({ name }) => name) }, from, {
+      order: [],
+      total: false,
+    });
 
   const join = (left: Table, how: 'inner' | 'left', given: Table): Table | null => {
     let right = given;
@@ -450,11 +546,15 @@ export function generate(seed: number, number: number, attempt = 0): Case {
   if (has('derive')) middle.push(() => go(derive(main)));
   if (has('rename')) middle.push(() => go(rename(main)));
   if (has('dropNulls')) middle.push(() => go(dropNulls(main)));
+  if (has('window')) middle.push(() => go(window(main)));
+  if (has('unpivot')) middle.push(() => go(unpivot(main)));
+  if (has('repartition')) middle.push(() => go(repartition(main)));
   if (has('joinInner')) middle.push(() => go(join(main, 'inner', rightSide())));
   if (has('joinLeft')) middle.push(() => go(join(main, 'left', rightSide())));
   if (has('select')) late.push(() => go(select(main)));
   if (has('drop')) late.push(() => go(drop(main)));
-  const functions = (['sum', 'avg', 'min', 'max'] as const).filter((fn) => has(fn));
+  if (has('subtotals')) late.push(() => go(subtotals(main)));
+  const functions = (['sum', 'avg', 'min', 'max', 'countDistinct', 'median', 'stddevPop'] as const).filter((fn) => has(fn));
   if (has('groupBy') || (functions.length > 0 && !has('aggregate')))
     late.push(() => go(aggregate(main, dice.between(1, 3), functions, dice.between(0, 2))));
   if (has('distinct')) late.push(() => go(aggregate(main, dice.between(1, 3), [], 0)));

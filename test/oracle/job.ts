@@ -1,5 +1,26 @@
 /** The job of a case: its description, given as a param, becomes tables by the fluent API, called as a user would call it. */
-import { bool, count, csv, date, desc, float64, int32, int64, integer, job, lit, parquet, Type, timestamp, udf, utf8, when } from 'sluice';
+import {
+  bool,
+  count,
+  csv,
+  date,
+  denseRank,
+  desc,
+  float64,
+  int32,
+  int64,
+  integer,
+  job,
+  lit,
+  parquet,
+  rank,
+  rowNumber,
+  Type,
+  timestamp,
+  udf,
+  utf8,
+  when,
+} from 'sluice';
 import type { AggregateSpec, Case, Expr, Kind, Step } from './case.ts';
 
 /** The fluent API without its types: a description is data, and its types are known when it runs. */
@@ -50,6 +71,15 @@ function expression(expr: Expr, cells: Cells): unknown {
 function aggregate({ fn, arg, filter }: AggregateSpec, cells: Cells): unknown {
   const plain = arg === null ? (count() as unknown as Loose) : (expression(arg, cells) as Loose)[fn]!();
   return filter === null ? plain : plain['filter']!(expression(filter, cells));
+}
+
+function windowed({ functions, partitionBy, orderBy }: Extract<Step, { op: 'window' }>, cells: Cells): Record<string, unknown> {
+  const over = {
+    partitionBy: partitionBy.map((name) => cells[name]),
+    orderBy: orderBy.map(({ name, descending }) => (descending ? desc(cells[name] as never) : cells[name])),
+  };
+  const ranked = { rank, denseRank, rowNumber } as unknown as Record<string, () => Loose>;
+  return Object.fromEntries(functions.map((each) => [each.name, ((ranked[each.fn]?.() ?? aggregate(each, cells)) as Loose)['over']!(over)]));
 }
 
 const computed = (columns: readonly { readonly name: string; readonly expr: Expr }[]) => (cells: Cells) =>
@@ -107,6 +137,16 @@ export default job({
           if (step.keys.length + step.computed.length === 0) return input['aggregate']!(give);
           return input['groupBy']!(...step.keys, ...(step.computed.length > 0 ? [computed(step.computed)] : []))['aggregate']!(give);
         }
+        case 'window':
+          return input['derive']!((cells: Cells) => windowed(step, cells));
+        case 'subtotals': {
+          const give = (cells: Cells) => Object.fromEntries(step.aggregates.map((each) => [each.name, aggregate(each, cells)]));
+          return input['groupBy']!(...step.keys)[step.verb]!({ id: step.id })['aggregate']!(give);
+        }
+        case 'unpivot':
+          return input['unpivot']!({ columns: step.names, name: step.name, value: step.value });
+        case 'repartition':
+          return input['repartition']!(...step.keys);
         case 'orderBy':
           return input['orderBy']!(...step.keys.map(({ name, descending }) => (descending ? desc(name) : name)));
         case 'limit':

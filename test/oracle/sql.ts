@@ -114,12 +114,19 @@ const namedSql = ({ name, expr }: Named): string => `${expressionSql(expr)} AS $
 export const orderSql = (keys: readonly Key[]): string =>
   keys.map(({ name, descending }) => `${quoted(name)} ${descending ? 'DESC' : 'ASC'} NULLS LAST`).join(', ');
 
-function aggregateSql({ name, fn, arg, filter }: AggregateSpec): string {
-  const inner = arg === null ? '*' : expressionSql(arg);
+const functionSql: Readonly<Record<string, string>> = {
+  countDistinct: 'count(DISTINCT ',
+  stddevPop: 'stddev_pop(',
+  denseRank: 'dense_rank(',
+  rowNumber: 'row_number(',
+};
+
+function aggregateSql({ name, fn, arg, filter }: AggregateSpec, over = ''): string {
+  const inner = arg !== null ? expressionSql(arg) : fn === 'count' ? '*' : '';
   const kept = filter === null ? '' : ` FILTER (WHERE ${expressionSql(filter)})`;
   // DuckDB sums whole numbers in 128 bits.
   const whole = fn === 'sum' && arg !== null && arg.kind !== 'float64';
-  const value = `${fn}(${inner})${kept}`;
+  const value = `${functionSql[fn] ?? `${fn}(`}${inner})${kept}${over}`;
   return `${whole ? `CAST(${value} AS BIGINT)` : value} AS ${quoted(name)}`;
 }
 
@@ -158,9 +165,28 @@ function stepSql(step: Step, columns: readonly (readonly string[])[], one: Case)
       return `SELECT * ${from} WHERE ${step.names.map((name) => `${quoted(name)} IS NOT NULL`).join(' AND ')}`;
     case 'aggregate': {
       const keys = [...step.keys.map(quoted), ...step.computed.map(({ expr }) => expressionSql(expr))];
-      const list = [...step.keys.map(quoted), ...step.computed.map(namedSql), ...step.aggregates.map(aggregateSql)].join(', ');
+      const list = [...step.keys.map(quoted), ...step.computed.map(namedSql), ...step.aggregates.map((each) => aggregateSql(each))].join(', ');
       return `SELECT ${list} ${from}${keys.length === 0 ? '' : ` GROUP BY ${keys.map((_, k) => k + 1).join(', ')}`}`;
     }
+    case 'window': {
+      const by = step.partitionBy.length > 0 ? `PARTITION BY ${step.partitionBy.map(quoted).join(', ')}` : '';
+      const order = step.orderBy.length > 0 ? ` ORDER BY ${orderSql(step.orderBy)}` : '';
+      return `SELECT *, ${step.functions.map((each) => aggregateSql(each, ` OVER (${by}${order})`)).join(', ')} ${from}`;
+    }
+    case 'subtotals': {
+      const keys = step.keys.map(quoted).join(', ');
+      const list = [keys, `GROUPING(${keys})::INTEGER AS ${quoted(step.id)}`, ...step.aggregates.map((each) => aggregateSql(each))].join(', ');
+      // Over no rows there is no total here, see docs/SEMANTICS.md.
+      return `SELECT ${list} ${from} GROUP BY ${step.verb}(${keys}) HAVING count(*) > 0`;
+    }
+    case 'unpivot': {
+      const kept = columns[step.input]!.filter((name) => !step.names.includes(name)).map(quoted);
+      const one = (name: string): string =>
+        `SELECT ${[...kept, `${text(name)} AS ${quoted(step.name)}`, `${quoted(name)} AS ${quoted(step.value)}`].join(', ')} ${from} WHERE ${quoted(name)} IS NOT NULL`;
+      return step.names.map(one).join(' UNION ALL ');
+    }
+    case 'repartition':
+      return `SELECT * ${from}`;
     case 'orderBy':
       // Only a limit makes an order matter, and it says so itself.
       return `SELECT * ${from}`;
@@ -193,6 +219,12 @@ function namesOf(step: Step, columns: readonly string[][], sources: readonly Sou
       return columns[step.input]!.map((name) => step.names[name] ?? name);
     case 'aggregate':
       return [...step.keys, ...step.computed.map(({ name }) => name), ...step.aggregates.map(({ name }) => name)];
+    case 'window':
+      return [...columns[step.input]!, ...step.functions.map(({ name }) => name)];
+    case 'subtotals':
+      return [...step.keys, step.id, ...step.aggregates.map(({ name }) => name)];
+    case 'unpivot':
+      return [...columns[step.input]!.filter((name) => !step.names.includes(name)), step.name, step.value];
     case 'join': {
       const rightKeys = step.on.map(([, r]) => r);
       return [...columns[step.left]!, ...columns[step.right]!.filter((name) => !rightKeys.includes(name)).map((name) => step.prefix + name)];
