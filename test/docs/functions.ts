@@ -3,8 +3,11 @@
  * each is compared with DuckDB.
  */
 import { readFileSync } from 'node:fs';
+import { aggregates } from '#runtime/aggregate/table.ts';
 import { areas, rowOf } from '#runtime/expression/functions/table.ts';
 import { columnRef } from '#runtime/expression/functions.ts';
+import { rankings } from '#runtime/window/ranking.ts';
+import { cases as aggregateCases } from '../batch-runtime/aggregate/cases.ts';
 import { type Case, caseCall, cases } from '../batch-runtime/expression/functions/cases.ts';
 import { kinds } from '../batch-runtime/expression/random.ts';
 
@@ -59,6 +62,19 @@ function row(fn: string): string {
   return `| ${[`\`${written(fn)}\``, signatures(fn), doc, nulls === 'strict' ? 'null' : 'its own', theirs].map(cell).join(' | ')} |`;
 }
 
+function aggregateRowText(fn: string): string {
+  const { doc, empty } = aggregates[fn]!;
+  const own = aggregateCases.filter((one) => one.fn === fn);
+  const first = new Set(own.flatMap((one) => one.kinds.slice(0, 1)));
+  const types = first.size === kinds.length ? 'any' : [...first].join(', ');
+  const sql = own
+    .find((one) => one.kinds.length > 0)!
+    .sql.replaceAll('$1', 'a')
+    .replaceAll('$2', 'b');
+  const theirs = fn.startsWith('approx') ? '-' : `\`${sql}\``;
+  return `| ${[`\`${written(fn)}\``, types, doc, empty === 'zero' ? '0' : 'null', theirs].map(cell).join(' | ')} |`;
+}
+
 export const functionsPage = (): string => `# Functions
 
 What expressions are made of: \`t.delay.coalesce(0).gt(15)\`. Made from the table in \`batch-runtime/expression/functions/\`; each row is compared with its
@@ -79,4 +95,24 @@ ${Object.entries(areas)
 ${Object.keys(rows).map(row).join('\n')}
 `,
   )
-  .join('\n')}`;
+  .join('\n')}
+## Aggregates
+
+Many rows to one value, in \`aggregate\`, each with a filter of its own: \`t.delay.avg().filter(t.late)\`; and a value for each row by \`over\`, with
+partitions, an order and a frame: \`t.delay.avg().over({ partitionBy: t.origin, orderBy: t.at, frame: { rows: [-6, 0] } })\`. Made from the table in
+\`batch-runtime/aggregate/\`; each is compared with DuckDB over groups and frames of edge values, in one phase and in two.
+
+| written | types | meaning | over nothing | in DuckDB |
+| --- | --- | --- | --- | --- |
+${Object.keys(aggregates).map(aggregateRowText).join('\n')}
+
+## Windows
+
+Functions of a row's place, written \`rank().over({ partitionBy, orderBy })\`: from \`batch-runtime/window/ranking.ts\`.
+
+| written | meaning |
+| --- | --- |
+${Object.entries(rankings)
+  .map(([fn, { doc }]) => `| \`${fn === 'lag' || fn === 'lead' ? written(fn) : `${fn}(${fn === 'ntile' ? 'parts' : ''})`}\` | ${cell(doc)} |`)
+  .join('\n')}
+`;
