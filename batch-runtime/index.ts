@@ -4,6 +4,7 @@
 export { Temporal } from 'temporal-polyfill';
 export { Type } from 'typebox';
 export { type ErrorCode, SluiceError } from '#manager/protocol/errors.ts';
+export { Decimal } from './batch/decimal.ts';
 export { csv, json, parquet, type Sink, type Source } from './connectors/builders.ts';
 export { type Aggregate, type Count, count } from './fluent/aggregate.ts';
 export { when } from './fluent/choice.ts';
@@ -14,6 +15,6 @@ export { type Bounds, cumeDist, denseRank, type Framed, ntile, type Over, percen
 export { type Job, job, type Params } from './job.ts';
 export { type Run, type RunOptions, run } from './run.ts';
 export type { JobEvent, JobReport } from './schedule/events.ts';
-export { bool, type Declared, date, float64, int32, int64, integer, type RowOf, schema, timestamp, utf8 } from './schema.ts';
+export { bool, type Declared, date, decimal, float64, int32, int64, integer, type RowOf, schema, timestamp, utf8 } from './schema.ts';
 export { type Descending, desc, type Flow, type Grouped, type Table } from './table.ts';
 export type { RowCall, RowOptions } from './verbs/rows.ts';

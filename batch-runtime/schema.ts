@@ -6,7 +6,9 @@
  * polyfill gives the native objects where there are any.
  */
 import type { Temporal } from 'temporal-polyfill';
-import type { ColumnType, Field, Schema } from './batch/batch.ts';
+import { SluiceError } from '#manager/protocol/errors.ts';
+import { type ColumnType, columnTypeText, type Field, type Schema } from './batch/batch.ts';
+import { type Decimal, mostDigits } from './batch/decimal.ts';
 
 declare const row: unique symbol;
 
@@ -27,7 +29,7 @@ export interface SchemaShape {
 export type RowOf<S> = { -readonly [K in keyof S]: S[K] extends Declared<infer T> ? T : never };
 
 /** Any value that can stand in a column. */
-export type Value = boolean | number | bigint | string | Temporal.Instant | Temporal.PlainDate;
+export type Value = boolean | number | bigint | string | Decimal | Temporal.Instant | Temporal.PlainDate;
 
 const declared = <T>(type: ColumnType, isNullable = false): Declared<T> =>
   Object.freeze({ type: Object.freeze(type), isNullable, nullable: () => declared<T | null>(type, true) });
@@ -42,6 +44,17 @@ export const integer = (): Declared<number> => declared({ kind: 'integer' });
 export const int64 = (): Declared<bigint> => declared({ kind: 'int64' });
 /** A number as JavaScript has them. */
 export const float64 = (): Declared<number> => declared({ kind: 'float64' });
+/**
+ * A number of `precision` digits, `scale` of them behind the point, exact: a Decimal in rows. Up to 15 digits are as fast as float64.
+ * @throws EXPRESSION_TYPE unless 1 <= precision <= 38 and 0 <= scale <= precision
+ */
+export function decimal(precision: number, scale: number): Declared<Decimal> {
+  if (!(Number.isInteger(precision) && precision >= 1 && precision <= mostDigits && Number.isInteger(scale) && scale >= 0 && scale <= precision))
+    throw new SluiceError('EXPRESSION_TYPE', {
+      what: `decimal(${precision}, ${scale}): it has 1 to ${mostDigits} digits, none to all of them behind the point`,
+    });
+  return declared({ kind: 'decimal', precision, scale });
+}
 /** Text. */
 export const utf8 = (): Declared<string> => declared({ kind: 'utf8' });
 /** A day, without time and zone: Temporal.PlainDate in rows. */
@@ -58,4 +71,4 @@ export const fieldsOf = (columns: SchemaShape): Schema =>
 
 /** A field in words, for messages: `int32`, `utf8 nullable`. */
 export const typeText = (field: { readonly type: ColumnType; readonly nullable: boolean }): string =>
-  field.nullable ? `${field.type.kind} nullable` : field.type.kind;
+  field.nullable ? `${columnTypeText(field.type)} nullable` : columnTypeText(field.type);

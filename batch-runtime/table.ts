@@ -4,7 +4,7 @@
  * at run time the same checks are made again for plain JavaScript.
  */
 import { SluiceError } from '#manager/protocol/errors.ts';
-import type { Field, Schema } from './batch/batch.ts';
+import { type Field, type Schema, sameType } from './batch/batch.ts';
 import { propertyOf } from './batch/rows.ts';
 import type { Sink, Source } from './connectors/builders.ts';
 import type { Expression } from './expression/expression.ts';
@@ -370,7 +370,7 @@ class Made {
     const keys = pairs.map(([l, r]) => ({ left: left.#field(uid, String(l)), right: right.#field(`the right side of ${uid}`, String(r)) }));
     if (keys.length === 0) refuse(`${uid} has no keys`);
     for (const key of keys) {
-      if (key.left.type.kind !== key.right.type.kind)
+      if (!sameType(key.left.type, key.right.type))
         throw new SluiceError('EXPRESSION_TYPE', {
           what: `${uid}: ${key.left.name} is ${key.left.type.kind}, ${key.right.name} is ${key.right.type.kind}: cast one of them`,
         });
@@ -589,7 +589,7 @@ class Made {
         const field = this.#fields.find((each) => each.name === name);
         if (field === undefined && this.#learns) (this.#fields as Field[]).push({ name, type: as.type, nullable: as.nullable });
         const { type, nullable } = field ?? (this.#learns ? as : unknownColumn(name, uid, this.#fields));
-        if (type.kind !== as.type.kind || (nullable && !as.nullable))
+        if (!sameType(type, as.type) || (nullable && !as.nullable))
           throw new SluiceError('EXPRESSION_TYPE', { what: `${uid}: ${name} is ${typeText({ type, nullable })}, not ${typeText(as)}` });
       },
       slot: (definition) => this.draft.slot(uid, definition),

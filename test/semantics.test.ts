@@ -5,7 +5,7 @@ import { after, before, test } from 'node:test';
 import { type DuckDBConnection, DuckDBInstance } from '@duckdb/node-api';
 import type { SluiceError } from '#manager/protocol/errors.ts';
 import { callOf, createAccumulator } from '#runtime/aggregate/table.ts';
-import type { ColumnType, TypeKind } from '#runtime/batch/batch.ts';
+import type { ColumnType, SimpleKind } from '#runtime/batch/batch.ts';
 import { fromPlain, type PlainValue, plainValue } from '#runtime/batch/rows.ts';
 import { end } from '#runtime/element.ts';
 import type { Expression } from '#runtime/expression/expression.ts';
@@ -36,8 +36,8 @@ const theirs = async (sql: string): Promise<unknown> => {
   }
 };
 
-const value = (of: string | number | boolean, kind: TypeKind): Expression => literal(of, { kind });
-const cast = (of: Expression, kind: TypeKind): Expression => ({ ...call('cast', [of], { kind }) });
+const value = (of: string | number | boolean, kind: SimpleKind): Expression => literal(of, { kind });
+const cast = (of: Expression, kind: SimpleKind): Expression => ({ ...call('cast', [of], { kind }) });
 const nothing = fromPlain([], [[]]);
 /** What an expression gives, or the code of its error. */
 const ours = (expression: () => Expression): unknown => {
@@ -49,7 +49,7 @@ const ours = (expression: () => Expression): unknown => {
   }
 };
 
-function sumOf(kind: TypeKind, values: readonly PlainValue[]): unknown {
+function sumOf(kind: SimpleKind, values: readonly PlainValue[]): unknown {
   const type = { kind } as ColumnType;
   const field = { name: 'x', type, nullable: false };
   const aggregate = { name: 's', fn: 'sum', argument: columnRef(field), filter: null, type, nullable: true } as const;
@@ -132,6 +132,22 @@ const cases: Readonly<Record<string, () => Promise<void>>> = {
         .aggregate(() => ({ n: count() }));
     const { plan } = buildGraph(job({ name: 'none', build }));
     assert.deepEqual(runPlan(plan, {})['result'], []);
+  },
+  async 'decimal-text'() {
+    assert.equal(await theirs('0.5::DECIMAL(1,1)::VARCHAR'), '.5');
+    const half = literal('0.5', { kind: 'decimal', precision: 1, scale: 1 });
+    assert.equal(
+      ours(() => cast(half, 'utf8')),
+      '0.5',
+    );
+  },
+  async 'decimal-float'() {
+    assert.equal(await theirs('typeof(0.5::DECIMAL(1,1) + 1::DOUBLE)'), 'DOUBLE');
+    const half = literal('0.5', { kind: 'decimal', precision: 1, scale: 1 });
+    assert.equal(
+      ours(() => call('add', [half, value(1, 'float64')])),
+      'EXPRESSION_TYPE',
+    );
   },
   async 'max-of-bool'() {
     assert.equal(await theirs('max(x) FROM (VALUES (true), (false)) t(x)'), true);

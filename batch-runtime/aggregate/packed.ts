@@ -38,7 +38,7 @@ export function rowsByGroup(group: Int32Array, length: number, groups: number): 
 /** Bytes of a value; text has its own. */
 const widthOf = (type: ColumnType): number => {
   const layout = layoutOf(type);
-  return layout === 'word' ? 4 : layout === 'bits' ? 1 : 8;
+  return layout === 'word' ? 4 : layout === 'bits' ? 1 : layout === 'wide' ? 16 : 8;
 };
 
 /** @param values  without nulls, value i of group[i] */

@@ -1,15 +1,17 @@
 /** Counts, sums, means and extremes: the rows of the table; how they are worked out is in operators/accumulate.ts. */
-import type { ColumnType, Field } from '../batch/batch.ts';
+import { type ColumnType, columnTypeText, type Field } from '../batch/batch.ts';
+import { mostDigits } from '../batch/decimal.ts';
 import type { Aggregate, Expression } from '../expression/expression.ts';
 import { wrong } from '../expression/functions/row.ts';
+import { isNumeric } from '../expression/values.ts';
 import { hasCarry, sumType } from '../graph/partial-aggregate.ts';
-import { Average, Count, createExtreme, Sum } from '../operators/accumulate.ts';
+import { Average, Count, createExtreme, createSum } from '../operators/accumulate.ts';
 import type { AggregateRow, AggregateRows } from './row.ts';
 
-const isNumber = ({ kind }: ColumnType): boolean => kind === 'int32' || kind === 'integer' || kind === 'int64' || kind === 'float64';
-
 const numeric = (fn: string, argument: Expression | null): ColumnType =>
-  argument !== null && isNumber(argument.type) ? argument.type : wrong(`${fn} of ${argument === null ? 'nothing' : `a ${argument.type.kind}`}`);
+  argument !== null && isNumeric(argument.type)
+    ? argument.type
+    : wrong(`${fn} of ${argument === null ? 'nothing' : `a ${columnTypeText(argument.type)}`}`);
 
 const countField = (name: string): Field => ({ name, type: { kind: 'integer' }, nullable: false });
 /** The sum, null over nothing, and its carry. */
@@ -41,16 +43,17 @@ export const totals: AggregateRows = {
     create: () => new Count(),
   },
   sum: {
-    doc: 'The sum; of whole numbers it is exact, and an error when it does not fit.',
+    doc: 'The sum; of whole numbers and decimals it is exact, and an error when it does not fit.',
     empty: 'null',
     nulls: 'skip',
     order: floatBits,
     resolve: (fn, argument) => {
       const type = numeric(fn, argument);
+      if (type.kind === 'decimal') return { ...type, precision: mostDigits };
       return type.kind === 'int32' ? { kind: 'integer' } : type;
     },
     fields: (aggregate) => sumFields(aggregate, aggregate.name),
-    create: (aggregate) => new Sum(aggregate),
+    create: (aggregate) => createSum(aggregate),
   },
   avg: {
     doc: 'The mean, a float64; of whole numbers their exact sum divided once.',

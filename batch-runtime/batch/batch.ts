@@ -11,6 +11,8 @@ export type ColumnType =
   /** int64; a bigint in rows. */
   | { readonly kind: 'int64' }
   | { readonly kind: 'float64' }
+  /** `precision` digits, 1 to 38, `scale` of them behind the point; a Decimal in rows (decimal.ts). */
+  | { readonly kind: 'decimal'; readonly precision: number; readonly scale: number }
   | { readonly kind: 'bool' }
   | { readonly kind: 'utf8' }
   /** Days since 1970-01-01; Temporal.PlainDate in rows. */
@@ -18,6 +20,8 @@ export type ColumnType =
   /** Microseconds since 1970-01-01T00:00Z; Temporal.Instant in rows. */
   | { readonly kind: 'timestamp' };
 export type TypeKind = ColumnType['kind'];
+/** Kinds that are a type by themselves. */
+export type SimpleKind = Exclude<TypeKind, 'decimal'>;
 
 export interface Field {
   readonly name: string;
@@ -27,7 +31,8 @@ export interface Field {
 export type Schema = readonly Field[];
 
 /**
- * n values. `data` by kind: int32, date: Int32Array(n) · float64: Float64Array(n) · integer, int64, timestamp:
+ * n values. `data` by kind: int32, date: Int32Array(n) · float64, a decimal of up to 15 digits (its unscaled number): Float64Array(n) · any other decimal:
+ * Int32Array(4n) · integer, int64, timestamp:
  * Int32Array(2n), the low lane first · bool: Uint8Array, a bitmap, bit i of byte i >> 3 · utf8: Uint8Array of bytes with
  * `offsets` (Int32Array, n + 1, offsets[0] may be > 0), or, with a `dictionary`, Int32Array(n) of codes into it.
  * `validity`: a bitmap, 1 = there; null = all there. What stands in `data` where a value is null is unspecified but in
@@ -42,6 +47,13 @@ export interface Column {
   /** A utf8 column without nulls and without a dictionary of its own; values may repeat. */
   readonly dictionary: Column | null;
 }
+
+/** A type in words: `int32`, `decimal(12,2)`. */
+export const columnTypeText = (type: ColumnType): string => (type.kind === 'decimal' ? `decimal(${type.precision},${type.scale})` : type.kind);
+
+/** Equal by value. */
+export const sameType = (a: ColumnType, b: ColumnType): boolean =>
+  a.kind === b.kind && (a.kind !== 'decimal' || b.kind !== 'decimal' || (a.precision === b.precision && a.scale === b.scale));
 
 /** `length` rows; columns stand in the order of the schema and all have that length. */
 export interface Batch {

@@ -4,9 +4,10 @@
  * encoded as long as it repeats. Called by connectors and by rows.ts.
  */
 import { SluiceError } from '#manager/protocol/errors.ts';
-import type { Batch, Column, ColumnType, Schema } from './batch.ts';
+import { type Batch, type Column, type ColumnType, columnTypeText, type Schema } from './batch.ts';
 import { bitmapBytes, setBits } from './bitmap.ts';
 import { type Layout, layoutOf, makeBatch, makeColumn } from './column.ts';
+import { fitsDigits, putWide } from './decimal.ts';
 import { highLane, highLaneOf, int64Max, int64Min, lowLane, lowLaneOf } from './lanes.ts';
 import { maxColumnBytes } from './take.ts';
 
@@ -35,7 +36,9 @@ export class ColumnBuilder {
     const capacity = Math.max(1, rows);
     this.#capacity = capacity;
     const layout = this.#layout;
-    this.#words = new Int32Array(layout === 'word' || layout === 'bytes' ? capacity : layout === 'lanes' ? 2 * capacity : 0);
+    this.#words = new Int32Array(
+      layout === 'word' || layout === 'bytes' ? capacity : layout === 'lanes' ? 2 * capacity : layout === 'wide' ? 4 * capacity : 0,
+    );
     this.#doubles = new Float64Array(layout === 'double' ? capacity : 0);
     this.#bytes = new Uint8Array(layout === 'bits' ? bitmapBytes(capacity) : layout === 'bytes' ? 4096 : 0);
     this.#offsets = new Int32Array(layout === 'bytes' ? capacity + 1 : 0);
@@ -92,6 +95,15 @@ export class ColumnBuilder {
     this.#doubles[i] = value;
   }
 
+  /** decimal, by its unscaled number at the column's scale. @throws VALUE_OUT_OF_RANGE when it has more digits than the column */
+  appendDecimal(unscaled: bigint): void {
+    if (this.type.kind !== 'decimal' || !fitsDigits(unscaled, this.type.precision))
+      throw new SluiceError('VALUE_OUT_OF_RANGE', { what: `${unscaled} units do not fit in ${columnTypeText(this.type)}` });
+    const i = this.#there();
+    if (this.#layout === 'double') this.#doubles[i] = Number(unscaled);
+    else putWide(this.#words, i, unscaled);
+  }
+
   /** bool. */
   appendBool(value: boolean): void {
     const i = this.#there();
@@ -143,6 +155,7 @@ export class ColumnBuilder {
     let column: Column;
     if (this.#layout === 'double') column = makeColumn(type, n, this.#doubles.subarray(0, n), validity);
     else if (this.#layout === 'bits') column = makeColumn(type, n, this.#bytes.subarray(0, bitmapBytes(n)), validity);
+    else if (this.#layout === 'wide') column = makeColumn(type, n, this.#words.subarray(0, 4 * n), validity);
     else if (this.#layout === 'lanes') column = makeColumn(type, n, this.#words.subarray(0, 2 * n), validity);
     else if (this.#layout === 'word') column = makeColumn(type, n, this.#words.subarray(0, n), validity);
     else if (this.#codes !== null && n > 0) {

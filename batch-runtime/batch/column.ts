@@ -3,13 +3,14 @@
  * Not the kernels themselves: those read the arrays.
  */
 
-import type { Batch, Column, ColumnType, Schema, TypeKind } from './batch.ts';
+import type { Batch, Column, ColumnType, Schema, SimpleKind } from './batch.ts';
 import { bitAt, bitmapBytes, countBits } from './bitmap.ts';
+import { narrowDigits } from './decimal.ts';
 
-/** How a kind stands in `data`: one int32 · two int32 lanes, the low one first · a float64 · a bit · bytes with offsets. */
-export type Layout = 'word' | 'lanes' | 'double' | 'bits' | 'bytes';
+/** How a kind stands in `data`: one int32 · two int32 lanes, the low one first · four of them · a float64 · a bit · bytes with offsets. */
+export type Layout = 'word' | 'lanes' | 'wide' | 'double' | 'bits' | 'bytes';
 
-const layouts: Record<TypeKind, Layout> = {
+const layouts: Record<SimpleKind, Layout> = {
   int32: 'word',
   date: 'word',
   integer: 'lanes',
@@ -19,7 +20,10 @@ const layouts: Record<TypeKind, Layout> = {
   bool: 'bits',
   utf8: 'bytes',
 };
-export const layoutOf = (type: ColumnType): Layout => layouts[type.kind];
+export const layoutOf = (type: ColumnType): Layout =>
+  type.kind === 'decimal' ? (type.precision <= narrowDigits ? 'double' : 'wide') : layouts[type.kind];
+/** int32 words a value of these takes. */
+export const wordsOf = { word: 1, lanes: 2, wide: 4 } as const;
 
 export const makeColumn = (
   type: ColumnType,
@@ -56,6 +60,8 @@ function allocateColumn(type: ColumnType, length: number): Column {
       return makeColumn(type, length, new Int32Array(length));
     case 'lanes':
       return makeColumn(type, length, new Int32Array(2 * length));
+    case 'wide':
+      return makeColumn(type, length, new Int32Array(4 * length));
     case 'double':
       return makeColumn(type, length, new Float64Array(length));
     case 'bits':
@@ -80,6 +86,8 @@ export function columnBytes(column: Column): number {
     case 'lanes':
     case 'double':
       return validity + 8 * n;
+    case 'wide':
+      return validity + 16 * n;
     case 'bits':
       return validity + bitmapBytes(n);
     case 'bytes':

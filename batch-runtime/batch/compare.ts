@@ -55,6 +55,20 @@ function valueComparator(left: Column, right: Column): Comparator {
       const b = right.data as Int32Array;
       return (i, j) => a[2 * i + 1]! - b[2 * j + 1]! || (a[2 * i]! >>> 0) - (b[2 * j]! >>> 0);
     }
+    case 'wide': {
+      const a = left.data as Int32Array;
+      const b = right.data as Int32Array;
+      return (i, j) => {
+        const [at, to] = [4 * i, 4 * j];
+        const high = a[at + 3]! - b[to + 3]!;
+        if (high !== 0) return high;
+        for (let lane = 2; lane >= 0; lane--) {
+          const difference = (a[at + lane]! >>> 0) - (b[to + lane]! >>> 0);
+          if (difference !== 0) return difference;
+        }
+        return 0;
+      };
+    }
     case 'double': {
       const a = left.data as Float64Array;
       const b = right.data as Float64Array;

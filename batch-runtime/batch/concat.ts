@@ -5,7 +5,7 @@
 import { SluiceError } from '#manager/protocol/errors.ts';
 import type { Batch, Column, ColumnType, Schema } from './batch.ts';
 import { bitmapBytes, copyBits, setBits } from './bitmap.ts';
-import { emptyColumn, layoutOf, makeBatch, makeColumn } from './column.ts';
+import { emptyColumn, layoutOf, makeBatch, makeColumn, wordsOf } from './column.ts';
 import { toPlain } from './dictionary.ts';
 import { Interner } from './interner.ts';
 import { maxColumnBytes } from './take.ts';
@@ -63,7 +63,7 @@ export function concatColumns(type: ColumnType, columns: readonly Column[], leng
       return makeColumn(type, length, data, validity);
     }
     default: {
-      const width = layoutOf(type) === 'lanes' ? 2 : 1;
+      const width = wordsOf[layoutOf(type) as keyof typeof wordsOf];
       const data = new Int32Array(width * length);
       for (const c of columns) {
         data.set((c.data as Int32Array).subarray(0, width * c.length), at);

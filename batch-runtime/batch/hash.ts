@@ -1,12 +1,15 @@
 /**
  * Hashes of rows that mean the same in every process and language, version 1. A value's hash is xxh64 (seed 0) of its
  * canonical bytes: int32, integer, int64, date and timestamp are 8 bytes of two's complement, little endian, so int32 5 =
- * int64 5; float64 is its 8 bytes with -0 as 0 and one NaN (0x7ff8000000000000); bool is one byte; utf8 its bytes.
+ * int64 5; float64 is its 8 bytes with -0 as 0 and one NaN (0x7ff8000000000000); bool is one byte; utf8 its bytes; a decimal
+ * without zeros at the end of what is behind its point is the 8 bytes of its unscaled number, or 16 where it needs them, the
+ * highest one xored with how many digits are behind the point: decimal 5.00 = int32 5.
  * A null's is 0x9e3779b97f4a7c15. Partitions use the key hash, digest.ts the row hash.
  */
 import type { Batch, Column } from './batch.ts';
 import { bitAt } from './bitmap.ts';
 import { layoutOf } from './column.ts';
+import { putWide, type Unscaled, wideAt } from './decimal.ts';
 
 export const hashVersion = 1;
 
@@ -103,7 +106,15 @@ export function hashColumn(column: Column, length: number, out: Int32Array): voi
       for (let i = 0; i < 2 * length; i++) out[i] = data[i]!;
       hashEights(out, length);
       break;
+    case 'wide':
+      hashWide(column, length, out);
+      break;
     case 'double': {
+      if (column.type.kind === 'decimal') {
+        decimalEights(data as Float64Array, column.type.scale, length, out);
+        hashEights(out, length);
+        break;
+      }
       const doubles = data as Float64Array;
       const words = new Int32Array(doubles.buffer, doubles.byteOffset, 2 * length);
       for (let i = 0; i < length; i++) {
@@ -136,6 +147,49 @@ export function hashColumn(column: Column, length: number, out: Int32Array): voi
     out[2 * i] = nullLow;
     out[2 * i + 1] = nullHigh;
   }
+}
+
+/** Canonical bytes of decimals that are doubles. */
+function decimalEights(doubles: Float64Array, scale: number, length: number, out: Int32Array): void {
+  const unit = 10 ** scale;
+  for (let i = 0; i < length; i++) {
+    let value = doubles[i]!;
+    let digits = scale;
+    if (value % unit === 0) {
+      value /= unit;
+      digits = 0;
+    } else for (; value % 10 === 0; digits--) value /= 10;
+    out[2 * i] = value;
+    out[2 * i + 1] = Math.floor(value / 4_294_967_296) ^ (digits << 24);
+  }
+}
+
+function hashWide({ type, data }: Column, length: number, out: Int32Array): void {
+  const scale = type.kind === 'decimal' ? type.scale : 0;
+  for (let i = 0; i < length; i++) hashDecimal(wideAt(data as Int32Array, i), scale, out, i);
+}
+
+const decimalWords = new Int32Array(4);
+const decimalBytes = new Uint8Array(decimalWords.buffer);
+const eight = new Int32Array(2);
+/** The hash of one decimal, as lanes of place i. */
+export function hashDecimal(given: Unscaled, scale: number, out: Int32Array, i: number): void {
+  let value = given;
+  let digits = scale;
+  if (typeof value === 'bigint') for (; digits > 0 && value % 10n === 0n; digits--) value /= 10n;
+  else for (; digits > 0 && value % 10 === 0; digits--) value /= 10;
+  putWide(decimalWords, 0, value);
+  const sign = decimalWords[1]! >> 31;
+  if (decimalWords[2] !== sign || decimalWords[3] !== sign) {
+    decimalWords[3]! ^= digits << 24;
+    hashBytes(decimalBytes, 0, 16, out, i);
+    return;
+  }
+  eight[0] = decimalWords[0]!;
+  eight[1] = decimalWords[1]! ^ (digits << 24);
+  hashEights(eight, 1);
+  out[2 * i] = eight[0]!;
+  out[2 * i + 1] = eight[1]!;
 }
 
 function hashText(column: Column, length: number, out: Int32Array): void {

@@ -1,17 +1,19 @@
 /**
  * A schema as an Arrow IPC schema message: what stands in a shuffle's open record, and what payloads (ipc.ts) follow in a legal
- * stream. integer and int64 are both Int64; the field's metadata `sluice.type` tells which. Text is dictionary encoded,
+ * stream. integer and int64 are both Int64, and a decimal of up to 15
+ * digits is its unscaled number in a Float64 (wider ones are Decimal128): the field's metadata `sluice.type` tells. Text is dictionary encoded,
  * the dictionary's id is the column's index.
  */
 import { SluiceError } from '#manager/protocol/errors.ts';
-import type { ColumnType, Field, Schema } from './batch.ts';
+import { type ColumnType, columnTypeText, type Field, type Schema } from './batch.ts';
+import { type Layout, layoutOf } from './column.ts';
 import { openRoot, type Table, type TableValue, type Value, writeRoot } from './flatbuffer.ts';
 
 const schemaHeader = 1;
 /** MetadataVersion V5. */
 const version = 4;
 /** Numbers of Arrow's Type union. */
-const arrow = { int: 2, floatingPoint: 3, utf8: 5, bool: 6, date: 8, timestamp: 10 } as const;
+const arrow = { int: 2, floatingPoint: 3, utf8: 5, bool: 6, decimal: 7, date: 8, timestamp: 10 } as const;
 const typeKey = 'sluice.type';
 
 const byte = (value: number): Value => ({ kind: 'byte', value });
@@ -33,6 +35,10 @@ function typeOf(type: ColumnType): { tag: number; value: TableValue } {
       return { tag: arrow.int, value: signed(64) };
     case 'float64':
       return { tag: arrow.floatingPoint, value: [short(2)] };
+    case 'decimal':
+      return layoutOf(type) === 'double'
+        ? { tag: arrow.floatingPoint, value: [short(2)] }
+        : { tag: arrow.decimal, value: [int(type.precision), int(type.scale), int(128)] };
     case 'bool':
       return { tag: arrow.bool, value: [] };
     case 'utf8':
@@ -49,7 +55,9 @@ export function encodeSchema(schema: Schema): Uint8Array<ArrayBuffer> {
   const fields = schema.map((field, c): TableValue => {
     const { tag, value } = typeOf(field.type);
     const dictionary: Value | null = field.type.kind === 'utf8' ? table([long(c), table(signed(32)), byte(0)]) : null;
-    const metadata: Value | null = field.type.kind === 'integer' ? tables([[text(typeKey), text('integer')]]) : null;
+    const ours =
+      field.type.kind === 'integer' || (field.type.kind === 'decimal' && layoutOf(field.type) === 'double') ? columnTypeText(field.type) : null;
+    const metadata: Value | null = ours === null ? null : tables([[text(typeKey), text(ours)]]);
     return [text(field.name), byte(field.nullable ? 1 : 0), byte(tag), table(value), dictionary, tables([]), metadata];
   });
   const metadata = writeRoot([short(version), byte(schemaHeader), table([short(0), tables(fields)]), long(0)]);
@@ -84,13 +92,27 @@ export function decodeSchema(message: Uint8Array): Schema {
 function decodeType(field: Table): ColumnType {
   const tag = field.byte(2);
   const type = field.table(3);
-  const isInteger = field.tables(6).some((entry) => entry.text(0) === typeKey && entry.text(1) === 'integer');
+  const ours = field
+    .tables(6)
+    .find((entry) => entry.text(0) === typeKey)
+    ?.text(1);
+  const [, precision, scale] = /^decimal\((\d+),(\d+)\)$/.exec(ours ?? '') ?? [];
   if (tag === arrow.int && type.bool(1) && type.int(0) === 32) return { kind: 'int32' };
-  if (tag === arrow.int && type.bool(1) && type.int(0) === 64) return { kind: isInteger ? 'integer' : 'int64' };
+  if (tag === arrow.int && type.bool(1) && type.int(0) === 64) return { kind: ours === 'integer' ? 'integer' : 'int64' };
+  if (tag === arrow.floatingPoint && type.short(0) === 2 && precision !== undefined)
+    return checkedDecimal(Number(precision), Number(scale), (layout) => layout === 'double');
+  if (tag === arrow.decimal && type.int(2) === 128) return checkedDecimal(type.int(0), type.int(1), (layout) => layout === 'wide');
   if (tag === arrow.floatingPoint && type.short(0) === 2) return { kind: 'float64' };
   if (tag === arrow.bool) return { kind: 'bool' };
   if (tag === arrow.utf8 && field.has(4)) return { kind: 'utf8' };
   if (tag === arrow.date && type.has(0) && type.short(0) === 0) return { kind: 'date' };
   if (tag === arrow.timestamp && type.short(0) === 2) return { kind: 'timestamp' };
   throw damaged(`type ${tag} of column ${field.text(0)}`);
+}
+
+function checkedDecimal(precision: number, scale: number, fits: (layout: Layout) => boolean): ColumnType {
+  const type: ColumnType = { kind: 'decimal', precision, scale };
+  if (!(precision >= 1 && precision <= 38 && scale >= 0 && scale <= precision && fits(layoutOf(type))))
+    throw damaged(`decimal(${precision},${scale})`);
+  return type;
 }

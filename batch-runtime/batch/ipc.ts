@@ -6,7 +6,7 @@
  * more than moving the block. Called by the shuffle's writer and reader.
  *
  *   message   ffffffff · metadata length, u32, padded to 8 · metadata (flatbuffer) · body, each buffer padded to 8
- *   buffers   int32, date: validity, values · integer, int64, timestamp, float64, bool: the same · utf8: validity, codes
+ *   buffers   int32, date: validity, values · integer, int64, timestamp, float64, decimal, bool: the same · utf8: validity, codes
  *   dictionary of column c: id c, validity (empty), offsets, bytes
  */
 import { SluiceError } from '#manager/protocol/errors.ts';
@@ -74,6 +74,8 @@ function bodyBytes(column: Column): number {
     case 'lanes':
     case 'double':
       return validity + 8 * n;
+    case 'wide':
+      return validity + 16 * n;
     case 'bits':
       return validity + pad8(bitmapBytes(n));
   }
@@ -229,6 +231,9 @@ function writeValues(out: Uint8Array, at: number, column: Column): number {
     case 'lanes':
       new Int32Array(out.buffer, at, 2 * n).set((column.data as Int32Array).subarray(0, 2 * n));
       return 8 * n;
+    case 'wide':
+      new Int32Array(out.buffer, at, 4 * n).set((column.data as Int32Array).subarray(0, 4 * n));
+      return 16 * n;
     case 'double':
       new Float64Array(out.buffer, at, n).set((column.data as Float64Array).subarray(0, n));
       return 8 * n;
@@ -388,15 +393,28 @@ function readColumn(record: RecordTable, type: ColumnType, c: number, dictionary
       return makeColumn(type, n, words(record.buffer(at, 4 * n), n), validity);
     case 'lanes':
       return makeColumn(type, n, words(record.buffer(at, 8 * n), 2 * n), validity);
+    case 'wide':
+      return makeColumn(type, n, words(record.buffer(at, 16 * n), 4 * n), validity);
     case 'double': {
       const values = aligned(record.buffer(at, 8 * n));
-      return makeColumn(type, n, new Float64Array(values.buffer, values.byteOffset, n), validity);
+      const doubles = new Float64Array(values.buffer, values.byteOffset, n);
+      if (type.kind === 'decimal') checkUnscaled(doubles, type.precision, c);
+      return makeColumn(type, n, doubles, validity);
     }
     case 'bits':
       return makeColumn(type, n, record.buffer(at, bitmapBytes(n)), validity);
     case 'bytes':
       if (dictionary === null) throw damaged(`no dictionary for column ${c}`);
       return textColumn(type, n, words(record.buffer(at, 4 * n), n), validity, dictionary);
+  }
+}
+
+/** A double that is no whole number, or has more digits, is no decimal. */
+function checkUnscaled(doubles: Float64Array, precision: number, c: number): void {
+  const limit = 10 ** precision;
+  for (let i = 0; i < doubles.length; i++) {
+    const value = doubles[i]!;
+    if (Math.floor(value) !== value || value >= limit || value <= -limit) throw damaged(`${value} is no decimal of column ${c}`);
   }
 }
 

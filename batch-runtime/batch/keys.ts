@@ -42,7 +42,7 @@ export class KeyEncoder {
     let at = 0;
     for (const { type, nullable } of fields) {
       const layout = layoutOf(type);
-      const lanes = layout === 'lanes' || layout === 'double' ? 2 : 1;
+      const lanes = layout === 'wide' ? 4 : layout === 'lanes' || layout === 'double' ? 2 : 1;
       const ownNull = nullable && layout !== 'bytes' && layout !== 'bits';
       this.#parts.push({
         type,
@@ -100,6 +100,9 @@ function encodeNumbers(part: Part, column: Column, length: number, out: Int32Arr
         out[o] = data[2 * i]!;
         out[o + 1] = data[2 * i + 1]!;
       }
+      break;
+    case 'wide':
+      for (let i = 0, o = at; i < length; i++, o += width) for (let lane = 0; lane < 4; lane++) out[o + lane] = data[4 * i + lane]!;
       break;
     case 'double': {
       const doubles = data as Float64Array;
@@ -200,6 +203,11 @@ function decodePart(part: Part, lanes: Int32Array, length: number, width: number
         data[2 * i + 1] = lanes[o + 1]!;
       }
       return makeColumn(type, length, layout === 'lanes' ? data : new Float64Array(data.buffer), validity);
+    }
+    case 'wide': {
+      const data = new Int32Array(4 * length);
+      for (let i = 0, o = at; i < length; i++, o += width) for (let lane = 0; lane < 4; lane++) data[4 * i + lane] = lanes[o + lane]!;
+      return makeColumn(type, length, data, validity);
     }
     case 'bits': {
       const data = new Uint8Array(bitmapBytes(length));

@@ -5,15 +5,17 @@
  */
 import type { Temporal } from 'temporal-polyfill';
 import { SluiceError } from '#manager/protocol/errors.ts';
-import type { Batch, Column, Field, Schema } from './batch.ts';
+import { type Batch, type Column, columnTypeText, type Field, type Schema } from './batch.ts';
 import { bitAt } from './bitmap.ts';
 import { type BatchBuilder, type ColumnBuilder, createBatchBuilder } from './builder.ts';
+import { layoutOf } from './column.ts';
+import { Decimal, decimalText, unscaledAt, wideBigInt } from './decimal.ts';
 import { lanesToBigInt, lanesToNumber } from './lanes.ts';
 import { dateOf, daysOf, instantOf, microsOf } from './temporal.ts';
 
-export type RowValue = number | bigint | boolean | string | Temporal.PlainDate | Temporal.Instant | null;
+export type RowValue = number | bigint | boolean | string | Decimal | Temporal.PlainDate | Temporal.Instant | null;
 export type Row = Record<string, RowValue>;
-/** int64, integer, timestamp (microseconds): decimal text · date: days · float64: a number or 'NaN', 'Infinity', '-Infinity' · the rest as it is. */
+/** int64, integer, timestamp (microseconds), decimal: decimal text · date: days · float64: a number or 'NaN', 'Infinity', '-Infinity' · the rest as it is. */
 export type PlainValue = string | number | boolean | null;
 
 const decoder = new TextDecoder('utf-8', { ignoreBOM: true });
@@ -35,7 +37,7 @@ export function textAt(column: Column, i: number): string {
   return text;
 }
 
-/** int32, integer, float64: number · int64: bigint · date: Temporal.PlainDate · timestamp: Temporal.Instant · null. */
+/** int32, integer, float64: number · int64: bigint · decimal: Decimal · date: Temporal.PlainDate · timestamp: Temporal.Instant · null. */
 export function rowValue(column: Column, i: number): RowValue {
   if (column.validity !== null && bitAt(column.validity, i) === 0) return null;
   const { data } = column;
@@ -47,6 +49,8 @@ export function rowValue(column: Column, i: number): RowValue {
       return lanesToNumber(data[2 * i]!, data[2 * i + 1]!);
     case 'int64':
       return lanesToBigInt(data[2 * i]!, data[2 * i + 1]!);
+    case 'decimal':
+      return new Decimal(unscaledOf(column, i), column.type.scale);
     case 'bool':
       return bitAt(data as Uint8Array, i) === 1;
     case 'utf8':
@@ -57,6 +61,10 @@ export function rowValue(column: Column, i: number): RowValue {
       return instantOf(lanesToBigInt(data[2 * i]!, data[2 * i + 1]!));
   }
 }
+
+/** The unscaled number of a decimal that is not null. */
+export const unscaledOf = ({ type, data }: Column, i: number): bigint =>
+  layoutOf(type) === 'double' ? BigInt(data[i]!) : wideBigInt(data as Int32Array, i);
 
 /** Rows as plain objects, made one at a time. */
 export function* rowsOf(batch: Batch): Generator<Row> {
@@ -82,6 +90,8 @@ export function plainValue(column: Column, i: number): PlainValue {
     case 'int64':
     case 'timestamp':
       return lanesToBigInt(data[2 * i]!, data[2 * i + 1]!).toString();
+    case 'decimal':
+      return decimalText(unscaledOf(column, i), column.type.scale);
     case 'date':
       return data[i]!;
     case 'float64': {
@@ -151,6 +161,16 @@ export function appendRowValue(builder: ColumnBuilder, field: Field, value: unkn
       if (typeof value !== 'number') break;
       builder.appendDouble(value);
       return;
+    case 'decimal': {
+      if (!(value instanceof Decimal)) break;
+      const unscaled = unscaledAt(value, field.type.scale);
+      if (unscaled === null)
+        throw new SluiceError('VALUE_OUT_OF_RANGE', {
+          what: `${value} has more than ${field.type.scale} digits behind the point, in column ${field.name}`,
+        });
+      builder.appendDecimal(unscaled);
+      return;
+    }
     case 'bool':
       if (typeof value !== 'boolean') break;
       builder.appendBool(value);
@@ -183,6 +203,10 @@ function appendPlain(builder: ColumnBuilder, field: Field, value: unknown): void
       if (!(typeof value === 'string' && /^-?\d+$/.test(value))) break;
       builder.appendBigInt(BigInt(value));
       return;
+    case 'decimal':
+      if (typeof value !== 'string') break;
+      appendRowValue(builder, field, Decimal.from(value));
+      return;
     case 'date':
       if (typeof value !== 'number') break;
       builder.appendWord(value);
@@ -208,4 +232,4 @@ const tagOf = (value: unknown): string =>
   typeof value === 'object' && value !== null ? ((value as { [Symbol.toStringTag]?: string })[Symbol.toStringTag] ?? '') : '';
 
 const mistyped = (field: Field, value: unknown): SluiceError =>
-  new SluiceError('ROW_TYPE', { node: `'${field.name}'`, what: `${typeof value} in a ${field.type.kind} column` });
+  new SluiceError('ROW_TYPE', { node: `'${field.name}'`, what: `${typeof value} in a ${columnTypeText(field.type)} column` });

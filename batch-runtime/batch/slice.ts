@@ -24,6 +24,8 @@ export function sliceColumn(column: Column, from: number, to: number): Column {
       return makeColumn(type, n, (column.data as Int32Array).subarray(from, to), validity);
     case 'lanes':
       return makeColumn(type, n, (column.data as Int32Array).subarray(2 * from, 2 * to), validity);
+    case 'wide':
+      return makeColumn(type, n, (column.data as Int32Array).subarray(4 * from, 4 * to), validity);
     case 'double':
       return makeColumn(type, n, (column.data as Float64Array).subarray(from, to), validity);
     case 'bits':

@@ -7,6 +7,7 @@ import type { Batch, Column } from './batch.ts';
 import { bitAt } from './bitmap.ts';
 import { layoutOf } from './column.ts';
 import { type ColumnOrder, type Comparator, columnComparator, rowComparator } from './compare.ts';
+import { wideAt } from './decimal.ts';
 
 /** Shorter runs are sorted by comparing. */
 const radixFrom = 192;
@@ -187,7 +188,21 @@ function fillNumbers(column: Column, rows: Int32Array, from: number, to: number,
       }
       return exact;
     }
+    case 'wide': {
+      const words = data as Int32Array;
+      let exact = true;
+      for (let i = 0; i < n; i++) {
+        const value = wideAt(words, rows[from + i]!);
+        if (typeof value === 'bigint') exact = false;
+        numbers[i] = Number(value);
+      }
+      return exact;
+    }
     case 'double': {
+      if (column.type.kind === 'decimal') {
+        for (let i = 0; i < n; i++) numbers[i] = data[rows[from + i]!]!;
+        return true;
+      }
       // The bits of a double order as it does once the sign is turned round; as a number of 64 bits they are finite.
       const doubles = data as Float64Array;
       const one = new Float64Array(1);

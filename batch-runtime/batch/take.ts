@@ -31,6 +31,8 @@ export function takeColumn(column: Column, rows: Int32Array, count: number = row
       return makeColumn(type, count, takeWords(column.data as Int32Array, rows, count), validity);
     case 'lanes':
       return makeColumn(type, count, takeLanes(column.data as Int32Array, rows, count), validity);
+    case 'wide':
+      return makeColumn(type, count, takeWide(column.data as Int32Array, rows, count), validity);
     case 'double':
       return makeColumn(type, count, takeDoubles(column.data as Float64Array, rows, count), validity);
     case 'bits':
@@ -72,6 +74,15 @@ function takeLanes(source: Int32Array, rows: Int32Array, count: number): Int32Ar
     const at = 2 * rows[i]!;
     out[2 * i] = source[at]!;
     out[2 * i + 1] = source[at + 1]!;
+  }
+  return out;
+}
+
+function takeWide(source: Int32Array, rows: Int32Array, count: number): Int32Array {
+  const out = new Int32Array(4 * count);
+  for (let i = 0; i < count; i++) {
+    const at = 4 * rows[i]!;
+    for (let lane = 0; lane < 4; lane++) out[4 * i + lane] = source[at + lane]!;
   }
   return out;
 }

@@ -5,8 +5,9 @@
 import type { Batch, Column } from '../batch/batch.ts';
 import { bitAt } from '../batch/bitmap.ts';
 import { isNull } from '../batch/column.ts';
+import { decimalText } from '../batch/decimal.ts';
 import { lanesToBigInt } from '../batch/lanes.ts';
-import { textAt } from '../batch/rows.ts';
+import { textAt, unscaledOf } from '../batch/rows.ts';
 import { formatDate, formatTimestamp } from '../expression/calendar.ts';
 import { textSink } from './text-sink.ts';
 
@@ -47,6 +48,8 @@ export function plainText(column: Column, i: number): string {
     case 'integer':
     case 'int64':
       return String(lanesToBigInt(data[2 * i]!, data[2 * i + 1]!));
+    case 'decimal':
+      return decimalText(unscaledOf(column, i), column.type.scale);
     case 'utf8':
       return textAt(column, i);
     case 'date':

@@ -3,11 +3,36 @@
  * column's arrays. No spaces, no plus sign, no other spelling is guessed; what does not fit is refused with the reason and
  * leaves no trace. Where fields begin and end is csv-scan.ts. Called by the CSV source and for the columns of folders.
  */
-import type { Column, ColumnType } from '../batch/batch.ts';
+import { type Column, type ColumnType, columnTypeText } from '../batch/batch.ts';
 import { bitmapBytes, clearBit, setBit } from '../batch/bitmap.ts';
 import { layoutOf, makeColumn } from '../batch/column.ts';
+import { Decimal, digitsOf, fitsDigits, narrowDigits, putWide, unscaledAt } from '../batch/decimal.ts';
 import { highLaneOf, int64Max, int64Min, lowLaneOf } from '../batch/lanes.ts';
 import { daysOf, parseDate, parseTimestamp } from '../expression/calendar.ts';
+
+const decoder = new TextDecoder();
+
+/** The number at a scale, of up to 15 digits and no others behind the point; NaN when it takes more than a look. -0 is 0. */
+function hundredths(bytes: Uint8Array, from: number, to: number, scale: number): number {
+  let at = from;
+  const isNegative = bytes[at] === 0x2d;
+  if (isNegative) at++;
+  if (at === to || to - at > narrowDigits + 1) return Number.NaN;
+  let value = 0;
+  let behind = -1;
+  for (; at < to; at++) {
+    const digit = bytes[at]! - 0x30;
+    if (digit >= 0 && digit <= 9) {
+      value = 10 * value + digit;
+      if (behind >= 0) behind++;
+    } else if (bytes[at] === 0x2e && behind < 0) behind = 0;
+    else return Number.NaN;
+  }
+  const missing = scale - Math.max(0, behind);
+  if (missing < 0 || behind === 0 || behind === to - from) return Number.NaN;
+  const scaled = value * 10 ** missing;
+  return scaled > Number.MAX_SAFE_INTEGER ? Number.NaN : isNegative ? 0 - scaled : scaled;
+}
 
 export const fieldParser = (type: ColumnType, capacity: number): FieldParser => new FieldParser(type, capacity);
 
@@ -44,6 +69,7 @@ export class FieldParser {
     const layout = layoutOf(this.#type);
     if (layout === 'word') this.#words = new Int32Array(n);
     else if (layout === 'lanes') this.#words = new Int32Array(2 * n);
+    else if (layout === 'wide') this.#words = new Int32Array(4 * n);
     else if (layout === 'double') this.#doubles = new Float64Array(n);
     else if (layout === 'bits') this.#bits = new Uint8Array(bitmapBytes(n));
     else if (this.#texts !== null) this.#words = new Int32Array(n);
@@ -101,6 +127,11 @@ export class FieldParser {
         this.#doubles[i] = value;
         break;
       }
+      case 'decimal': {
+        const reason = this.#appendDecimal(i, bytes, from, to);
+        if (reason !== null) return reason;
+        break;
+      }
       case 'bool': {
         const value = boolOf(bytes, from, to);
         if (value === null) return `${textOf(bytes, from, to)} is not true or false`;
@@ -142,7 +173,7 @@ export class FieldParser {
       column = makeColumn(type, n, this.#words, validity, null, this.#texts.column());
       this.#texts.rows += n;
     } else if (this.#kind === 'utf8') column = makeColumn(type, n, this.#bytes, validity, this.#offsets);
-    else column = makeColumn(type, n, this.#kind === 'float64' ? this.#doubles : this.#kind === 'bool' ? this.#bits : this.#words, validity);
+    else column = makeColumn(type, n, layoutOf(type) === 'double' ? this.#doubles : this.#kind === 'bool' ? this.#bits : this.#words, validity);
     if (this.#texts !== null && this.#texts.size > dictionaryLimit) this.#texts = null;
     this.#start();
     return column;
@@ -151,6 +182,25 @@ export class FieldParser {
   #putLanes(i: number, value: number): void {
     this.#words[2 * i] = value | 0;
     this.#words[2 * i + 1] = Math.floor(value / two32);
+  }
+
+  /** As written: at most the column's digits, none of them rounded away. */
+  #appendDecimal(i: number, bytes: Uint8Array, from: number, to: number): string | null {
+    const type = this.#type as Extract<ColumnType, { kind: 'decimal' }>;
+    const quick = hundredths(bytes, from, to, type.scale);
+    if (Math.abs(quick) < 10 ** Math.min(type.precision, narrowDigits)) {
+      if (type.precision <= narrowDigits) this.#doubles[i] = quick;
+      else putWide(this.#words, i, quick);
+      return null;
+    }
+    const text = textOf(bytes, from, to);
+    const found = digitsOf(decoder.decode(bytes.subarray(from, to)));
+    if (found === null) return `${text} is not a number`;
+    const unscaled = unscaledAt(new Decimal(found.unscaled, found.scale), type.scale);
+    if (unscaled === null || !fitsDigits(unscaled, type.precision)) return `${text} does not fit in ${columnTypeText(type)}`;
+    if (type.precision <= narrowDigits) this.#doubles[i] = Number(unscaled);
+    else putWide(this.#words, i, unscaled);
+    return null;
   }
 
   #wholeReason(bytes: Uint8Array, from: number, to: number, kind: string): string {

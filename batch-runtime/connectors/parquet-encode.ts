@@ -10,10 +10,12 @@ import { writePageHeader } from 'hyparquet-writer/src/datapage.js';
 import type { Column } from '../batch/batch.ts';
 import { bitAt, bitmapBytes, sliceBits } from '../batch/bitmap.ts';
 import { layoutOf, nullCount } from '../batch/column.ts';
-import { compareBytes } from '../batch/compare.ts';
+import { columnComparator, compareBytes } from '../batch/compare.ts';
 import { lanesToBigInt } from '../batch/lanes.ts';
+import { unscaledOf } from '../batch/rows.ts';
 import { sliceColumn } from '../batch/slice.ts';
 import { takeColumn } from '../batch/take.ts';
+import { plainDecimals } from './parquet-decimals.ts';
 
 /** A page has about so many bytes before compression. */
 const pageBytes = 1024 * 1024;
@@ -158,6 +160,7 @@ function codesOf(column: Column, entries: number): Uint8Array {
 /** Values as the PLAIN encoding has them; none of them null. */
 function plainOf({ type }: SchemaElement, column: Column): Uint8Array {
   const { data, length } = column;
+  if (column.type.kind === 'decimal') return plainDecimals(column, type === 'INT64');
   switch (layoutOf(column.type)) {
     case 'bits':
       return sliceBits(data as Uint8Array, 0, length);
@@ -217,6 +220,11 @@ function statisticsOf(element: SchemaElement, column: Column): Statistics {
       else if (compare(i, max) > 0) max = i;
     }
   };
+  if (column.type.kind === 'decimal') {
+    const compare = columnComparator(column, column, false);
+    find(compare);
+    return { null_count, min_value: unscaledOf(column, min), max_value: unscaledOf(column, max) };
+  }
   switch (layoutOf(column.type)) {
     case 'bits': {
       find((a, b) => bitAt(column.data as Uint8Array, a) - bitAt(column.data as Uint8Array, b));

@@ -11,6 +11,7 @@ import { SluiceError } from '#manager/protocol/errors.ts';
 import type { Column, Field } from '../batch/batch.ts';
 import { bitAt, bitmapBytes, copyBits, countBits, setBits, sliceBits } from '../batch/bitmap.ts';
 import { makeColumn } from '../batch/column.ts';
+import { decimalsOf, decimalsOfBytes } from './parquet-decimals.ts';
 import {
   decodeBits,
   decodeHybrid,
@@ -30,11 +31,12 @@ const windowBytes = 4 * 1024 * 1024;
 /** A page that says to be larger is taken for corrupt. */
 const maxPageBytes = 1024 * 1024 * 1024;
 
-/** Decoded values, nulls left out: `bits` of a bitmap, words, lanes or doubles; codes of a dictionary; texts. */
+/** Decoded values, nulls left out: `bits` of a bitmap, words, lanes, four lanes (wide) or doubles; codes of a dictionary; texts. */
 type Values =
   | { readonly kind: 'bits'; readonly bits: Uint8Array }
   | { readonly kind: 'words'; readonly words: Int32Array }
   | { readonly kind: 'lanes'; readonly words: Int32Array }
+  | { readonly kind: 'wide'; readonly words: Int32Array }
   | { readonly kind: 'doubles'; readonly doubles: Float64Array }
   | { readonly kind: 'codes'; readonly words: Int32Array; readonly dictionary: Column }
   | { readonly kind: 'texts'; readonly texts: Texts };
@@ -264,6 +266,8 @@ export class ChunkReader {
         return { kind: 'words', words: gatherWords(dictionary.words, codes) };
       case 'lanes':
         return { kind: 'lanes', words: gatherLanes(dictionary.words, codes) };
+      case 'wide':
+        return { kind: 'wide', words: gatherWide(dictionary.words, codes) };
       case 'doubles':
         return { kind: 'doubles', doubles: gatherDoubles(dictionary.doubles, codes) };
       default:
@@ -282,6 +286,11 @@ export class ChunkReader {
       case 'timestamp':
         if (this.#conversion.unit === 'int96') return this.#converted(plainWords(page, at, end, 3 * count));
         return this.#converted(plainLanes(page, at, end, count));
+      case 'decimal': {
+        const { from, bytes, precision } = this.#conversion;
+        if (from === 'bytes') return decimalsOfBytes(page, at, count, bytes, precision);
+        return this.#converted((from === 'words' ? plainWords : plainLanes)(page, at, end, count));
+      }
       case 'float32':
         return { kind: 'doubles', doubles: plainFloats(page, at, end, count) };
       case 'float64':
@@ -304,6 +313,8 @@ export class ChunkReader {
       case 'int64':
         if (conversion.check !== 'none') checkRange(words, conversion.check, name, path);
         return { kind: 'lanes', words };
+      case 'decimal':
+        return decimalsOf(words, conversion.from === 'words' ? 1 : 2, conversion.precision);
       case 'timestamp':
         return { kind: 'lanes', words: toMicros(words, conversion.unit, name, path) };
       default:
@@ -320,6 +331,8 @@ const entriesOf = (values: Values): number => {
       return values.words.length;
     case 'lanes':
       return values.words.length >> 1;
+    case 'wide':
+      return values.words.length >> 2;
     case 'doubles':
       return values.doubles.length;
     default:
@@ -361,6 +374,12 @@ function gatherLanes(dictionary: Int32Array, codes: Int32Array): Int32Array {
     out[o] = dictionary[entry]!;
     out[o + 1] = dictionary[entry + 1]!;
   }
+  return out;
+}
+
+function gatherWide(dictionary: Int32Array, codes: Int32Array): Int32Array {
+  const out = new Int32Array(4 * codes.length);
+  for (let i = 0; i < codes.length; i++) for (let lane = 0; lane < 4; lane++) out[4 * i + lane] = dictionary[4 * codes[i]! + lane]!;
   return out;
 }
 
@@ -436,6 +455,8 @@ function viewOf({ type }: Field, values: Values, from: number, count: number): C
       return makeColumn(type, count, values.words.subarray(from, to));
     case 'lanes':
       return makeColumn(type, count, values.words.subarray(2 * from, 2 * to));
+    case 'wide':
+      return makeColumn(type, count, values.words.subarray(4 * from, 4 * to));
     case 'doubles':
       return makeColumn(type, count, values.doubles.subarray(from, to));
     case 'codes':
@@ -492,7 +513,12 @@ class Assembly {
       case 'lanes':
         this.#words ??= new Int32Array(2 * this.#count);
         this.#words.set(values.words.subarray(2 * value, 2 * (value + present)), 2 * at);
-        if (present < rows) spreadLanes(this.#words, at, rows, present, presence!, row);
+        if (present < rows) spreadLanes(this.#words, 2, at, rows, present, presence!, row);
+        break;
+      case 'wide':
+        this.#words ??= new Int32Array(4 * this.#count);
+        this.#words.set(values.words.subarray(4 * value, 4 * (value + present)), 4 * at);
+        if (present < rows) spreadLanes(this.#words, 4, at, rows, present, presence!, row);
         break;
       case 'doubles':
         this.#doubles ??= new Float64Array(this.#count);
@@ -586,18 +612,14 @@ function spread(out: Int32Array | Float64Array, at: number, rows: number, presen
   for (let i = rows - 1; i >= 0; i--) out[at + i] = bitAt(presence, row + i) === 1 ? out[--from]! : 0;
 }
 
-function spreadLanes(out: Int32Array, at: number, rows: number, present: number, presence: Uint8Array, row: number): void {
-  let from = 2 * (at + present);
+function spreadLanes(out: Int32Array, lanes: 2 | 4, at: number, rows: number, present: number, presence: Uint8Array, row: number): void {
+  let from = lanes * (at + present);
   for (let i = rows - 1; i >= 0; i--) {
-    const to = 2 * (at + i);
+    const to = lanes * (at + i);
     if (bitAt(presence, row + i) === 1) {
-      from -= 2;
-      out[to] = out[from]!;
-      out[to + 1] = out[from + 1]!;
-    } else {
-      out[to] = 0;
-      out[to + 1] = 0;
-    }
+      from -= lanes;
+      for (let lane = lanes - 1; lane >= 0; lane--) out[to + lane] = out[from + lane]!;
+    } else for (let lane = 0; lane < lanes; lane++) out[to + lane] = 0;
   }
 }
 

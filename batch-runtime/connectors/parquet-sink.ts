@@ -220,6 +220,11 @@ function elementOf({ name, type, nullable }: Field): SchemaElement {
       return { ...common, type: 'INT64' };
     case 'float64':
       return { ...common, type: 'DOUBLE' };
+    case 'decimal': {
+      const { precision, scale } = type;
+      const decimal = { converted_type: 'DECIMAL', precision, scale, logical_type: { type: 'DECIMAL', precision, scale } } as const;
+      return precision <= 18 ? { ...common, ...decimal, type: 'INT64' } : { ...common, ...decimal, type: 'FIXED_LEN_BYTE_ARRAY', type_length: 16 };
+    }
     case 'utf8':
       return { ...common, type: 'BYTE_ARRAY', converted_type: 'UTF8', logical_type: { type: 'STRING' } };
     case 'date':

@@ -4,11 +4,25 @@
  */
 import { strict as assert } from 'node:assert';
 import { SluiceError } from '#manager/protocol/errors.ts';
-import type { ColumnType, TypeKind } from '../batch/batch.ts';
+import { type ColumnType, columnTypeText, sameType, type TypeKind } from '../batch/batch.ts';
+import { decimalText, digitsOf, fitsDigits, narrowDigits, narrowed, powerOfTen, rescaled, type Unscaled } from '../batch/decimal.ts';
 import { int64Max, int64Min } from '../batch/lanes.ts';
 import { formatDate, formatTimestamp, microsPerDay, parseDate, parseTimestamp } from './calendar.ts';
 import { arena, type Code, type Lanes, scratch, takeScratch, takeText } from './code.ts';
-import { beyond, checkInt64, checkInteger, formatFloat64, outOfRange, parseFloat64, parseWhole, putDouble, putInt64, roundEven } from './numbers.ts';
+import {
+  beyond,
+  checkInt64,
+  checkInteger,
+  formatFloat64,
+  outOfRange,
+  parseFloat64,
+  parseWhole,
+  putDouble,
+  putInt64,
+  roundAway,
+  roundEven,
+  trimSpace,
+} from './numbers.ts';
 import { decodeText } from './text.ts';
 import { isNumeric, type Value } from './values.ts';
 
@@ -21,24 +35,79 @@ export const canCast = (from: ColumnType, to: ColumnType): boolean =>
   (from.kind === 'timestamp' && to.kind === 'date');
 
 /** Casts that can fail, or are not free. */
-export const isFreeCast = (from: TypeKind, to: TypeKind): boolean =>
-  from === to ||
-  (from === 'int32' && to !== 'utf8') ||
+export const isFreeCast = ({ kind: from }: ColumnType, { kind: to }: ColumnType): boolean =>
+  (from === to && from !== 'decimal') ||
+  (from === 'int32' && to !== 'utf8' && to !== 'decimal') ||
   (from === 'integer' && (to === 'int64' || to === 'float64' || to === 'bool')) ||
   (to === 'bool' && from !== 'utf8');
 
 /** The reference. @throws VALUE_OUT_OF_RANGE */
-export function castValue(value: NonNullable<Value>, from: TypeKind, to: TypeKind): Value {
-  if (from === to) return value;
-  if (to === 'utf8') return textOf(value, from);
-  if (from === 'utf8') return valueOfText(value as string, to);
-  if (from === 'date') return checkInt64(BigInt(value) * microsPerDay, `${formatDate(value as number)}`);
-  if (from === 'timestamp') return Number(((value as bigint) - ((((value as bigint) % microsPerDay) + microsPerDay) % microsPerDay)) / microsPerDay);
-  if (to === 'bool') return Number.isNaN(value) || Number(value) !== 0;
-  if (to === 'float64') return Number(value);
-  if (typeof value === 'number' && !Number.isFinite(value)) return beyond(formatFloat64(value), to);
-  return wholeOf(BigInt(typeof value === 'number' ? roundEven(value) : value), to, String(value));
+export function castValue(value: NonNullable<Value>, from: ColumnType, to: ColumnType): Value {
+  if (sameType(from, to)) return value;
+  if (to.kind === 'utf8') return textOf(value, from);
+  if (from.kind === 'utf8') return valueOfText(value as string, to);
+  if (from.kind === 'date') return checkInt64(BigInt(value) * microsPerDay, `${formatDate(value as number)}`);
+  if (from.kind === 'timestamp')
+    return Number(((value as bigint) - ((((value as bigint) % microsPerDay) + microsPerDay) % microsPerDay)) / microsPerDay);
+  if (to.kind === 'bool') return Number.isNaN(value) || Number(value) !== 0;
+  if (to.kind === 'decimal') return toDecimal(value, from, to);
+  if (from.kind === 'decimal') return ofDecimal(value as bigint, from, to.kind);
+  if (to.kind === 'float64') return Number(value);
+  if (typeof value === 'number' && !Number.isFinite(value)) return beyond(formatFloat64(value), to.kind);
+  return wholeOf(BigInt(typeof value === 'number' ? roundEven(value) : value), to.kind, String(value));
 }
+
+type DecimalType = Extract<ColumnType, { kind: 'decimal' }>;
+
+/** Of a number, a bool or another decimal; digits that do not fit behind the point are rounded away, halves away from zero. */
+function toDecimal(value: NonNullable<Value>, from: ColumnType, to: DecimalType): bigint {
+  if (from.kind === 'decimal')
+    return checkDigits(rescaled(value as bigint, from.scale, to.scale), to, () => decimalText(value as bigint, from.scale));
+  if (from.kind === 'float64') return ofDouble(value as number, to);
+  return checkDigits(BigInt(value) * powerOfTen(to.scale), to, () => String(value));
+}
+
+/** The double times 10^scale, rounded. */
+function ofDouble(value: number, to: DecimalType): bigint {
+  const scaled = value * 10 ** to.scale;
+  if (!Number.isFinite(scaled)) return beyond(formatFloat64(value), columnTypeText(to));
+  return checkDigits(BigInt(roundAway(scaled, 1)), to, () => formatFloat64(value));
+}
+
+function checkDigits(unscaled: bigint, to: DecimalType, what: () => string): bigint {
+  return fitsDigits(unscaled, to.precision) ? unscaled : beyond(what(), columnTypeText(to));
+}
+
+function ofDecimal(value: bigint, from: DecimalType, to: TypeKind): Value {
+  if (to === 'float64') return decimalDouble(value, from.scale);
+  return wholeOf(rescaled(value, from.scale, 0), to, decimalText(value, from.scale));
+}
+
+/** The decimal as a double, by one division while both sides are exact. */
+export function decimalDouble(value: Unscaled, scale: number): number {
+  if (typeof value === 'number' && scale <= 22) return value / 10 ** scale;
+  return Number(decimalText(value, scale));
+}
+
+/** The whole number at or below a decimal (side 0), or at or above it (side 1). */
+export function floorDecimal(value: Unscaled, scale: number, side: 0 | 1): Unscaled {
+  const unit = powerOfTen(scale);
+  const exact = BigInt(value);
+  const rest = ((exact % unit) + unit) % unit;
+  return narrowed((exact - rest) / unit + (side === 1 && rest !== 0n ? 1n : 0n));
+}
+
+/** A decimal as one of another scale and precision; a kernel. */
+export function castDecimal(value: Unscaled, from: DecimalType, to: DecimalType): Unscaled {
+  return narrowed(toDecimal(BigInt(value), from, to));
+}
+/** A number as a decimal; a kernel. */
+export function decimalFrom(value: number | bigint, from: ColumnType, to: DecimalType): Unscaled {
+  return narrowed(toDecimal(from.kind === 'float64' ? value : BigInt(value), from, to));
+}
+/** A decimal as a whole number; a kernel. */
+export const wholeDecimal = (value: Unscaled, from: DecimalType, to: TypeKind): number | bigint =>
+  ofDecimal(BigInt(value), from, to) as number | bigint;
 
 function wholeOf(whole: bigint, to: TypeKind, what: string): number | bigint {
   if (to === 'int64') return checkInt64(whole, what);
@@ -47,10 +116,11 @@ function wholeOf(whole: bigint, to: TypeKind, what: string): number | bigint {
 }
 
 /** Text as DuckDB writes a value of that kind. */
-export function textOf(value: NonNullable<Value>, from: TypeKind): string {
-  if (from === 'float64') return formatFloat64(value as number);
-  if (from === 'date') return formatDate(value as number);
-  return from === 'timestamp' ? formatTimestamp(value as bigint) : String(value);
+export function textOf(value: NonNullable<Value>, from: ColumnType): string {
+  if (from.kind === 'float64') return formatFloat64(value as number);
+  if (from.kind === 'decimal') return decimalText(value as Unscaled, from.scale);
+  if (from.kind === 'date') return formatDate(value as number);
+  return from.kind === 'timestamp' ? formatTimestamp(value as bigint) : String(value);
 }
 
 /** In any case. */
@@ -60,13 +130,13 @@ const truths: ReadonlyMap<string, boolean> = new Map([
 ]);
 
 /** @throws VALUE_OUT_OF_RANGE when the text is no value of that kind */
-export function valueOfText(text: string, to: TypeKind): NonNullable<Value> {
+export function valueOfText(text: string, to: ColumnType): NonNullable<Value> {
   const value = parse(text, to);
-  return value ?? outOfRange(`'${text.length > 100 ? `${text.slice(0, 100)}...` : text}' cannot be cast to ${to}`);
+  return value ?? outOfRange(`'${text.length > 100 ? `${text.slice(0, 100)}...` : text}' cannot be cast to ${columnTypeText(to)}`);
 }
 
-function parse(text: string, to: TypeKind): Value {
-  switch (to) {
+function parse(text: string, to: ColumnType): Value {
+  switch (to.kind) {
     case 'bool':
       return truths.get(text.toLowerCase()) ?? null;
     case 'float64':
@@ -77,24 +147,30 @@ function parse(text: string, to: TypeKind): Value {
       const micros = parseTimestamp(text);
       return micros === null ? null : checkInt64(micros, text);
     }
+    case 'decimal': {
+      const found = digitsOf(trimSpace(text));
+      return found && checkDigits(rescaled(found.unscaled, found.scale, to.scale), to, () => text);
+    }
     case 'utf8':
       return text;
     default: {
       const whole = parseWhole(text);
-      return whole === null ? null : wholeOf(whole, to, text);
+      return whole === null ? null : wholeOf(whole, to.kind, text);
     }
   }
 }
 
 /** As castValue on a triple; int64 and timestamp go to `out`. The kernel behind casts of text in loops. */
-export function castBytes(bytes: Uint8Array, start: number, end: number, to: TypeKind, out: Int32Array): Value {
+export function castBytes(bytes: Uint8Array, start: number, end: number, to: ColumnType, out: Int32Array): Value {
   const value = valueOfText(decodeText(bytes, start, end), to);
-  if (typeof value === 'bigint') putInt64(out, value);
+  if (typeof value !== 'bigint') return value;
+  if (to.kind === 'decimal') return narrowed(value);
+  putInt64(out, value);
   return value;
 }
 
 /** As castBytes; null where the text is no value of that kind, without the cost of an error. */
-export function tryCastBytes(bytes: Uint8Array, start: number, end: number, to: TypeKind, out: Int32Array): Value {
+export function tryCastBytes(bytes: Uint8Array, start: number, end: number, to: ColumnType, out: Int32Array): Value {
   let value: Value;
   try {
     value = parse(decodeText(bytes, start, end), to);
@@ -102,7 +178,9 @@ export function tryCastBytes(bytes: Uint8Array, start: number, end: number, to: 
     if (thrown instanceof SluiceError && thrown.code === 'VALUE_OUT_OF_RANGE') return null;
     throw thrown;
   }
-  if (typeof value === 'bigint') putInt64(out, value);
+  if (typeof value !== 'bigint') return value;
+  if (to.kind === 'decimal') return narrowed(value);
+  putInt64(out, value);
   return value;
 }
 
@@ -114,14 +192,26 @@ export function midnight(out: Int32Array, days: number): void {
 }
 
 /** The code of a cast of a value that is there. */
-export function emitCast(code: Code, lanes: Lanes, from: TypeKind, to: TypeKind): Lanes {
-  if (from === to) return lanes;
+export function emitCast(code: Code, lanes: Lanes, fromType: ColumnType, toType: ColumnType): Lanes {
+  const [from, to] = [fromType.kind, toType.kind];
+  if (sameType(fromType, toType)) return lanes;
   const [a, b] = lanes as [string, string];
   const wide = from === 'int64' || from === 'timestamp';
-  if (to === 'utf8') return takeText(code, `${arena}.putString($textOf(${wide ? `$lanesToBigInt(${a}, ${b})` : a}, '${from}'));`);
+  if (to === 'utf8') return takeText(code, `${arena}.putString($textOf(${wide ? `$lanesToBigInt(${a}, ${b})` : a}, ${code.constant(fromType)}));`);
   if (from === 'utf8') {
-    const value = code.hold(`$castBytes(${lanes.join(', ')}, '${to}', ${scratch})`);
+    const value = code.hold(`$castBytes(${lanes.join(', ')}, ${code.constant(toType)}, ${scratch})`);
     return to === 'int64' || to === 'timestamp' ? takeScratch(code) : [value];
+  }
+  if (fromType.kind === 'decimal') return emitOfDecimal(code, a, fromType, toType);
+  if (toType.kind === 'decimal') {
+    const exact = wide ? `$lanesToBigInt(${a}, ${b})` : from === 'bool' ? `(${a} ? 1 : 0)` : a;
+    // A whole number that fits as it is, and by the product's size too.
+    const product = code.hold(`${wide ? `(${b} * 4294967296 + (${a} >>> 0))` : exact} * ${10 ** toType.scale}`);
+    const limit = Math.min(9007199254740991, 10 ** toType.precision - 1);
+    if (from === 'float64') return [`$decimalFrom(${exact}, ${code.constant(fromType)}, ${code.constant(toType)})`];
+    return [
+      `${product} <= ${limit} && ${product} >= -${limit} ? ${product} : $decimalFrom(${exact}, ${code.constant(fromType)}, ${code.constant(toType)})`,
+    ];
   }
   if (from === 'date') {
     code.line(`$midnight(${scratch}, ${a});`);
@@ -152,4 +242,23 @@ export function emitCast(code: Code, lanes: Lanes, from: TypeKind, to: TypeKind)
     default:
       return assert.fail(`no cast from ${from} to ${to}`);
   }
+}
+
+/** A decimal's unscaled number as another type. */
+function emitOfDecimal(code: Code, a: string, from: DecimalType, to: ColumnType): Lanes {
+  if (to.kind === 'bool') return [`${a} !== 0`];
+  if (to.kind === 'float64') return [`$decimalDouble(${a}, ${from.scale})`];
+  if (to.kind === 'decimal') {
+    const general = `$castDecimal(${a}, ${code.constant(from)}, ${code.constant(to)})`;
+    if (to.scale < from.scale) return [general];
+    const grown = to.precision - to.scale >= from.precision - from.scale;
+    if (to.scale === from.scale) return grown ? [a] : [general];
+    const factor = 10 ** (to.scale - from.scale);
+    if (grown && to.precision <= narrowDigits) return [`${a} * ${factor}`];
+    const product = code.hold(`typeof ${a} === 'number' ? ${a} * ${factor} : NaN`);
+    const limit = Math.min(9007199254740991, 10 ** to.precision - 1);
+    return [`${product} <= ${limit} && ${product} >= -${limit} ? ${product} : ${general}`];
+  }
+  const whole = code.hold(`$wholeDecimal(${a}, ${code.constant(from)}, '${to.kind}')`);
+  return to.kind === 'int64' ? [`$lowLaneOf(${whole})`, `$highLaneOf(${whole})`] : [whole];
 }

@@ -3,7 +3,8 @@
  * that says whether the row is null. compile.ts implements it and puts the text into one loop. Names that start with `$` are
  * kernels, functions that the loop is given.
  *
- * Lanes by kind: int64, timestamp: low, high (int32) · utf8: bytes, start, end · all others: one. A bool is false where it is null.
+ * Lanes by kind: int64, timestamp: low, high (int32) · utf8: bytes, start, end · all others: one; a decimal's is a number or a bigint
+ * (batch/decimal.ts). A bool is false where it is null.
  */
 import type { TypeKind } from '../batch/batch.ts';
 import type { Expression } from './expression.ts';

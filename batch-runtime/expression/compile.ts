@@ -9,14 +9,16 @@ import { strict as assert } from 'node:assert';
 import type { Batch, Column, ColumnType, Schema, TypeKind } from '../batch/batch.ts';
 import { bitmapBytes } from '../batch/bitmap.ts';
 import { layoutOf, makeColumn, nullColumn } from '../batch/column.ts';
+import { Decimal, narrowed, putWide, wideAt } from '../batch/decimal.ts';
 import { highLaneOf, lanesToBigInt, lowLaneOf } from '../batch/lanes.ts';
 import { dateOf, instantOf } from '../batch/temporal.ts';
 import type { UserFunction } from '../graph/plan.ts';
 import { dayOf, monthOf, truncateDays, yearOf } from './calendar.ts';
-import { castBytes, midnight, textOf } from './cast.ts';
+import { castBytes, castDecimal, decimalDouble, decimalFrom, midnight, textOf, wholeDecimal } from './cast.ts';
 import { arena, type Code, type Emitted, type Kernel, type Lanes, nullLanes, takeText } from './code.ts';
 import type { Expression } from './expression.ts';
 import { beyondLanes, divisionByZero } from './functions/arithmetic.ts';
+import { addDecimals, beyondDecimal, multiplyDecimals, remainderDecimals, subtractDecimals } from './functions/decimals.ts';
 import { rowOf } from './functions/table.ts';
 import { truncateMicros } from './functions/time.ts';
 import { absent, Memo, there, unset } from './memo.ts';
@@ -53,9 +55,12 @@ import { type Literal, literalValue, type Udf } from './values.ts';
 /** What any generated code may call, as `$name`; a function of the table brings its own by `kernel`. */
 const kernels: Readonly<Record<string, unknown>> = {
   acceptResult,
+  addDecimals,
   beyond,
+  beyondDecimal,
   beyondLanes,
   castBytes,
+  castDecimal,
   changeCase,
   checkInteger,
   closeBits,
@@ -63,6 +68,9 @@ const kernels: Readonly<Record<string, unknown>> = {
   compareText,
   dateOf,
   dayOf,
+  Decimal,
+  decimalDouble,
+  decimalFrom,
   decodeText,
   divisionByZero,
   empty: new Uint8Array(0),
@@ -79,20 +87,27 @@ const kernels: Readonly<Record<string, unknown>> = {
   midnight,
   millisBetween,
   monthOf,
+  multiplyDecimals,
   multiplyLanes,
+  narrowed,
   positionOf,
   putDouble,
   putInt64,
+  putWide,
+  remainderDecimals,
   remainderLanes,
   roundAway,
   roundEven,
   startsWith,
+  subtractDecimals,
   TextArena,
   textOf,
   trimEnd,
   trimStart,
   truncateDays,
   truncateMicros,
+  wholeDecimal,
+  wideAt,
   yearOf,
 };
 
@@ -176,7 +191,13 @@ function constantColumn(literal: Literal, length: number): Column {
     case 'word':
       return makeColumn(type, length, new Int32Array(length).fill(value as number));
     case 'double':
-      return makeColumn(type, length, new Float64Array(length).fill(value as number));
+      return makeColumn(type, length, new Float64Array(length).fill(Number(value)));
+    case 'wide': {
+      const data = new Int32Array(4 * length);
+      putWide(data, 0, value as bigint);
+      for (let i = 1; i < length; i++) data.copyWithin(4 * i, 0, 4);
+      return makeColumn(type, length, data);
+    }
     case 'bits':
       return makeColumn(type, length, closeBits(new Uint8Array(bitmapBytes(length)).fill(value ? 0xff : 0), length));
     case 'bytes': {
@@ -345,7 +366,7 @@ class Writer implements Code {
     assert(used, `no function ${udf.slot}`);
     const given = udf.args.map((arg) => {
       const { lanes, isNull } = this.value(arg);
-      const shown = rowCode(arg.type.kind, lanes);
+      const shown = rowCode(arg.type, lanes);
       return this.hold(isNull === 'false' ? shown : `${isNull} ? null : ${shown}`);
     });
     const [result, node] = [this.name(), this.constant(used)];
@@ -358,6 +379,7 @@ class Writer implements Code {
     if (kind === 'utf8') return { lanes: takeText(this, `if (${result} !== null) ${arena}.putString(${result});`), isNull };
     if (kind === 'int64' || kind === 'timestamp')
       return { lanes: [this.hold(`$lowLaneOf(${result} ?? 0n)`), this.hold(`$highLaneOf(${result} ?? 0n)`)], isNull };
+    if (kind === 'decimal') return { lanes: [this.hold(`${result} === null ? 0 : $narrowed(${result})`)], isNull };
     return { lanes: [this.hold(`${result} ?? ${nullLanes(kind)[0]}`)], isNull };
   }
 
@@ -426,6 +448,10 @@ function literalCode(code: Code, literal: Literal): Emitted {
   const value = literalValue(literal);
   if (value === null) return { lanes: nullLanes(literal.type.kind), isNull: 'true' };
   const number = (n: number): string => (n < 0 ? `(${n})` : String(n));
+  if (literal.type.kind === 'decimal') {
+    const unscaled = narrowed(value as bigint);
+    return { lanes: [typeof unscaled === 'number' ? number(unscaled) : code.constant(unscaled)], isNull: 'false' };
+  }
   if (typeof value === 'bigint') return { lanes: [number(lowLaneOf(value)), number(highLaneOf(value))], isNull: 'false' };
   if (typeof value !== 'string') return { lanes: [typeof value === 'number' ? number(value) : String(value)], isNull: 'false' };
   const bytes = encodeText(value);
@@ -433,9 +459,11 @@ function literalCode(code: Code, literal: Literal): Emitted {
 }
 
 /** JavaScript for what a user's function sees. */
-function rowCode(kind: TypeKind, lanes: Lanes): string {
+function rowCode(type: ColumnType, lanes: Lanes): string {
   const all = lanes.join(', ');
-  switch (kind) {
+  switch (type.kind) {
+    case 'decimal':
+      return `new $Decimal(BigInt(${all}), ${type.scale})`;
     case 'int64':
       return `$lanesToBigInt(${all})`;
     case 'timestamp':
@@ -460,6 +488,8 @@ const atRow =
       return { lanes: [`b${index}`, code.hold(`p${index}[${entry}]`), code.hold(`p${index}[${entry} + 1] | 0`)], isNull };
     }
     switch (type.kind) {
+      case 'decimal':
+        return { lanes: [code.hold(layoutOf(type) === 'wide' ? `$wideAt(d${index}, i)` : `d${index}[i]`)], isNull };
       case 'utf8':
         return { lanes: [`d${index}`, code.hold(`o${index}[i]`), code.hold(`o${index}[i + 1]`)], isNull };
       case 'bool':
@@ -569,6 +599,13 @@ function writeOutput(code: Writer, expression: Expression, k: number): { readonl
     case 'bool':
       store(isNull, `${out}[i >> 3] |= (${a} ? 1 : 0) << (i & 7);`);
       return { before: `const ${out} = new Uint8Array((n + 7) >> 3); ${declare}`, after: column(out, isNull) };
+    case 'decimal':
+      if (layoutOf(expression.type) === 'wide') {
+        store(isNull, `$putWide(${out}, i, ${a});`);
+        return { before: `const ${out} = new Int32Array(4 * n); ${declare}`, after: column(out, isNull) };
+      }
+      store(isNull, `${out}[i] = ${a};`);
+      return { before: `const ${out} = new Float64Array(n); ${declare}`, after: column(out, isNull) };
     case 'float64':
       store(isNull, `${out}[i] = ${a};`);
       return { before: `const ${out} = new Float64Array(n); ${declare}`, after: column(out, isNull) };

@@ -11,7 +11,7 @@ interface Typed {
 }
 export type Expression =
   | ({ readonly op: 'column'; readonly name: string } & Typed)
-  /** int64 and integer: decimal text · timestamp: microseconds as decimal text · date: days · float64: a number, or 'NaN', 'Infinity', '-Infinity'. */
+  /** int64, integer and decimal: decimal text · timestamp: microseconds as decimal text · date: days · float64: a number, or 'NaN', 'Infinity', '-Infinity'. */
   | ({ readonly op: 'literal'; readonly value: string | number | boolean | null } & Typed)
   /** A row of the table in functions/table.ts; casts are calls of `cast` whose node type is the target. */
   | ({ readonly op: 'call'; readonly fn: string; readonly args: readonly Expression[] } & Typed)

@@ -5,6 +5,7 @@
  */
 import type { Column, TypeKind } from '../batch/batch.ts';
 import { makeColumn } from '../batch/column.ts';
+import type { Unscaled } from '../batch/decimal.ts';
 import { TextArena } from './text.ts';
 
 export const unset = 0;
@@ -19,7 +20,7 @@ export class Memo {
   /** unset, there or absent, by code. */
   state: Uint8Array = new Uint8Array(0);
   /** By code: the value, its two lanes, or for utf8 its number in `offsets`. */
-  values: Int32Array | Float64Array = new Int32Array(0);
+  values: Int32Array | Float64Array | Unscaled[] = new Int32Array(0);
   text: TextArena = new TextArena(0);
   offsets: Int32Array = new Int32Array(2);
   #texts = 0;
@@ -36,6 +37,10 @@ export class Memo {
     this.dictionary = dictionary;
     this.size = dictionary.length;
     this.state = new Uint8Array(entries);
+    if (this.kind === 'decimal') {
+      this.values = new Array<Unscaled>(entries).fill(0);
+      return;
+    }
     const double = this.kind === 'float64' || this.kind === 'integer';
     this.values = double ? new Float64Array(entries) : new Int32Array(this.kind === 'int64' || this.kind === 'timestamp' ? 2 * entries : entries);
     if (this.kind !== 'utf8') return;

@@ -100,8 +100,12 @@ export function formatFloat64(value: number): string {
 }
 
 const space = '[ \\t\\n\\v\\f\\r]*';
+const edges = /^[ \t\n\v\f\r]+|[ \t\n\v\f\r]+$/g;
 const wholePattern = new RegExp(`^${space}([+-]?\\d+)${space}$`);
 const decimalPattern = new RegExp(`^${space}([+-]?(?:\\d+\\.?\\d*|\\.\\d+)(?:e[+-]?\\d+)?|([+-]?)(?:(inf|infinity)|nan))${space}$`, 'i');
+
+/** Without the space that numbers in text may have around them. */
+export const trimSpace = (text: string): string => text.replace(edges, '');
 
 /** A whole number in decimal digits; null when the text is none. */
 export function parseWhole(text: string): bigint | null {

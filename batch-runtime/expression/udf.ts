@@ -4,7 +4,8 @@
  * which row and where. Slow by nature, and one call per row: nothing here is memoised, since a function may not be pure.
  */
 import { SluiceError } from '#manager/protocol/errors.ts';
-import type { ColumnType } from '../batch/batch.ts';
+import { type ColumnType, columnTypeText } from '../batch/batch.ts';
+import { Decimal, fitsDigits, unscaledAt } from '../batch/decimal.ts';
 import { int64Max, int64Min } from '../batch/lanes.ts';
 import { dateOf, daysOf, instantOf, microsOf } from '../batch/temporal.ts';
 import type { UserFunction } from '../graph/plan.ts';
@@ -13,6 +14,7 @@ import type { Value } from './values.ts';
 /** A value at rest as the row shows it. @throws VALUE_OUT_OF_RANGE beyond what Temporal can say */
 export function rowOfValue(value: Value, type: ColumnType): unknown {
   if (value === null) return null;
+  if (type.kind === 'decimal') return new Decimal(value as bigint, type.scale);
   return type.kind === 'date' ? dateOf(value as number) : type.kind === 'timestamp' ? instantOf(value as bigint) : value;
 }
 
@@ -23,7 +25,7 @@ export function acceptResult({ uid, result }: UserFunction, given: unknown): Val
   if (value !== undefined) return value;
   throw new SluiceError('ROW_TYPE', {
     node: uid,
-    what: `${described(given)} in a ${result.type.kind} column${given === null ? ' that is not nullable' : ''}`,
+    what: `${described(given)} in a ${columnTypeText(result.type)} column${given === null ? ' that is not nullable' : ''}`,
   });
 }
 
@@ -37,6 +39,10 @@ function restOf(given: unknown, type: ColumnType): NonNullable<Value> | undefine
       return typeof given === 'bigint' && given >= int64Min && given <= int64Max ? given : undefined;
     case 'float64':
       return typeof given === 'number' ? given : undefined;
+    case 'decimal': {
+      const unscaled = given instanceof Decimal ? unscaledAt(given, type.scale) : null;
+      return unscaled !== null && fitsDigits(unscaled, type.precision) ? unscaled : undefined;
+    }
     case 'bool':
       return typeof given === 'boolean' ? given : undefined;
     case 'utf8':
@@ -57,6 +63,7 @@ const tagOf = (given: unknown): string =>
 
 function described(given: unknown): string {
   if (given === null) return 'null';
+  if (given instanceof Decimal) return `the decimal ${given}`;
   if (typeof given === 'number' || typeof given === 'bigint') return `${typeof given} ${given}`;
   if (given instanceof Promise) return 'a promise (the function is async)';
   return typeof given === 'string' ? (given.isWellFormed() ? 'string' : 'a string with half a surrogate pair') : tagOf(given);

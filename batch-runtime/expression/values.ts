@@ -1,12 +1,13 @@
 /**
  * Single values at rest, as the interpreter, literals and statistics use them: int32, integer, float64, date (days):
- * number · int64, timestamp (microseconds): bigint · bool: boolean · utf8: string · null. Not the rows users see: there time
+ * number · int64, timestamp (microseconds), decimal (its unscaled number): bigint · bool: boolean · utf8: string · null. Not the rows users see: there time
  * is Temporal (batch/rows.ts). Here is also the one order of values: NaN last, text by its UTF-8 bytes.
  */
-import type { Column, ColumnType, TypeKind } from '../batch/batch.ts';
+import { type Column, type ColumnType, sameType, type TypeKind } from '../batch/batch.ts';
 import { bitAt } from '../batch/bitmap.ts';
+import { digitsOf, mostDigits, rescaled } from '../batch/decimal.ts';
 import { lanesToBigInt, lanesToNumber } from '../batch/lanes.ts';
-import { textAt } from '../batch/rows.ts';
+import { textAt, unscaledOf } from '../batch/rows.ts';
 import type { Expression } from './expression.ts';
 
 export type Value = number | bigint | boolean | string | null;
@@ -17,6 +18,7 @@ export type Udf = Extract<Expression, { op: 'udf' }>;
 export function literalValue({ value, type }: Literal): Value {
   if (value === null) return null;
   if (type.kind === 'int64' || type.kind === 'timestamp') return BigInt(value);
+  if (type.kind === 'decimal') return unscaledText(String(value), type.scale);
   return type.kind === 'integer' || type.kind === 'float64' ? Number(value) : value;
 }
 
@@ -34,6 +36,8 @@ export function valueAt(column: Column, i: number): Value {
     case 'int64':
     case 'timestamp':
       return lanesToBigInt(data[2 * i]!, data[2 * i + 1]!);
+    case 'decimal':
+      return unscaledOf(column, i);
     case 'bool':
       return bitAt(data as Uint8Array, i) === 1;
     case 'utf8':
@@ -50,12 +54,37 @@ export function compareValues(a: NonNullable<Value>, b: NonNullable<Value>): num
 
 /** Kinds a number of which may stand for one of the next ones, narrowest first. */
 const numeric: readonly TypeKind[] = ['int32', 'integer', 'int64', 'float64'];
-export const isNumeric = (type: ColumnType): boolean => numeric.includes(type.kind);
-export const isWhole = (type: ColumnType): boolean => isNumeric(type) && type.kind !== 'float64';
+export const isNumeric = (type: ColumnType): boolean => numeric.includes(type.kind) || type.kind === 'decimal';
+export const isWhole = (type: ColumnType): boolean => type.kind === 'int32' || type.kind === 'integer' || type.kind === 'int64';
 
-/** The type both can be widened to without a cast being written: int32 -> integer -> int64 -> float64, date -> timestamp. Null when there is none. */
+type DecimalType = Extract<ColumnType, { kind: 'decimal' }>;
+/** A decimal that holds every value of a decimal or whole type; null for any other. */
+export function asDecimal(type: ColumnType): DecimalType | null {
+  if (type.kind === 'decimal') return type;
+  return isWhole(type) ? { kind: 'decimal', precision: type.kind === 'int32' ? 10 : 19, scale: 0 } : null;
+}
+/** With room for so many digits before the point and behind it, as far as 38 go. */
+export const decimalOf = (whole: number, scale: number): DecimalType => ({
+  kind: 'decimal',
+  precision: Math.min(mostDigits, Math.max(1, whole + scale)),
+  scale,
+});
+
+function commonDecimal(a: ColumnType, b: ColumnType): ColumnType | null {
+  const [x, y] = [asDecimal(a), asDecimal(b)];
+  return x && y && decimalOf(Math.max(x.precision - x.scale, y.precision - y.scale), Math.max(x.scale, y.scale));
+}
+
+/** The unscaled number of a decimal's text. */
+function unscaledText(text: string, scale: number): bigint {
+  const found = digitsOf(text)!;
+  return rescaled(found.unscaled, found.scale, scale);
+}
+
+/** The type both can be widened to without a cast being written: int32 -> integer -> int64 -> float64 or decimal, date -> timestamp. Null when there is none. */
 export function commonType(a: ColumnType, b: ColumnType): ColumnType | null {
-  if (a.kind === b.kind) return a;
+  if (sameType(a, b)) return a;
+  if (a.kind === 'decimal' || b.kind === 'decimal') return commonDecimal(a, b);
   if (isNumeric(a) && isNumeric(b)) return numeric.indexOf(a.kind) > numeric.indexOf(b.kind) ? a : b;
   if (a.kind === 'date' && b.kind === 'timestamp') return b;
   return a.kind === 'timestamp' && b.kind === 'date' ? a : null;

@@ -5,9 +5,11 @@
 import type { Temporal } from 'temporal-polyfill';
 import { SluiceError } from '#manager/protocol/errors.ts';
 import type { ColumnType } from '../batch/batch.ts';
+import { Decimal, digitsOf, mostDigits } from '../batch/decimal.ts';
 import { daysOf, microsOf } from '../batch/temporal.ts';
 import type { AggregateOption, Expression } from '../expression/expression.ts';
 import { call, literal } from '../expression/functions.ts';
+import { decimalOf } from '../expression/values.ts';
 import { typeText } from '../schema.ts';
 import type { Condition } from './expr.ts';
 import type { WindowDefinition } from './window.ts';
@@ -132,19 +134,29 @@ const temporalKind = (given: unknown): 'instant' | 'date' | null => {
   return tag === 'Temporal.Instant' ? 'instant' : tag === 'Temporal.PlainDate' ? 'date' : null;
 };
 
+/** The decimal that has just the digits of a number as it is written. */
+function writtenDecimal(text: string): ColumnType {
+  const found = digitsOf(text) ?? refuse(`${text} is not a decimal: cast the column to float64`);
+  const digits = String(found.unscaled).replace('-', '').length;
+  const type = decimalOf(Math.max(1, digits - found.scale), found.scale);
+  return found.scale > mostDigits ? refuse(`${text} has more than ${mostDigits} digits behind the point`) : type;
+}
+
 export function literalType(given: unknown, beside: ColumnType | null): ColumnType {
   switch (typeof given) {
     case 'boolean':
       return { kind: 'bool' };
     case 'bigint':
-      return { kind: 'int64' };
+      return beside?.kind === 'decimal' ? writtenDecimal(String(given)) : { kind: 'int64' };
     case 'string':
       return beside?.kind === 'date' || beside?.kind === 'timestamp' ? beside : { kind: 'utf8' };
     case 'number':
+      if (beside?.kind === 'decimal') return writtenDecimal(String(given));
       if (beside?.kind === 'int32' && (given | 0) === given) return beside;
       if ((beside?.kind === 'int32' || beside?.kind === 'integer') && Number.isSafeInteger(given)) return { kind: 'integer' };
       return { kind: 'float64' };
     default: {
+      if (given instanceof Decimal) return decimalOf(String(given.unscaled).replace('-', '').length - given.scale, given.scale);
       const kind = temporalKind(given);
       if (kind !== null) return { kind: kind === 'instant' ? 'timestamp' : 'date' };
       if (given === null && beside !== null) return beside;
@@ -161,6 +173,7 @@ export function literalOf(given: unknown, type: ColumnType): Expression {
     case 'instant':
       return type.kind === 'timestamp' ? literal(microsOf(given as Temporal.Instant), type) : refuse(`a Temporal.Instant is not a ${type.kind}`);
     default:
+      if (given instanceof Decimal) return literal(given.toString(), type);
       if (typeof given === 'object' ? given !== null : typeof given === 'function' || typeof given === 'symbol' || given === undefined)
         return refuse(`${typeof given} is not a value of type ${type.kind}`);
       return literal(given as Parameters<typeof literal>[0], type);

@@ -1,6 +1,6 @@
 /** Where expressions start: the columns of a table, a column by its name, a value that is the same in every row. */
 import { SluiceError } from '#manager/protocol/errors.ts';
-import type { Schema } from '../batch/batch.ts';
+import { columnTypeText, type Schema } from '../batch/batch.ts';
 import { columnRef } from '../expression/functions.ts';
 import type { Declared } from '../schema.ts';
 import { Built, literalOf, refuse, type Unused } from './built.ts';
@@ -9,7 +9,7 @@ import './methods.ts';
 
 /** A value that is the same in every row, of a type of your choice; `lit(null, int32().nullable())` is a null. */
 export function lit<T>(value: T | Text<T>, type: Declared<T>): ExprOf<T> {
-  if (value === null && !type.isNullable) refuse(`null is not a ${type.type.kind}: declare it .nullable()`);
+  if (value === null && !type.isNullable) refuse(`null is not a ${columnTypeText(type.type)}: declare it .nullable()`);
   return new Built(literalOf(value, type.type), null) as unknown as ExprOf<T>;
 }
 

@@ -4,6 +4,7 @@
  * fit, so plain JavaScript gets the same answers.
  */
 import type { Temporal } from 'temporal-polyfill';
+import type { Decimal } from '../batch/decimal.ts';
 import type { DiffUnit, TruncateUnit } from '../expression/calendar.ts';
 import type { Declared, Value } from '../schema.ts';
 import type { Aggregate, Count, InOrder } from './aggregate.ts';
@@ -18,8 +19,14 @@ export interface Expr<out T> {
 
 type DateText = `${number}-${number}-${number}`;
 type InstantText = `${DateText}T${string}`;
-/** ISO text that may stand for a value of time. */
-export type Text<V> = V extends Temporal.PlainDate ? DateText : V extends Temporal.Instant ? InstantText : never;
+/** What may stand for a value: ISO text for one of time, a number for a decimal, which is meant as it is written. */
+export type Text<V> = V extends Temporal.PlainDate
+  ? DateText
+  : V extends Temporal.Instant
+    ? InstantText
+    : V extends Decimal
+      ? number | bigint
+      : never;
 /** What an expression of V may be compared and combined with. */
 export type Operand<V> = V | Text<V> | Expr<V | null>;
 export type NullIn<U> = U extends Expr<infer V> ? Extract<V, null> : Extract<U, null>;
@@ -37,7 +44,7 @@ export type Condition = Expr<boolean | null>;
 /** The expression of a column of type T, with the methods of that type. */
 export type ExprOf<T> = [T] extends [boolean | null]
   ? BooleanExpr<T>
-  : [T] extends [number | bigint | null]
+  : [T] extends [number | bigint | Decimal | null]
     ? NumericExpr<T>
     : [T] extends [string | null]
       ? StringExpr<T>

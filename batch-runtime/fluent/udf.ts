@@ -2,6 +2,7 @@
  * A user's function in an expression. Its definition hangs on the node until a graph gives it a slot, since a function
  * is not JSON: executors find it again by rebuilding the graph.
  */
+import { sameType } from '../batch/batch.ts';
 import type { Expression } from '../expression/expression.ts';
 import type { UserFunction } from '../graph/plan.ts';
 import { type Declared, typeText } from '../schema.ts';
@@ -40,7 +41,7 @@ export function udf<const A extends readonly Declared<unknown>[], T>(
     if (given.length !== argumentTypes.length) refuse(`a function of ${argumentTypes.length} arguments got ${given.length}`);
     const parts = defined.argumentTypes.map(({ type, nullable }, i) => {
       const part = operand(given[i], type);
-      if (part.node.type.kind !== type.kind || (part.node.nullable && !nullable))
+      if (!sameType(part.node.type, type) || (part.node.nullable && !nullable))
         refuse(`argument ${i + 1} of a function is ${typeText({ type, nullable })}, not ${typeText(part.node)}`);
       return part;
     });

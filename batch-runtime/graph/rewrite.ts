@@ -122,5 +122,15 @@ export const joinSchema = (left: Schema, right: Schema, join: Pick<NodeOf<'join'
 export const reference = (field: Field): Expression => ({ op: 'column', name: field.name, type: field.type, nullable: field.nullable });
 
 /** Bytes a value takes, roughly; text counts 20. */
-const widths: Readonly<Record<ColumnType['kind'], number>> = { bool: 1, int32: 4, date: 4, float64: 8, integer: 8, int64: 8, timestamp: 8, utf8: 20 };
+const widths: Readonly<Record<ColumnType['kind'], number>> = {
+  bool: 1,
+  int32: 4,
+  date: 4,
+  decimal: 16,
+  float64: 8,
+  integer: 8,
+  int64: 8,
+  timestamp: 8,
+  utf8: 20,
+};
 export const rowBytes = (schema: Schema): number => schema.reduce((sum, field) => sum + widths[field.type.kind], 0);

@@ -9,9 +9,17 @@ import type { Column, ColumnType } from '../batch/batch.ts';
 import { bitAt, bitmapBytes, setBit } from '../batch/bitmap.ts';
 import { layoutOf, makeColumn } from '../batch/column.ts';
 import { compareBytes, compareDoubles } from '../batch/compare.ts';
+import { putWide, type Unscaled, wideAt } from '../batch/decimal.ts';
 import { highLane, highLaneOf, int64Max, int64Min, lanesToBigInt, lanesToNumber, lowLane, lowLaneOf } from '../batch/lanes.ts';
 import type { Aggregate } from '../expression/expression.ts';
 import { hasCarry, sumType } from '../graph/partial-aggregate.ts';
+import { DecimalSum } from './decimal-sum.ts';
+
+/** @returns the accumulator of sums of the argument's type */
+export function createSum(aggregate: Aggregate): Sum | DecimalSum {
+  const type = aggregate.argument?.type;
+  return type?.kind === 'decimal' ? new DecimalSum(aggregate.name, type.scale) : new Sum(aggregate);
+}
 
 const integerType: ColumnType = { kind: 'integer' };
 const maxSafe = Number.MAX_SAFE_INTEGER;
@@ -207,11 +215,11 @@ export class Sum implements Accumulator {
 }
 
 export class Average implements Accumulator {
-  readonly #sum: Sum;
+  readonly #sum: Sum | DecimalSum;
   readonly #count = new Count();
 
   constructor(aggregate: Aggregate) {
-    this.#sum = new Sum(aggregate);
+    this.#sum = createSum(aggregate);
   }
 
   get bytes(): number {
@@ -259,6 +267,8 @@ export function createExtreme(type: ColumnType, sign: 1 | -1): Accumulator {
       return new ExtremeDouble(type, sign);
     case 'lanes':
       return new ExtremeLanes(type, sign);
+    case 'wide':
+      return new ExtremeWide(type, sign);
     case 'bytes':
       return new ExtremeText(type, sign);
     default:
@@ -374,6 +384,57 @@ class ExtremeLanes implements Accumulator {
 
   final(groups: number): Column {
     return makeColumn(this.#type, groups, this.#values.slice(0, 2 * groups), seenBits(this.#seen, groups));
+  }
+}
+
+/** Decimals of more than 15 digits. */
+class ExtremeWide implements Accumulator {
+  readonly #type: ColumnType;
+  readonly #sign: 1 | -1;
+  readonly #values: (Unscaled | null)[] = [];
+
+  constructor(type: ColumnType, sign: 1 | -1) {
+    this.#type = type;
+    this.#sign = sign;
+  }
+
+  get bytes(): number {
+    return 24 * this.#values.length;
+  }
+
+  grow(groups: number): void {
+    while (this.#values.length < groups) this.#values.push(null);
+  }
+
+  update(group: Int32Array, length: number, argument: Column | null): void {
+    const data = argument!.data as Int32Array;
+    for (let i = 0; i < length; i++) {
+      const g = group[i]!;
+      if (g < 0) continue;
+      const value = wideAt(data, i);
+      const best = this.#values[g]!;
+      if (best === null || (this.#sign > 0 ? value > best : value < best)) this.#values[g] = value;
+    }
+  }
+
+  merge(group: Int32Array, length: number, columns: readonly Column[]): void {
+    this.update(withoutNulls(group, length, columns[0]!), length, columns[0]!);
+  }
+
+  partial(groups: number): Column[] {
+    return [this.final(groups)];
+  }
+
+  final(groups: number): Column {
+    const data = new Int32Array(4 * groups);
+    const seen = new Uint8Array(groups);
+    for (let g = 0; g < groups; g++) {
+      const value = this.#values[g]!;
+      if (value === null) continue;
+      seen[g] = 1;
+      putWide(data, g, value);
+    }
+    return makeColumn(this.#type, groups, data, seenBits(seen, groups));
   }
 }
 

@@ -3,7 +3,7 @@
  * tasks. Samples and bounds are plain JSON: they travel in task ends and assignments. The same input gives the same
  * sample.
  */
-import type { Batch, Schema, TypeKind } from '../batch/batch.ts';
+import type { Batch, ColumnType, Schema } from '../batch/batch.ts';
 import { rowComparator } from '../batch/compare.ts';
 import { fromPlain, type PlainValue, plainValue } from '../batch/rows.ts';
 import type { SortKey } from '../graph/plan.ts';
@@ -14,7 +14,7 @@ import { columnOrder } from './sort.ts';
 /** Keys of rows drawn evenly from `rows` rows. */
 export interface Samples {
   readonly rows: number;
-  readonly types: readonly TypeKind[];
+  readonly types: readonly ColumnType[];
   readonly keys: readonly (readonly PlainValue[])[];
 }
 
@@ -70,7 +70,7 @@ export function createSample(spec: Extract<StageOperator, { kind: 'sample' }>, i
       }
       yield element;
     },
-    samples: () => ({ rows, types: order.map((o) => input[o.column]!.type.kind), keys }),
+    samples: () => ({ rows, types: order.map((o) => input[o.column]!.type), keys }),
   };
 }
 
@@ -82,7 +82,7 @@ function shortened(value: PlainValue): PlainValue {
 }
 
 /** Fields of the keys by position, for samples and bounds. */
-const keySchema = (types: readonly TypeKind[]): Schema => types.map((kind, k) => ({ name: String(k), type: { kind }, nullable: true }));
+const keySchema = (types: readonly ColumnType[]): Schema => types.map((type, k) => ({ name: String(k), type, nullable: true }));
 
 /** Quantiles of the samples, each sample weighing the rows it stands for; equal bounds are one, so fewer may come. */
 export function makeBounds(samples: readonly Samples[], partitions: number, keys: readonly SortKey[]): RangeBounds {
@@ -116,4 +116,4 @@ export function makeBounds(samples: readonly Samples[], partitions: number, keys
 
 /** The bounds as a batch of key columns, for comparing. */
 export const boundsBatch = (schema: Schema, keys: readonly SortKey[], bounds: RangeBounds): Batch =>
-  fromPlain(keySchema(columnOrder(schema, keys).map((o) => schema[o.column]!.type.kind)), bounds);
+  fromPlain(keySchema(columnOrder(schema, keys).map((o) => schema[o.column]!.type)), bounds);

@@ -9,7 +9,7 @@ import { columnRef } from '#runtime/expression/functions.ts';
 import { rankings } from '#runtime/window/ranking.ts';
 import { cases as aggregateCases } from '../batch-runtime/aggregate/cases.ts';
 import { type Case, caseCall, cases } from '../batch-runtime/expression/functions/cases.ts';
-import { kinds } from '../batch-runtime/expression/random.ts';
+import { kinds, typeOf } from '../batch-runtime/expression/random.ts';
 
 const source = readFileSync(new URL('../../batch-runtime/fluent/expr.ts', import.meta.url), 'utf8');
 
@@ -29,8 +29,12 @@ function written(fn: string): string {
 const resultOf = (one: Case): string =>
   caseCall(
     one,
-    one.kinds.map((kind, k) => columnRef({ name: `c${k}`, type: { kind }, nullable: true })),
+    one.kinds.map((kind, k) => columnRef({ name: `c${k}`, type: typeOf(kind), nullable: true })),
   ).type.kind;
+
+/** One word for decimals of all sizes. */
+const word = (kind: string): string => (kind.startsWith('decimal') ? 'decimal' : kind);
+const words = new Set(kinds.map(word));
 
 /** The types of its arguments and of what it gives; T: any of several, in all places the same. */
 function signatures(fn: string): string {
@@ -39,15 +43,16 @@ function signatures(fn: string): string {
   // What is of one type whatever is given is not T, be it by chance the same.
   const varies = fn !== 'cast' && fn !== 'tryCast' && new Set(own.map(resultOf)).size > 1;
   for (const one of own) {
-    const [first] = one.kinds.filter((kind) => kind !== 'bool' || fn !== 'when');
+    const given = one.kinds.map(word);
+    const [first] = given.filter((kind) => kind !== 'bool' || fn !== 'when');
     const result = resultOf(one);
     const name = (kind: string): string => (kind === first ? 'T' : kind);
-    const form = `${one.kinds.map(name).join(', ')} -> ${varies ? name(result) : result}`;
+    const form = `${given.map(name).join(', ')} -> ${varies ? name(result) : result}`;
     forms.set(form, (forms.get(form) ?? new Set()).add(first!));
   }
   return [...forms]
     .map(([form, of]) => {
-      if (of.size === kinds.length) return `${form} (T any)`;
+      if (of.size === words.size) return `${form} (T any)`;
       return of.size === 1 ? form.replace(/\bT\b/g, [...of][0]!) : `${form} (T ${[...of].join(', ')})`;
     })
     .join(' · ');

@@ -2,11 +2,11 @@
  * How a row of the function table looks at its arguments: how many, of which kinds, and widened to one type by casts where
  * the function needs one (int32 -> integer -> int64 -> float64, date -> timestamp).
  */
-import type { ColumnType, TypeKind } from '../../batch/batch.ts';
+import { type ColumnType, columnTypeText, sameType, type TypeKind } from '../../batch/batch.ts';
 import { castValue } from '../cast.ts';
 import type { Expression } from '../expression.ts';
 import { commonType, isNumeric, literalValue } from '../values.ts';
-import { literal } from './literal.ts';
+import { atRest, literal } from './literal.ts';
 import { type FunctionRow, wrong } from './row.ts';
 
 export const bool: ColumnType = { kind: 'bool' };
@@ -18,15 +18,15 @@ export const utf8: ColumnType = { kind: 'utf8' };
 export const date: ColumnType = { kind: 'date' };
 export const timestamp: ColumnType = { kind: 'timestamp' };
 
-export const typesOf = (args: readonly Expression[]): string => args.map((arg) => arg.type.kind).join(', ');
+export const typesOf = (args: readonly Expression[]): string => args.map((arg) => columnTypeText(arg.type)).join(', ');
 export const anyNullable = (args: readonly Expression[]): boolean => args.some((arg) => arg.nullable);
 
 /** The expression as another type, literals at once. */
 export function castTo(expression: Expression, type: ColumnType): Expression {
-  if (expression.type.kind === type.kind) return expression;
+  if (sameType(expression.type, type)) return expression;
   if (expression.op === 'literal') {
     const value = literalValue(expression);
-    return literal(value === null ? null : castValue(value, expression.type.kind, type.kind), type);
+    return literal(value === null ? null : atRest(castValue(value, expression.type, type), type), type);
   }
   return { op: 'call', fn: 'cast', args: [expression], type, nullable: expression.nullable };
 }

@@ -1,12 +1,14 @@
-/** Sums, products, quotients and signs. Whole numbers never wrap: what does not fit its type is an error. */
+/** Sums, products, quotients and signs; of decimals in decimals.ts. Whole numbers never wrap: what does not fit its type is an error. */
 
 import { SluiceError } from '#manager/protocol/errors.ts';
 import type { TypeKind } from '../../batch/batch.ts';
 import { int64Max, int64Min, lanesToBigInt } from '../../batch/lanes.ts';
 import { type Code, type Lanes, scratch, takeScratch } from '../code.ts';
 import { beyond } from '../numbers.ts';
-import { anyNullable, castTo, float64, never, numericArgs } from './arguments.ts';
-import type { FunctionRows, Strict } from './row.ts';
+import { isNumeric } from '../values.ts';
+import { anyNullable, castTo, float64, never, numericArgs, typesOf, wantCount } from './arguments.ts';
+import { decimalArgs, emitDecimal, hasDecimal, interpretDecimal } from './decimals.ts';
+import { type FunctionRows, type Strict, wrong } from './row.ts';
 
 type Operation = 'add' | 'sub' | 'mul' | 'mod';
 export const signs: Readonly<Record<Operation, string>> = { add: '+', sub: '-', mul: '*', mod: '%' };
@@ -74,16 +76,23 @@ const arithmetic = (fn: Operation, doc: string): Strict => ({
   doc,
   nulls: 'strict',
   resolve(name, args) {
-    const unified = numericArgs(name, args, 2);
+    wantCount(name, args, 2);
+    const unified = hasDecimal(args) ? decimalArgs(fn, args) : numericArgs(name, args, 2);
     return { ...unified, nullable: anyNullable(args) };
   },
-  interpret([a, b], { type }) {
+  interpret([a, b], node) {
+    const { type } = node;
+    if (type.kind === 'decimal') {
+      if (fn === 'mod' && b === 0n) divisionByZero('mod');
+      return interpretDecimal(fn, a as bigint, b as bigint, node);
+    }
     if (type.kind === 'float64') return onNumbers[fn](a as number, b as number);
     if (fn === 'mod' && Number(b) === 0) divisionByZero('mod');
     return fit(onBigInts[fn](BigInt(a!), BigInt(b!)), type.kind, () => `${a} ${signs[fn]} ${b}`);
   },
   guarded: (node) => node.type.kind !== 'float64',
-  emit: (code, [a, b], node) => emitArithmetic(code, fn, node.type.kind, a!, b!),
+  emit: (code, [a, b], node) =>
+    node.type.kind === 'decimal' ? emitDecimal(code, fn, a![0]!, b![0]!, node) : emitArithmetic(code, fn, node.type.kind, a!, b!),
 });
 
 const zero = (kind: TypeKind): Lanes => (kind === 'int64' ? ['0', '0'] : ['0']);
@@ -95,7 +104,12 @@ const unary = (doc: string, ofNumber: (a: number) => number, ofBigInt: (a: bigin
     const unified = numericArgs(name, args, 1);
     return { ...unified, nullable: anyNullable(args) };
   },
-  interpret: ([a], { type }) => (type.kind === 'float64' ? ofNumber(a as number) : fit(ofBigInt(BigInt(a!)), type.kind, () => `0 - ${a}`)),
+  interpret: ([a], { type }) =>
+    type.kind === 'float64'
+      ? ofNumber(a as number)
+      : type.kind === 'decimal'
+        ? ofBigInt(a as bigint)
+        : fit(ofBigInt(BigInt(a!)), type.kind, () => `0 - ${a}`),
   guarded: (node) => node.type.kind !== 'float64',
   emit,
 });
@@ -108,8 +122,9 @@ export const arithmetics: FunctionRows = {
     doc: 'Quotient as float64, of whole numbers too; by zero it is an infinity or NaN.',
     nulls: 'strict',
     resolve(name, args) {
-      const unified = numericArgs(name, args, 2);
-      return { args: unified.args.map((arg) => castTo(arg, float64)), type: float64, nullable: anyNullable(args) };
+      wantCount(name, args, 2);
+      if (!args.every((arg) => isNumeric(arg.type))) wrong(`${name} takes numbers, not ${typesOf(args)}`);
+      return { args: args.map((arg) => castTo(arg, float64)), type: float64, nullable: anyNullable(args) };
     },
     interpret: ([a, b]) => (a as number) / (b as number),
     guarded: never,
@@ -120,13 +135,19 @@ export const arithmetics: FunctionRows = {
     'The value with the other sign.',
     (a) => -a,
     (a) => -a,
-    (code, [a], { type }) => (type.kind === 'float64' ? [`-${a![0]}`] : emitArithmetic(code, 'sub', type.kind, zero(type.kind), a!)),
+    (code, [a], { type }) =>
+      type.kind === 'float64'
+        ? [`-${a![0]}`]
+        : type.kind === 'decimal'
+          ? [`$subtractDecimals(0, ${a![0]})`]
+          : emitArithmetic(code, 'sub', type.kind, zero(type.kind), a!),
   ),
   abs: unary(
     'The value without its sign.',
     Math.abs,
     (a) => (a < 0n ? -a : a),
     (code, [a], { type }) => {
+      if (type.kind === 'decimal') return [`${a![0]} < 0 ? $subtractDecimals(0, ${a![0]}) : ${a![0]}`];
       if (type.kind !== 'int64') {
         const result = code.hold(`Math.abs(${a![0]})`);
         if (type.kind === 'int32') code.line(`if (${result} > 2147483647) $beyond('0 - ' + ${a![0]}, 'int32');`);

@@ -2,8 +2,9 @@
  * The key hash that also says which partition a row goes to (batch/hash.ts): the same in every process and release, so that
  * a share of keys can be picked, or keys cut into buckets, and found again.
  */
-import type { TypeKind } from '../../batch/batch.ts';
-import { closeKey, foldKey, hashBytes, hashEights, nullHigh } from '../../batch/hash.ts';
+import type { ColumnType, TypeKind } from '../../batch/batch.ts';
+import type { Unscaled } from '../../batch/decimal.ts';
+import { closeKey, foldKey, hashBytes, hashDecimal, hashEights, nullHigh } from '../../batch/hash.ts';
 import { highLane, highLaneOf, lowLane, lowLaneOf } from '../../batch/lanes.ts';
 import type { Lanes } from '../code.ts';
 import { encodeText } from '../text.ts';
@@ -37,6 +38,11 @@ function hashOfBool(value: boolean): number {
   return hashOfText(truths, value ? 1 : 0, value ? 2 : 1);
 }
 
+function hashOfDecimal(value: Unscaled, scale: number): number {
+  hashDecimal(value, scale, lanes, 0);
+  return lanes[1]!;
+}
+
 /** Which of them hashes a kind's lanes. */
 const hashers: Partial<Record<TypeKind, (...lanes: never[]) => number>> = {
   int32: hashOfWhole,
@@ -47,13 +53,15 @@ const hashers: Partial<Record<TypeKind, (...lanes: never[]) => number>> = {
   float64: hashOfFloat,
   bool: hashOfBool,
   utf8: hashOfText,
+  decimal: hashOfDecimal,
 };
 
-function hashOf(value: Value, kind: TypeKind): number {
+function hashOf(value: Value, type: ColumnType): number {
   if (value === null) return nullHigh;
+  if (type.kind === 'decimal') return hashOfDecimal(value as bigint, type.scale);
   if (typeof value === 'bigint') return hashOfLanes(lowLaneOf(value), highLaneOf(value));
   if (typeof value === 'boolean') return hashOfBool(value);
-  if (typeof value === 'number') return kind === 'float64' ? hashOfFloat(value) : hashOfWhole(value);
+  if (typeof value === 'number') return type.kind === 'float64' ? hashOfFloat(value) : hashOfWhole(value);
   const bytes = encodeText(value as string);
   return hashOfText(bytes, 0, bytes.length);
 }
@@ -69,14 +77,15 @@ export const hashes: FunctionRows = {
       return { args, type: integer, nullable: false };
     },
     interpret(value, { args }) {
-      const keys = args.map((arg, k) => hashOf(value(k), arg.type.kind));
+      const keys = args.map((arg, k) => hashOf(value(k), arg.type));
       return (keys.length === 1 ? keys[0]! : closeKey(keys.reduce(foldKey, 0), keys.length)) >>> 0;
     },
     guarded: always,
     emit(code, { args }) {
       const keys = args.map((arg) => {
         const { lanes: given, isNull } = code.value(arg);
-        const hashed = (of: Lanes): string => `${code.kernel(hashers[arg.type.kind]!)}(${of.join(', ')})`;
+        const hashed = (of: Lanes): string =>
+          `${code.kernel(hashers[arg.type.kind]!)}(${[...of, ...(arg.type.kind === 'decimal' ? [String(arg.type.scale)] : [])].join(', ')})`;
         return code.hold(isNull === 'false' ? hashed(given) : `${isNull} ? ${nullHigh} : ${hashed(given)}`);
       });
       const state =

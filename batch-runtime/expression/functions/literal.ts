@@ -1,22 +1,31 @@
 /** Literals: a value at rest, written down in the form of expression.ts and checked against its type. */
-import type { ColumnType, TypeKind } from '../../batch/batch.ts';
+import { type ColumnType, columnTypeText } from '../../batch/batch.ts';
+import { Decimal, decimalText, digitsOf, fitsDigits, unscaledAt } from '../../batch/decimal.ts';
 import { parseDate, parseTimestamp } from '../calendar.ts';
 import type { Expression } from '../expression.ts';
 import { beyond, checkInt64, checkInteger } from '../numbers.ts';
+import type { Value } from '../values.ts';
 import { wrong } from './row.ts';
 
 /**
  * A literal from its value at rest (see expression.ts); date and timestamp also from ISO text, integer and int64 from
- * whole numbers and bigints. -0 becomes 0.
+ * whole numbers and bigints, decimals from their text and from numbers by theirs. -0 becomes 0.
  * @throws EXPRESSION_TYPE when it is no value of that type, VALUE_OUT_OF_RANGE when it is beyond it
  */
 export function literal(value: string | number | bigint | boolean | null, type: ColumnType): Expression {
-  return { op: 'literal', value: value === null ? null : restingValue(value, type.kind), type, nullable: value === null };
+  return { op: 'literal', value: value === null ? null : restingValue(value, type), type, nullable: value === null };
 }
 
-function restingValue(value: string | number | bigint | boolean, kind: TypeKind): string | number | boolean {
-  const refuse = (): never => wrong(`${typeof value === 'string' ? `'${value}'` : value} is not a value of type ${kind}`);
-  switch (kind) {
+function restingValue(value: string | number | bigint | boolean, type: ColumnType): string | number | boolean {
+  const { kind } = type;
+  const refuse = (): never => wrong(`${typeof value === 'string' ? `'${value}'` : value} is not a value of type ${columnTypeText(type)}`);
+  switch (type.kind) {
+    case 'decimal': {
+      const found = typeof value === 'boolean' ? null : digitsOf(String(value));
+      const unscaled = found === null ? null : unscaledAt(new Decimal(found.unscaled, found.scale), type.scale);
+      if (unscaled === null) return refuse();
+      return fitsDigits(unscaled, type.precision) ? decimalText(unscaled, type.scale) : beyond(String(value), columnTypeText(type));
+    }
     case 'bool':
       return typeof value === 'boolean' ? value : refuse();
     case 'utf8':
@@ -44,6 +53,10 @@ function restingValue(value: string | number | bigint | boolean, kind: TypeKind)
     }
   }
 }
+
+/** A value as a literal takes it: a decimal by its text. */
+export const atRest = (value: Value, type: ColumnType): Value =>
+  type.kind === 'decimal' && value !== null ? decimalText(value as bigint, type.scale) : value;
 
 const wholeLiteral = (value: string | number | bigint | boolean): bigint | null => {
   if (typeof value === 'bigint') return value;

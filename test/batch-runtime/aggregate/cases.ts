@@ -2,13 +2,12 @@
  * Each aggregate of the table as DuckDB's SQL, and the kinds of arguments it is compared on: what table.test.ts runs over groups of
  * edge values.
  */
-import type { TypeKind } from '#runtime/batch/batch.ts';
-import { kinds } from '../expression/random.ts';
+import { kinds, type TypeName } from '../expression/random.ts';
 
 export interface Case {
   readonly fn: string;
   /** Of the argument and the further ones; none: count(). */
-  readonly kinds: readonly TypeKind[];
+  readonly kinds: readonly TypeName[];
   /** $1, $2 are the arguments, i the number of the row. */
   readonly sql: string;
   readonly options?: readonly (string | number)[];
@@ -18,7 +17,7 @@ export interface Case {
   readonly without?: (value: unknown) => boolean;
 }
 
-const numbers: readonly TypeKind[] = ['int32', 'integer', 'int64', 'float64'];
+const numbers: readonly TypeName[] = ['int32', 'integer', 'int64', 'float64', 'decimal(9,2)', 'decimal(30,4)'];
 const large = (value: unknown): boolean => typeof value !== 'boolean' && Math.abs(Number(value)) > 2 ** 50;
 
 /** DuckDB refuses a variance of what is not finite. */

@@ -5,7 +5,7 @@ import { distincts } from '#runtime/aggregate/distinct.ts';
 import { createAccumulator } from '#runtime/aggregate/table.ts';
 import type { Aggregate } from '#runtime/expression/expression.ts';
 import { columnRef } from '#runtime/expression/functions.ts';
-import { columnOf, kindArb, valueArb, valuesOf } from '../batch/columns.ts';
+import { columnOf, kindArb, typeOf, valueArb, valuesOf } from '../batch/columns.ts';
 
 test('a value counts once however it was spread over states that are merged', () => {
   assert.deepEqual(Object.keys(distincts), ['countDistinct']);
@@ -17,7 +17,7 @@ test('a value counts once however it was spread over states that are merged', ()
   );
   fc.assert(
     fc.property(partsArb, fc.boolean(), ([kind, parts], dictionary) => {
-      const argument = columnRef({ name: 'x', type: { kind }, nullable: true });
+      const argument = columnRef({ name: 'x', type: typeOf(kind), nullable: true });
       const aggregate: Aggregate = { name: 'a', fn: 'countDistinct', argument, filter: null, type: { kind: 'integer' }, nullable: false };
       const merged = createAccumulator(aggregate);
       for (const part of parts) {

@@ -9,7 +9,7 @@ import type { Value } from '#runtime/expression/values.ts';
 import { createAggregate } from '#runtime/operators/aggregate.ts';
 import { batchOf } from '../batch/columns.ts';
 import { ours, sqlOf, withDuckDb } from '../expression/functions/duckdb.ts';
-import { edges } from '../expression/random.ts';
+import { edges, typeOf } from '../expression/random.ts';
 import { namedRows, run } from '../operators/run.ts';
 import type { Case } from './cases.ts';
 
@@ -28,7 +28,7 @@ export const agree = (cases: readonly Case[]): Promise<number> =>
             .join(', ') || 'none'
         }) group by g order by g`,
       );
-      const theirs = answer.getRows().map(([, value]) => ours(value, aggregate.type.kind));
+      const theirs = answer.getRows().map(([, value]) => ours(value, aggregate.type));
       for (const [phases, rows] of Object.entries(resultsOf(aggregate, batch))) {
         const mine = rows.sort((a, b) => Number(a['g']) - Number(b['g'])).map((row) => row['a']!);
         mine.forEach((value, g) => {
@@ -59,7 +59,7 @@ function same(a: Value, b: Value, within: number | undefined): boolean {
 function rowsOf({ kinds, without }: Case): { readonly batch: Batch; readonly values: string } {
   const schema: Schema = [
     { name: 'g', type: { kind: 'int32' }, nullable: false },
-    ...kinds.map((kind, k) => ({ name: `c${k + 1}`, type: { kind }, nullable: true })),
+    ...kinds.map((kind, k) => ({ name: `c${k + 1}`, type: typeOf(kind), nullable: true })),
   ];
   const [first, second] = kinds;
   const all = first === undefined ? [1, 2, 3] : edges[first].filter((value) => without === undefined || !without(value));

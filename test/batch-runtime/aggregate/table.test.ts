@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { aggregateRow, aggregates, partialSchema } from '#runtime/aggregate/table.ts';
-import type { Schema, TypeKind } from '#runtime/batch/batch.ts';
+import type { Schema, SimpleKind } from '#runtime/batch/batch.ts';
 import type { Aggregate } from '#runtime/expression/expression.ts';
 import { columnRef } from '#runtime/expression/functions.ts';
 import { cases } from './cases.ts';
@@ -22,7 +22,7 @@ test('a name that is not there is refused, and so is one of an object', () => {
   for (const fn of ['total', 'constructor', '']) assert.throws(() => aggregateRow(fn), { code: 'EXPRESSION_TYPE' });
 });
 
-const aggregate = (name: string, fn: string, kind: TypeKind | null): Aggregate => ({
+const aggregate = (name: string, fn: string, kind: SimpleKind | null): Aggregate => ({
   name,
   fn,
   argument: kind === null ? null : columnRef({ name: 'x', type: { kind }, nullable: true }),

@@ -2,10 +2,10 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { aggregateRow } from '#runtime/aggregate/table.ts';
 import { totals } from '#runtime/aggregate/totals.ts';
-import type { TypeKind } from '#runtime/batch/batch.ts';
+import type { SimpleKind } from '#runtime/batch/batch.ts';
 import { columnRef } from '#runtime/expression/functions.ts';
 
-const resolved = (fn: string, kind: TypeKind): string =>
+const resolved = (fn: string, kind: SimpleKind): string =>
   aggregateRow(fn).resolve(fn, columnRef({ name: 'x', type: { kind }, nullable: false }), [], []).kind;
 
 test('types of totals, and what they refuse', () => {

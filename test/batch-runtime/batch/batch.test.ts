@@ -1,10 +1,11 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { batchRows, type Column, type ColumnType } from '#runtime/batch/batch.ts';
+import { batchRows, type Column } from '#runtime/batch/batch.ts';
 import { plainValue } from '#runtime/batch/rows.ts';
+import { type TypeName, typeOf } from '../expression/random.ts';
 
-const column = (kind: ColumnType['kind'], data: Column['data'], rest: Partial<Column> = {}): Column => ({
-  type: { kind },
+const column = (kind: TypeName, data: Column['data'], rest: Partial<Column> = {}): Column => ({
+  type: typeOf(kind),
   length: 3,
   data,
   offsets: null,

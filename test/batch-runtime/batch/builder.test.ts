@@ -1,18 +1,19 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
-import type { TypeKind } from '#runtime/batch/batch.ts';
 import { ColumnBuilder, createBatchBuilder } from '#runtime/batch/builder.ts';
 import { nullCount } from '#runtime/batch/column.ts';
 import type { Value } from '#runtime/expression/values.ts';
+import { type TypeName, typeOf } from '../expression/random.ts';
 import { fieldsOf, kindArb, valuesArb, valuesOf } from './columns.ts';
 
-function append(builder: ColumnBuilder, kind: TypeKind, value: Value, asBytes: boolean): void {
+function append(builder: ColumnBuilder, kind: TypeName, value: Value, asBytes: boolean): void {
   if (value === null) builder.appendNull();
   else if (kind === 'int32' || kind === 'date') builder.appendWord(value as number);
   else if (kind === 'float64') builder.appendDouble(value as number);
   else if (kind === 'bool') builder.appendBool(value as boolean);
   else if (kind === 'integer') builder.appendInteger(value as number);
+  else if (kind.startsWith('decimal')) builder.appendDecimal(value as bigint);
   else if (kind !== 'utf8') builder.appendBigInt(value as bigint);
   else if (asBytes) {
     const bytes = Buffer.from(`<${value as string}>`);
@@ -27,7 +28,7 @@ test('a column has what was appended, and the builder starts anew', () => {
       fc.constantFrom(0, 1, 2, 1024),
       fc.boolean(),
       ([kind, columns], capacity, asBytes) => {
-        const builder = new ColumnBuilder({ kind }, capacity);
+        const builder = new ColumnBuilder(typeOf(kind), capacity);
         const made = columns.map((values) => {
           for (const value of values) append(builder, kind, value, asBytes);
           assert.equal(builder.length, values.length);
@@ -90,8 +91,8 @@ test('a builder that is used again and again does not grow', () => {
 });
 
 test('what does not fit is VALUE_OUT_OF_RANGE', () => {
-  const refused = (kind: TypeKind, appendTo: (builder: ColumnBuilder) => void): void =>
-    assert.throws(() => appendTo(new ColumnBuilder({ kind })), { code: 'VALUE_OUT_OF_RANGE' });
+  const refused = (kind: TypeName, appendTo: (builder: ColumnBuilder) => void): void =>
+    assert.throws(() => appendTo(new ColumnBuilder(typeOf(kind))), { code: 'VALUE_OUT_OF_RANGE' });
   for (const value of [2 ** 31, -(2 ** 31) - 1, 0.5, Number.NaN, Number.POSITIVE_INFINITY]) refused('int32', (b) => b.appendWord(value));
   for (const value of [2 ** 53, -(2 ** 53), 0.5, Number.NaN]) refused('integer', (b) => b.appendInteger(value));
   for (const value of [2n ** 53n, -(2n ** 53n)]) refused('integer', (b) => b.appendBigInt(value));

@@ -3,6 +3,7 @@ import { test } from 'node:test';
 import fc from 'fast-check';
 import { makeBatch } from '#runtime/batch/column.ts';
 import { concat, concatColumns } from '#runtime/batch/concat.ts';
+import { typeOf } from '../expression/random.ts';
 import { batchArb, columnOf, fieldsOf, formArb, formed, kindArb, kinds, rowsIn, valuesArb, valuesOf } from './columns.ts';
 
 test('columns end to end, whatever their forms', () => {
@@ -13,7 +14,7 @@ test('columns end to end, whatever their forms', () => {
     fc.property(partsArb, ([kind, parts]) => {
       const values = parts.flatMap(([part]) => part);
       const columns = parts.map(([part, form]) => formed(kind, part, form));
-      assert.deepEqual(valuesOf(concatColumns({ kind }, columns, values.length)), values);
+      assert.deepEqual(valuesOf(concatColumns(typeOf(kind), columns, values.length)), values);
     }),
     { numRuns: 200 },
   );

@@ -1,11 +1,11 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
-import type { TypeKind } from '#runtime/batch/batch.ts';
 import { makeBatch } from '#runtime/batch/column.ts';
 import { hashBytes, hashColumn, hashKeys, hashRows, hashVersion } from '#runtime/batch/hash.ts';
 import { lanesToBigInt } from '#runtime/batch/lanes.ts';
 import type { Value } from '#runtime/expression/values.ts';
+import { type TypeName, typeOf } from '../expression/random.ts';
 import { columnOf, fieldsOf, formArb, formed, kindArb, kinds, valuesArb } from './columns.ts';
 
 // xxh64, seed 0, as its specification says it, in bigints.
@@ -38,9 +38,21 @@ function xxh64(bytes: Buffer): bigint {
   return avalanche(hash);
 }
 
-function canonical(value: NonNullable<Value>, kind: TypeKind): Buffer {
+/** Without zeros at the end of what is behind the point; how many digits that are stands in the highest byte. */
+function canonicalDecimal(value: bigint, scale: number): Buffer {
+  let [rest, digits] = [value, scale];
+  for (; digits > 0 && rest % 10n === 0n; digits--) rest /= 10n;
+  const bytes = Buffer.alloc(BigInt.asIntN(64, rest) === rest ? 8 : 16);
+  for (let i = 0; i < bytes.length; i++) bytes[i] = Number(BigInt.asUintN(8, rest >> BigInt(8 * i)));
+  bytes[bytes.length - 1]! ^= digits;
+  return bytes;
+}
+
+function canonical(value: NonNullable<Value>, kind: TypeName): Buffer {
   if (kind === 'utf8') return Buffer.from(value as string);
   if (kind === 'bool') return Buffer.of(value ? 1 : 0);
+  const type = typeOf(kind);
+  if (type.kind === 'decimal') return canonicalDecimal(value as bigint, type.scale);
   const bytes = Buffer.alloc(8);
   if (kind !== 'float64') bytes.writeBigInt64LE(BigInt(value));
   else if (Number.isNaN(value)) bytes.writeBigUInt64LE(0x7ff8000000000000n);
@@ -48,7 +60,7 @@ function canonical(value: NonNullable<Value>, kind: TypeKind): Buffer {
   return bytes;
 }
 const nullHash = 0x9e3779b97f4a7c15n;
-const hashOf = (value: Value, kind: TypeKind): bigint => (value === null ? nullHash : xxh64(canonical(value, kind)));
+const hashOf = (value: Value, kind: TypeName): bigint => (value === null ? nullHash : xxh64(canonical(value, kind)));
 
 const hex = (lanes: Int32Array, i = 0): string =>
   u64(lanesToBigInt(lanes[2 * i]!, lanes[2 * i + 1]!))
@@ -104,8 +116,11 @@ test('values of every kind and form hash as their canonical bytes', () => {
 });
 
 test('five is five in every whole type, -0 is 0, one NaN', () => {
-  const one = (kind: TypeKind, value: Value): number => hashKeys([columnOf(kind, [value])], 1)[0]!;
+  const one = (kind: TypeName, value: Value): number => hashKeys([columnOf(kind, [value])], 1)[0]!;
   assert.equal(new Set([one('int32', -5), one('integer', -5), one('int64', -5n), one('timestamp', -5n), one('date', -5)]).size, 1);
+  assert.equal(new Set([one('int32', -5), one('decimal(9,2)', -500n), one('decimal(30,4)', -50_000n)]).size, 1);
+  assert.equal(one('decimal(9,2)', 150n), one('decimal(30,4)', 15_000n));
+  assert.notEqual(one('decimal(9,2)', 150n), one('decimal(30,4)', 150n));
   assert.equal(one('float64', -0), one('float64', 0));
   const strange = new Float64Array(new BigUint64Array([0xfff8000000000001n]).buffer);
   assert.equal(hashKeys([{ ...columnOf('float64', [0]), data: strange }], 1)[0], one('float64', Number.NaN));
@@ -160,18 +175,18 @@ test('a row hash is the tail of xxh64 over the hashes of its columns', () => {
     { numRuns: 200 },
   );
 });
-const valuesFor = (kind: TypeKind): readonly Value[] =>
+const valuesFor = (kind: TypeName): readonly Value[] =>
   kind === 'utf8'
     ? ['', 'abc', 'x'.repeat(70)]
     : kind === 'bool'
       ? [true, false]
-      : kind === 'int64' || kind === 'timestamp'
+      : kind === 'int64' || kind === 'timestamp' || kind.startsWith('decimal')
         ? [0n, -1n, 2n ** 62n]
         : [0, -1, 77];
 
 test('keys spread evenly, also those that differ in few bits', () => {
   const partitions = 16;
-  const shares = (kind: TypeKind, values: readonly Value[]): number => {
+  const shares = (kind: TypeName, values: readonly Value[]): number => {
     const counts = Array.from({ length: partitions }, () => 0);
     for (const hash of hashKeys([columnOf(kind, values)], values.length)) counts[Math.floor((hash * partitions) / 2 ** 32)]!++;
     return Math.max(...counts) / (values.length / partitions);
@@ -202,5 +217,12 @@ test('keys spread evenly, also those that differ in few bits', () => {
       list((i) => `user-${i}`),
     ) < 1.2,
   );
-  assert.equal(kinds.length, 8);
+  for (const kind of ['decimal(9,2)', 'decimal(30,4)'] as const)
+    assert(
+      shares(
+        kind,
+        list((i) => BigInt(i) * 5n),
+      ) < 1.2,
+    );
+  assert.equal(kinds.length, 10);
 });

@@ -4,10 +4,11 @@ import { RecordBatchReader } from 'apache-arrow';
 import fc from 'fast-check';
 import type { Schema } from '#runtime/batch/batch.ts';
 import { decodeSchema, encodeSchema } from '#runtime/batch/ipc-schema.ts';
+import { typeOf } from '../expression/random.ts';
 import { fieldsOf, kindArb, kinds } from './columns.ts';
 
 const schemaArb: fc.Arbitrary<Schema> = fc.array(
-  fc.record({ name: fc.string({ unit: 'grapheme' }), type: kindArb.map((kind) => ({ kind })), nullable: fc.boolean() }, { noNullPrototype: true }),
+  fc.record({ name: fc.string({ unit: 'grapheme' }), type: kindArb.map((kind) => typeOf(kind)), nullable: fc.boolean() }, { noNullPrototype: true }),
   { maxLength: 12 },
 );
 
@@ -25,9 +26,21 @@ test('apache-arrow reads it', () => {
   const { schema } = RecordBatchReader.from(encodeSchema(fieldsOf(...kinds))).open();
   assert.deepEqual(
     schema.fields.map((field) => String(field.type)),
-    ['Int32', 'Int64', 'Int64', 'Float64', 'Bool', 'Dictionary<Int32, Utf8>', 'Date32<DAY>', 'Timestamp<MICROSECOND, UTC>'],
+    [
+      'Int32',
+      'Int64',
+      'Int64',
+      'Float64',
+      'Bool',
+      'Dictionary<Int32, Utf8>',
+      'Date32<DAY>',
+      'Timestamp<MICROSECOND, UTC>',
+      'Float64',
+      'Decimal[30e+4]',
+    ],
   );
   assert.equal(schema.fields[1]!.metadata.get('sluice.type'), 'integer');
+  assert.equal(schema.fields[8]!.metadata.get('sluice.type'), 'decimal(9,2)');
 });
 
 test('a damaged message is FILE_CORRUPT, never another error', () => {

@@ -3,7 +3,8 @@ import { test } from 'node:test';
 import { tableFromIPC } from 'apache-arrow';
 import fc from 'fast-check';
 import { maxBlockBytes } from '#manager/protocol/ids.ts';
-import type { Batch, Schema } from '#runtime/batch/batch.ts';
+import type { Batch, ColumnType, Schema } from '#runtime/batch/batch.ts';
+import { wideBigInt } from '#runtime/batch/decimal.ts';
 import { createBatchEncoder, decodeBatch, decodeSchema, encodeBatch, encodeSchema } from '#runtime/batch/ipc.ts';
 import type { Value } from '#runtime/expression/values.ts';
 import { batchArb, batchOf, columnOf, fieldsOf, kindArb, kinds, rowsIn } from './columns.ts';
@@ -33,8 +34,9 @@ test('a batch comes back from its payload, whatever the forms of its columns and
 });
 
 /** As apache-arrow shows it. */
-const shown = (value: unknown, kind: string): Value => {
+const shown = (value: unknown, { kind }: ColumnType): Value => {
   if (value === null) return null;
+  if (kind === 'decimal') return typeof value === 'number' ? BigInt(value) : wideBigInt(new Int32Array((value as Uint32Array).slice().buffer), 0);
   if (kind === 'integer') return Number(value as bigint);
   if (kind === 'date') return Number(value) / 86_400_000;
   return value as Value;
@@ -47,7 +49,7 @@ test('schema message and payloads are a stream that apache-arrow reads, dictiona
       const read = tableFromIPC(stream).batches.map((batch) =>
         Array.from({ length: batch.numRows }, (_, i) =>
           all.map(({ type }, c) => {
-            if (type.kind !== 'timestamp') return shown(batch.getChildAt(c)!.get(i), type.kind);
+            if (type.kind !== 'timestamp') return shown(batch.getChildAt(c)!.get(i), type);
             // Its getter rounds to milliseconds.
             return batch.getChildAt(c)!.isValid(i) ? (batch.data.children[c]!.values as BigInt64Array)[i]! : null;
           }),
@@ -95,11 +97,7 @@ test('a payload beyond a block is a mistake of the caller', () => {
 });
 
 test('a damaged payload is FILE_CORRUPT or another batch of that schema, never another error', () => {
-  const batch = batchOf(all, [
-    [1, 2, 3n, 0.5, true, 'abc', 1, 2n],
-    [null, null, null, null, null, null, null, null],
-    [4, 5, 6n, 0.25, false, 'de', 7, 8n],
-  ]);
+  const batch = batchOf(all, [[1, 2, 3n, 0.5, true, 'abc', 1, 2n, 3n, 4n], Array(10).fill(null), [4, 5, 6n, 0.25, false, 'de', 7, 8n, 9n, 10n]]);
   const good = encodeBatch(batch);
   let refused = 0;
   fc.assert(

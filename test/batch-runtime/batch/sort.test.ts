@@ -1,10 +1,11 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
-import type { Batch, TypeKind } from '#runtime/batch/batch.ts';
+import type { Batch } from '#runtime/batch/batch.ts';
 import type { ColumnOrder } from '#runtime/batch/compare.ts';
 import { sortRows } from '#runtime/batch/sort.ts';
 import type { Value } from '#runtime/expression/values.ts';
+import type { TypeName } from '../expression/random.ts';
 import { batchArb, batchOf, edges, fieldsOf, formArb, kindArb, kinds, order, rowsIn } from './columns.ts';
 
 function expected(batch: Batch, by: readonly ColumnOrder[]): number[] {
@@ -31,7 +32,7 @@ test('short batches of any kinds are sorted as plain rows are, equal rows keep t
 });
 
 /** Long enough for radix sorting, from few bytes of randomness. */
-function long(kinds: readonly TypeKind[], rows: number, seed: number, few: number, spread: (kind: TypeKind, i: number) => Value): Value[][] {
+function long(kinds: readonly TypeName[], rows: number, seed: number, few: number, spread: (kind: TypeName, i: number) => Value): Value[][] {
   let state = seed | 1;
   const next = (below: number): number => {
     state = Math.imul(state, 1_664_525) + 1_013_904_223;
@@ -45,13 +46,15 @@ function long(kinds: readonly TypeKind[], rows: number, seed: number, few: numbe
   );
 }
 
-const spreads: Readonly<Record<TypeKind, (i: number) => Value>> = {
+const spreads: Readonly<Record<TypeName, (i: number) => Value>> = {
   int32: (i) => i - 50,
   date: (i) => i * 1000,
   integer: (i) => i * 2 ** 33,
   int64: (i) => 2n ** 62n + BigInt(i),
   timestamp: (i) => BigInt(i) * 86_400_000_000n,
   float64: (i) => (i - 3) / 7,
+  'decimal(9,2)': (i) => BigInt(i) * 50n,
+  'decimal(30,4)': (i) => 2n ** 70n + BigInt(i),
   bool: (i) => i % 2 === 0,
   utf8: (i) => `common prefix of all of them ${i}`,
 };

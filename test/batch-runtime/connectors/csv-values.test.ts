@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
-import type { TypeKind } from '#runtime/batch/batch.ts';
+import type { SimpleKind } from '#runtime/batch/batch.ts';
 import { type PlainValue, plainValue } from '#runtime/batch/rows.ts';
 import { type FieldParser, fieldParser } from '#runtime/connectors/csv-values.ts';
 
@@ -10,7 +10,7 @@ function put(parser: FieldParser, text: string): string | null {
   const bytes = Buffer.from(`,${text},`);
   return parser.append(bytes, 1, bytes.length - 1);
 }
-function valuesOf(kind: TypeKind, texts: readonly (string | null)[]): PlainValue[] {
+function valuesOf(kind: SimpleKind, texts: readonly (string | null)[]): PlainValue[] {
   const parser = fieldParser({ kind }, texts.length);
   for (const text of texts) {
     if (text === null) parser.appendNull();
@@ -46,7 +46,7 @@ test('texts become values of each type', () => {
 });
 
 test('what is no value is refused with its reason, and leaves no trace', () => {
-  const refused: readonly (readonly [TypeKind, string, RegExp])[] = [
+  const refused: readonly (readonly [SimpleKind, string, RegExp])[] = [
     ['int32', '2147483648', /does not fit in int32/],
     ['int32', '', /not a whole number/],
     ['int32', '1.0', /not a whole number/],

@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 import { DuckDBInstance } from '@duckdb/node-api';
-import type { TypeKind } from '#runtime/batch/batch.ts';
+import type { SimpleKind } from '#runtime/batch/batch.ts';
 import { conversionOf, openInput, readFooter, readRange, statisticsOf } from '#runtime/connectors/parquet-file.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'sluice-footer-'));
@@ -23,7 +23,7 @@ before(async () => {
 });
 after(() => rmSync(folder, { recursive: true }));
 
-const nothing = (kind: TypeKind) => ({ name: 'x', type: { kind }, nullable: true });
+const nothing = (kind: SimpleKind) => ({ name: 'x', type: { kind }, nullable: true });
 
 test('columns and row groups are what was written', async () => {
   const file = await readFooter(path);
@@ -58,7 +58,7 @@ test('columns and row groups are what was written', async () => {
 
 test('a column is read as what it is, and wider where nothing is lost; never as something else', async () => {
   const { columns } = await readFooter(path);
-  const readable: Readonly<Record<string, readonly TypeKind[]>> = {
+  const readable: Readonly<Record<string, readonly SimpleKind[]>> = {
     n: ['int32', 'integer', 'int64'],
     u: ['integer', 'int64'],
     w: ['integer', 'int64'],
@@ -70,7 +70,7 @@ test('a column is read as what it is, and wider where nothing is lost; never as 
     price: [],
     clock: [],
   };
-  const kinds: readonly TypeKind[] = ['int32', 'integer', 'int64', 'float64', 'bool', 'utf8', 'date', 'timestamp'];
+  const kinds: readonly SimpleKind[] = ['int32', 'integer', 'int64', 'float64', 'bool', 'utf8', 'date', 'timestamp'];
   for (const [name, wanted] of Object.entries(readable)) {
     const given = kinds.filter((kind) => conversionOf(columns.get(name)!, nothing(kind)) !== null);
     assert.deepEqual(given, wanted, name);
@@ -79,7 +79,7 @@ test('a column is read as what it is, and wider where nothing is lost; never as 
 
 test('statistics are values at rest of the declared type', async () => {
   const { columns, groups } = await readFooter(path);
-  const of = (name: string, kind: TypeKind, group = 0) => {
+  const of = (name: string, kind: SimpleKind, group = 0) => {
     const column = columns.get(name)!;
     return statisticsOf(groups[group]!, column, conversionOf(column, nothing(kind))!, nothing(kind));
   };

@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 import { type DuckDBConnection, DuckDBInstance } from '@duckdb/node-api';
-import type { TypeKind } from '#runtime/batch/batch.ts';
+import type { SimpleKind } from '#runtime/batch/batch.ts';
 import { type PlainValue, plainValue } from '#runtime/batch/rows.ts';
 import { parquetSource } from '#runtime/connectors/parquet-source.ts';
 
@@ -22,7 +22,7 @@ after(() => {
 });
 
 /** The one column of a file that DuckDB writes from that SQL, and DuckDB's answer. */
-async function readBack(sql: string, kind: TypeKind, options: string): Promise<{ read: PlainValue[]; wanted: PlainValue[] }> {
+async function readBack(sql: string, kind: SimpleKind, options: string): Promise<{ read: PlainValue[]; wanted: PlainValue[] }> {
   const path = join(folder, 'pages.parquet');
   await connection.run(`COPY (SELECT ${sql} AS a FROM range(3000) t(i)) TO '${path}' (FORMAT parquet, ${options})`);
   const reader = await connection.runAndReadAll(`SELECT a FROM '${path}'`);
@@ -37,7 +37,7 @@ async function readBack(sql: string, kind: TypeKind, options: string): Promise<{
   return { read, wanted };
 }
 
-const columns: readonly (readonly [string, string, TypeKind])[] = [
+const columns: readonly (readonly [string, string, SimpleKind])[] = [
   ['a few words', '(i % 3)::INTEGER', 'int32'],
   ['many lanes', '(i * 7000000000)::BIGINT', 'int64'],
   ['doubles with nulls', 'CASE WHEN i % 5 = 0 THEN NULL ELSE i / 8 END', 'float64'],

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
 import { SluiceError } from '#manager/protocol/errors.ts';
-import type { Batch, Schema, TypeKind } from '#runtime/batch/batch.ts';
+import type { Batch, Schema, SimpleKind } from '#runtime/batch/batch.ts';
 import { compileFilter, compileProjection } from '#runtime/expression/compile.ts';
 import type { Expression } from '#runtime/expression/expression.ts';
 import { call, columnRef, literal } from '#runtime/expression/functions.ts';
@@ -68,8 +68,8 @@ test('compiled filters keep the rows for which the interpreter says true', () =>
   );
 });
 
-const fieldOf = (kind: TypeKind, nullable = true) => ({ name: 'x', type: { kind }, nullable });
-const single = (kind: TypeKind, values: readonly Value[], options = {}): { x: Expression; one: Schema; batch: Batch } => {
+const fieldOf = (kind: SimpleKind, nullable = true) => ({ name: 'x', type: { kind }, nullable });
+const single = (kind: SimpleKind, values: readonly Value[], options = {}): { x: Expression; one: Schema; batch: Batch } => {
   const one = [fieldOf(kind)];
   return { x: columnRef(one[0]!), one, batch: { schema: one, length: values.length, columns: [columnOf(kind, values, options)] } };
 };

@@ -3,7 +3,7 @@ import { test } from 'node:test';
 import { absent, Memo, there, unset } from '#runtime/expression/memo.ts';
 import { encodeText } from '#runtime/expression/text.ts';
 import { valueAt } from '#runtime/expression/values.ts';
-import { columnOf, kinds } from './random.ts';
+import { columnOf, kinds, typeOf } from './random.ts';
 
 test('results are kept for one dictionary and forgotten for another', () => {
   const [a, b] = [columnOf('utf8', ['x', 'y']), columnOf('utf8', ['x', 'y', 'z'])];
@@ -21,7 +21,7 @@ test('results are kept for one dictionary and forgotten for another', () => {
 
 test('there is room for a value of every kind and for the null row', () => {
   for (const kind of kinds) {
-    const memo = new Memo(kind);
+    const memo = new Memo(typeOf(kind).kind);
     memo.bind(columnOf('utf8', ['x', 'y']));
     assert.equal(memo.values.length, kind === 'int64' || kind === 'timestamp' ? 6 : 3);
     assert.equal(memo.values instanceof Float64Array, kind === 'float64' || kind === 'integer');

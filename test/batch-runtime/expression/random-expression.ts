@@ -1,41 +1,43 @@
 /** Random expressions over random batches: every function of the table, by the cases it is compared with DuckDB on. */
 import type fc from 'fast-check';
-import type { ColumnType, TypeKind } from '#runtime/batch/batch.ts';
 import type { Expression } from '#runtime/expression/expression.ts';
+import { atRest } from '#runtime/expression/functions/literal.ts';
 import { call, columnRef, literal } from '#runtime/expression/functions.ts';
 import { type Case, caseCall, cases } from './functions/cases.ts';
-import { edges, type Gen, kinds, pick, schema } from './random.ts';
+import { edges, type Gen, kinds, nameOf, pick, schema, type TypeName, typeOf } from './random.ts';
 
-const of = (kind: TypeKind): ColumnType => ({ kind });
-const fieldsByKind = new Map(kinds.map((kind) => [kind, schema.filter((field) => field.type.kind === kind)]));
+const of = typeOf;
+const fieldsByKind = new Map(kinds.map((kind) => [kind, schema.filter((field) => nameOf(field.type) === kind)]));
 
 /** The cases that give a kind. */
-const casesByKind = new Map<TypeKind, Case[]>(kinds.map((kind) => [kind, []]));
+const casesByKind = new Map<TypeName, Case[]>(kinds.map((kind) => [kind, []]));
 for (const one of cases)
   casesByKind
     .get(
-      caseCall(
-        one,
-        one.kinds.map((kind, k) => columnRef({ name: `c${k}`, type: of(kind), nullable: true })),
-      ).type.kind,
-    )!
-    .push(one);
+      nameOf(
+        caseCall(
+          one,
+          one.kinds.map((kind, k) => columnRef({ name: `c${k}`, type: of(kind), nullable: true })),
+        ).type,
+      ),
+    )
+    ?.push(one);
 
-export function randomExpression(g: Gen, module: typeof fc, kind: TypeKind, depth: number): Expression {
+export function randomExpression(g: Gen, module: typeof fc, kind: TypeName, depth: number): Expression {
   const leaf = depth === 0 || g(module.nat, { max: 5 }) === 0;
   if (leaf) {
     const choice = g(module.nat, { max: 9 });
     if (choice === 0) return literal(null, of(kind));
-    if (choice < 4) return literal(pick(g, module, edges[kind]), of(kind));
+    if (choice < 4) return literal(atRest(pick(g, module, edges[kind]), of(kind)), of(kind));
     return columnRef(pick(g, module, fieldsByKind.get(kind)!));
   }
-  const sub = (of: TypeKind): Expression => randomExpression(g, module, of, depth - 1);
+  const sub = (of: TypeName): Expression => randomExpression(g, module, of, depth - 1);
   const ofCase = (): Expression => {
     const one = pick(g, module, casesByKind.get(kind)!);
     return caseCall(one, one.kinds.map(sub));
   };
-  const anyKind = (): TypeKind => pick(g, module, kinds);
-  const number = (): TypeKind => pick(g, module, ['int32', 'integer', 'int64', 'float64'] as const);
+  const anyKind = (): TypeName => pick(g, module, kinds);
+  const number = (): TypeName => pick(g, module, ['int32', 'integer', 'int64', 'float64'] as const);
   const generic: (() => Expression)[] = [
     () => call('coalesce', [sub(kind), sub(kind)]),
     () => call('when', [sub('bool'), sub(kind), sub('bool'), sub(kind), sub(kind)]),
@@ -49,7 +51,7 @@ export function randomExpression(g: Gen, module: typeof fc, kind: TypeKind, dept
   const arithmetic = ['add', 'sub', 'mul', 'mod', 'neg', 'abs'].map(
     (fn) => () => call(fn, fn === 'neg' || fn === 'abs' ? [sub(kind)] : [sub(kind), sub(kind)]),
   );
-  const own: Record<TypeKind, (() => Expression)[]> = {
+  const own: Record<TypeName, (() => Expression)[]> = {
     bool: [
       ...['eq', 'ne', 'lt', 'lte', 'gt', 'gte'].map((fn) => () => {
         const k = anyKind();
@@ -101,6 +103,18 @@ export function randomExpression(g: Gen, module: typeof fc, kind: TypeKind, dept
         ]),
       () => call('concat', [sub('utf8'), sub('utf8')]),
     ],
+    // Of the result's type once it is cast back.
+    'decimal(9,2)': [
+      () => call('cast', [call('add', [sub(kind), sub(kind)])], of(kind)),
+      () => call('neg', [sub(kind)]),
+      () => call('abs', [sub(kind)]),
+    ],
+    'decimal(30,4)': [
+      () => call('cast', [call(pick(g, module, ['add', 'sub', 'mod']), [sub('decimal(9,2)'), sub('int32')])], of(kind)),
+      () => call('cast', [call('mul', [sub('decimal(9,2)'), sub('decimal(9,2)')])], of(kind)),
+      () => call('cast', [call('sub', [sub(kind), sub(kind)])], of(kind)),
+      () => call('neg', [sub(kind)]),
+    ],
     date: [
       () => call('date', [sub('timestamp')]),
       () => call('truncate', [sub('date'), literal(pick(g, module, ['year', 'quarter', 'month', 'week', 'day']), of('utf8'))]),
@@ -117,9 +131,9 @@ export function randomExpression(g: Gen, module: typeof fc, kind: TypeKind, dept
   return pick(g, module, [...own[kind], ...own[kind], ...generic])();
 }
 
-function castSource(g: Gen, module: typeof fc, kind: TypeKind): TypeKind {
+function castSource(g: Gen, module: typeof fc, kind: TypeName): TypeName {
   if (kind === 'date') return 'timestamp';
   if (kind === 'timestamp') return 'date';
   if (kind === 'utf8') return pick(g, module, kinds);
-  return pick(g, module, ['int32', 'integer', 'int64', 'float64', 'bool', 'utf8'] as const);
+  return pick(g, module, ['int32', 'integer', 'int64', 'float64', 'bool', 'utf8', 'decimal(9,2)', 'decimal(30,4)'] as const);
 }

@@ -1,10 +1,31 @@
 /** Columns and batches of given values, the values at the edges of each kind, and random batches of them, for the tests of this folder. */
 import type fc from 'fast-check';
-import type { Batch, Column, ColumnType, Schema, TypeKind } from '#runtime/batch/batch.ts';
+import { type Batch, type Column, type ColumnType, columnTypeText, type Schema, type SimpleKind } from '#runtime/batch/batch.ts';
+import { putWide } from '#runtime/batch/decimal.ts';
 import { highLaneOf, lowLaneOf } from '#runtime/batch/lanes.ts';
 import type { Value } from '#runtime/expression/values.ts';
 
-export const kinds: readonly TypeKind[] = ['int32', 'integer', 'int64', 'float64', 'bool', 'utf8', 'date', 'timestamp'];
+/** A type by its name; of decimals those of both layouts. */
+export type TypeName = SimpleKind | 'decimal(9,2)' | 'decimal(30,4)';
+export const typeOf = (name: TypeName): ColumnType =>
+  name === 'decimal(9,2)'
+    ? { kind: 'decimal', precision: 9, scale: 2 }
+    : name === 'decimal(30,4)'
+      ? { kind: 'decimal', precision: 30, scale: 4 }
+      : { kind: name };
+
+export const kinds: readonly TypeName[] = [
+  'int32',
+  'integer',
+  'int64',
+  'float64',
+  'bool',
+  'utf8',
+  'date',
+  'timestamp',
+  'decimal(9,2)',
+  'decimal(30,4)',
+];
 
 const bitmapOf = (bits: readonly boolean[]): Uint8Array => {
   const bitmap = new Uint8Array((bits.length + 7) >> 3);
@@ -24,9 +45,12 @@ function textColumn(values: readonly string[]): Column {
   return { type: { kind: 'utf8' }, length: values.length, data: bytes, offsets, validity: null, dictionary: null };
 }
 
+/** The other way. */
+export const nameOf = (type: ColumnType): TypeName => columnTypeText(type) as TypeName;
+
 /** @param options.validity  keep a bitmap even when nothing is null · `dictionary`: utf8 as codes, with an entry that nobody uses */
-export function columnOf(kind: TypeKind, values: readonly Value[], options: { dictionary?: boolean; validity?: boolean } = {}): Column {
-  const type: ColumnType = { kind };
+export function columnOf(kind: TypeName, values: readonly Value[], options: { dictionary?: boolean; validity?: boolean } = {}): Column {
+  const type = typeOf(kind);
   const validity = values.includes(null) || options.validity ? bitmapOf(values.map((value) => value !== null)) : null;
   const rest = { type, length: values.length, validity, offsets: null, dictionary: null };
   switch (kind) {
@@ -35,6 +59,15 @@ export function columnOf(kind: TypeKind, values: readonly Value[], options: { di
       return { ...rest, data: Int32Array.from(values, (value) => (value ?? 77) as number) };
     case 'float64':
       return { ...rest, data: Float64Array.from(values, (value) => (value ?? 0.77) as number) };
+    case 'decimal(9,2)':
+      return { ...rest, data: Float64Array.from(values, (value) => Number(value ?? 77)) };
+    case 'decimal(30,4)': {
+      const data = new Int32Array(4 * values.length);
+      values.forEach((value, i) => {
+        putWide(data, i, (value ?? 77n) as bigint);
+      });
+      return { ...rest, data };
+    }
     case 'bool':
       return { ...rest, data: bitmapOf(values.map((value) => value ?? true) as boolean[]) };
     case 'utf8': {
@@ -57,7 +90,7 @@ export function columnOf(kind: TypeKind, values: readonly Value[], options: { di
   }
 }
 
-export const edges: Readonly<Record<TypeKind, readonly NonNullable<Value>[]>> = {
+export const edges: Readonly<Record<TypeName, readonly NonNullable<Value>[]>> = {
   int32: [0, 1, -1, 2, 3, 7, 15, -100, 2147483647, -2147483648, 2147483646, 46341],
   integer: [0, 1, -1, 2, 10, 4294967296, -4294967297, 2147483648, 9007199254740991, -9007199254740991, 9007199254740990],
   int64: [
@@ -124,6 +157,21 @@ export const edges: Readonly<Record<TypeKind, readonly NonNullable<Value>[]>> = 
     '{"a":[]}x',
   ],
   date: [0, 1, -1, 9204, 19782, -719162, 2932896, 11016, -25567],
+  'decimal(9,2)': [0n, 1n, -1n, 100n, 50n, -50n, 1250n, 999999999n, -999999999n, 123456n],
+  'decimal(30,4)': [
+    0n,
+    1n,
+    -1n,
+    10000n,
+    5000n,
+    -5000n,
+    90071992547409920n,
+    -90071992547409930n,
+    10n ** 30n - 1n,
+    -(10n ** 30n) + 1n,
+    2n ** 64n,
+    -(2n ** 95n),
+  ],
   timestamp: [
     0n,
     1n,
@@ -145,13 +193,13 @@ export const pick = <T>(g: Gen, fcModule: typeof fc, list: readonly T[]): T => l
 
 /** Two columns of every kind: the second is nullable. */
 export const schema: Schema = kinds.flatMap((kind) => [
-  { name: `${kind}A`, type: { kind }, nullable: false },
-  { name: `${kind}B`, type: { kind }, nullable: true },
+  { name: `${kind}A`, type: typeOf(kind), nullable: false },
+  { name: `${kind}B`, type: typeOf(kind), nullable: true },
 ]);
 
 export function randomBatch(g: Gen, module: typeof fc, rows: number): Batch {
   const columns = schema.map((field) => {
-    const { kind } = field.type;
+    const kind = nameOf(field.type);
     const few = g(module.boolean);
     const values = Array.from({ length: rows }, () => {
       if (field.nullable && g(module.nat, { max: 3 }) === 0) return null;

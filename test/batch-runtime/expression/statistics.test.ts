@@ -2,11 +2,12 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
 import type { Batch, Schema } from '#runtime/batch/batch.ts';
+import { atRest } from '#runtime/expression/functions/literal.ts';
 import { call, columnRef, literal } from '#runtime/expression/functions.ts';
 import { interpret } from '#runtime/expression/interpret.ts';
 import { mayBeTrue, type Statistics } from '#runtime/expression/statistics.ts';
 import { compareValues, type Value, valueAt } from '#runtime/expression/values.ts';
-import { columnOf, edges, kinds, randomBatch } from './random.ts';
+import { columnOf, edges, kinds, randomBatch, typeOf } from './random.ts';
 import { randomExpression } from './random-expression.ts';
 
 /** What a file would say of a batch; some of it left out. */
@@ -64,11 +65,11 @@ test('simple predicates are, since that is what statistics are for', () => {
         ),
       fc.constantFrom('eq', 'lt', 'lte', 'gt', 'gte'),
       ([kind, values, value], fn) => {
-        const one: Schema = [{ name: 'x', type: { kind }, nullable: true }];
+        const one: Schema = [{ name: 'x', type: typeOf(kind), nullable: true }];
         const batch = { schema: one, length: values.length, columns: [columnOf(kind, values)] };
         const predicate = call(fn, [
           columnRef(one[0]!),
-          literal(typeof value === 'number' && !Number.isFinite(value) ? String(value) : value, { kind }),
+          literal(typeof value === 'number' && !Number.isFinite(value) ? String(value) : atRest(value, typeOf(kind)), typeOf(kind)),
         ]);
         const plain = values.filter((each) => !Number.isNaN(each));
         const sorted = plain.sort(compareValues);

@@ -1,7 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { Temporal } from 'temporal-polyfill';
-import type { TypeKind } from '#runtime/batch/batch.ts';
 import { temporal } from '#runtime/batch/temporal.ts';
 import { compileProjection } from '#runtime/expression/compile.ts';
 import type { Expression } from '#runtime/expression/expression.ts';
@@ -9,23 +8,23 @@ import { columnRef } from '#runtime/expression/functions.ts';
 import { acceptResult, functionThrew, rowOfValue } from '#runtime/expression/udf.ts';
 import { type Value, valueAt } from '#runtime/expression/values.ts';
 import type { UserFunction } from '#runtime/graph/plan.ts';
-import { columnOf, edges, kinds } from './random.ts';
+import { columnOf, edges, kinds, type TypeName, typeOf } from './random.ts';
 
-const functionOf = (kind: TypeKind, run: (value: never) => unknown, nullable = true): UserFunction => ({
+const functionOf = (kind: TypeName, run: (value: never) => unknown, nullable = true): UserFunction => ({
   uid: 'derive-3',
-  argumentTypes: [{ type: { kind }, nullable: true }],
-  result: { type: { kind }, nullable },
+  argumentTypes: [{ type: typeOf(kind), nullable: true }],
+  result: { type: typeOf(kind), nullable },
   run: run as UserFunction['run'],
 });
-const callOf = (kind: TypeKind, nullable = true): Expression => ({
+const callOf = (kind: TypeName, nullable = true): Expression => ({
   op: 'udf',
   slot: 0,
-  args: [columnRef({ name: 'x', type: { kind }, nullable: true })],
-  type: { kind },
+  args: [columnRef({ name: 'x', type: typeOf(kind), nullable: true })],
+  type: typeOf(kind),
   nullable,
 });
-const through = (used: UserFunction, kind: TypeKind, values: readonly Value[], dictionary = false): Value[] => {
-  const schema = [{ name: 'x', type: { kind }, nullable: true }];
+const through = (used: UserFunction, kind: TypeName, values: readonly Value[], dictionary = false): Value[] => {
+  const schema = [{ name: 'x', type: typeOf(kind), nullable: true }];
   const project = compileProjection(schema, [callOf(kind)], [used]);
   const [column] = project({ schema, length: values.length, columns: [columnOf(kind, values, { dictionary })] });
   return values.map((_, i) => valueAt(column!, i));
@@ -49,17 +48,17 @@ test('what a function sees it can give back, for every kind, nulls too', () => {
 });
 
 test('it sees rows: Temporal for time, text as a string', () => {
-  const shown = kinds.map((kind) => rowOfValue(edges[kind][0]!, { kind }));
+  const shown = kinds.map((kind) => rowOfValue(edges[kind][0]!, typeOf(kind)));
   assert.deepEqual(
     shown.map((value) => (typeof value === 'object' ? (value as object)[Symbol.toStringTag as never] : typeof value)),
-    ['number', 'number', 'bigint', 'number', 'boolean', 'string', 'Temporal.PlainDate', 'Temporal.Instant'],
+    ['number', 'number', 'bigint', 'number', 'boolean', 'string', 'Temporal.PlainDate', 'Temporal.Instant', 'Sluice.Decimal', 'Sluice.Decimal'],
   );
   assert.equal(rowOfValue(null, { kind: 'date' }), null);
   assert.throws(() => rowOfValue(2 ** 31 - 1, { kind: 'date' }), { code: 'VALUE_OUT_OF_RANGE' });
 });
 
 test('a result that is none of its type is ROW_TYPE with what it was', () => {
-  const wrong: readonly (readonly [TypeKind, unknown, RegExp])[] = [
+  const wrong: readonly (readonly [TypeName, unknown, RegExp])[] = [
     ['int32', 0.5, /0\.5/],
     ['int32', 2 ** 31, /2147483648/],
     ['integer', 2 ** 53, /9007199254740992/],

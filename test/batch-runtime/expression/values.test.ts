@@ -1,10 +1,11 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
-import type { TypeKind } from '#runtime/batch/batch.ts';
+import { columnTypeText } from '#runtime/batch/batch.ts';
+import { atRest } from '#runtime/expression/functions/literal.ts';
 import { literal } from '#runtime/expression/functions.ts';
 import { commonType, compareValues, isNumeric, isWhole, type Literal, literalValue, valueAt } from '#runtime/expression/values.ts';
-import { columnOf, edges, kinds } from './random.ts';
+import { columnOf, edges, kinds, type TypeName, typeOf } from './random.ts';
 
 test('a literal and a column hold the same values at rest', () => {
   for (const kind of kinds)
@@ -12,7 +13,7 @@ test('a literal and a column hold the same values at rest', () => {
       assert.deepEqual(valueAt(columnOf(kind, [null, value]), 1), value);
       assert.equal(valueAt(columnOf(kind, [null, value]), 0), null);
       // -0 is 0 in a literal.
-      assert.deepEqual(literalValue(literal(value, { kind }) as Literal), value === 0 ? 0 : value);
+      assert.deepEqual(literalValue(literal(atRest(value, typeOf(kind)), typeOf(kind)) as Literal), value === 0 ? 0 : value);
     }
   assert.equal(literalValue(literal(null, { kind: 'utf8' }) as Literal), null);
 });
@@ -38,7 +39,10 @@ test('one total order for each kind', () => {
 });
 
 test('types widen one way only', () => {
-  const widened = (a: TypeKind, b: TypeKind): TypeKind | null => commonType({ kind: a }, { kind: b })?.kind ?? null;
+  const widened = (a: TypeName, b: TypeName): string | null => {
+    const type = commonType(typeOf(a), typeOf(b));
+    return type && columnTypeText(type);
+  };
   assert.deepEqual(
     [
       widened('int32', 'integer'),
@@ -46,8 +50,11 @@ test('types widen one way only', () => {
       widened('float64', 'int64'),
       widened('date', 'timestamp'),
       widened('timestamp', 'date'),
+      widened('decimal(9,2)', 'decimal(30,4)'),
+      widened('decimal(9,2)', 'int32'),
+      widened('int64', 'decimal(30,4)'),
     ],
-    ['integer', 'int64', 'float64', 'timestamp', 'timestamp'],
+    ['integer', 'int64', 'float64', 'timestamp', 'timestamp', 'decimal(30,4)', 'decimal(12,2)', 'decimal(30,4)'],
   );
   for (const [a, b] of [
     ['utf8', 'int32'],
@@ -55,15 +62,16 @@ test('types widen one way only', () => {
     ['date', 'int32'],
     ['timestamp', 'int64'],
     ['utf8', 'date'],
+    ['decimal(9,2)', 'float64'],
   ] as const)
     assert.equal(widened(a, b), null);
   for (const kind of kinds) assert.equal(widened(kind, kind), kind);
   assert.deepEqual(
-    kinds.filter((kind) => isNumeric({ kind })),
-    ['int32', 'integer', 'int64', 'float64'],
+    kinds.filter((kind) => isNumeric(typeOf(kind))),
+    ['int32', 'integer', 'int64', 'float64', 'decimal(9,2)', 'decimal(30,4)'],
   );
   assert.deepEqual(
-    kinds.filter((kind) => isWhole({ kind })),
+    kinds.filter((kind) => isWhole(typeOf(kind))),
     ['int32', 'integer', 'int64'],
   );
 });

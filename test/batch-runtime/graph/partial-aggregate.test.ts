@@ -1,11 +1,11 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import type { TypeKind } from '#runtime/batch/batch.ts';
+import type { SimpleKind } from '#runtime/batch/batch.ts';
 import type { Aggregate } from '#runtime/expression/expression.ts';
 import { columnRef } from '#runtime/expression/functions.ts';
 import { hasCarry, sumType } from '#runtime/graph/partial-aggregate.ts';
 
-const aggregate = (name: string, fn: Aggregate['fn'], kind: TypeKind | null): Aggregate => ({
+const aggregate = (name: string, fn: Aggregate['fn'], kind: SimpleKind | null): Aggregate => ({
   name,
   fn,
   argument: kind === null ? null : columnRef({ name: 'x', type: { kind }, nullable: true }),

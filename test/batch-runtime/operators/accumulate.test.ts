@@ -2,13 +2,13 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
 import { createAccumulator, partialSchema } from '#runtime/aggregate/table.ts';
-import type { Column, TypeKind } from '#runtime/batch/batch.ts';
+import type { Column, SimpleKind } from '#runtime/batch/batch.ts';
 import type { Aggregate } from '#runtime/expression/expression.ts';
 import { columnRef } from '#runtime/expression/functions.ts';
 import type { Value } from '#runtime/expression/values.ts';
 import { columnOf, edges, order, valuesOf } from '../batch/columns.ts';
 
-const aggregate = (fn: Aggregate['fn'], kind: TypeKind): Aggregate => ({
+const aggregate = (fn: Aggregate['fn'], kind: SimpleKind): Aggregate => ({
   name: 'a',
   fn,
   argument: columnRef({ name: 'x', type: { kind }, nullable: true }),
@@ -18,10 +18,10 @@ const aggregate = (fn: Aggregate['fn'], kind: TypeKind): Aggregate => ({
 });
 
 /** Values of the groups, and groups for them; -1 is a row that is left out. */
-const rowsArb = (kind: TypeKind) => fc.array(fc.tuple(fc.integer({ min: -1, max: 4 }), fc.constantFrom(...edges[kind])), { maxLength: 30 });
+const rowsArb = (kind: SimpleKind) => fc.array(fc.tuple(fc.integer({ min: -1, max: 4 }), fc.constantFrom(...edges[kind])), { maxLength: 30 });
 const groups = 5;
 
-const cases: readonly (readonly [Aggregate['fn'], TypeKind])[] = [
+const cases: readonly (readonly [Aggregate['fn'], SimpleKind])[] = [
   ['count', 'utf8'],
   ...(['int32', 'date', 'integer', 'int64', 'timestamp', 'float64', 'utf8', 'bool'] as const).flatMap((kind) => [
     ['min', kind] as const,

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
 import { aggregateRow, partialSchema } from '#runtime/aggregate/table.ts';
-import { type Batch, batchRows, type Schema, type TypeKind } from '#runtime/batch/batch.ts';
+import { type Batch, batchRows, type Schema } from '#runtime/batch/batch.ts';
 import { slice } from '#runtime/batch/slice.ts';
 import type { Aggregate, Expression } from '#runtime/expression/expression.ts';
 import { call, columnRef, literal } from '#runtime/expression/functions.ts';
@@ -12,7 +12,7 @@ import { createAggregate } from '#runtime/operators/aggregate.ts';
 import type { Operator } from '#runtime/operators/operator.ts';
 import type { Share } from '#runtime/spill/memory.ts';
 import { batchOf, edges, formArb, kinds, order } from '../batch/columns.ts';
-import { pick, randomBatch, schema as randomSchema } from '../expression/random.ts';
+import { nameOf, pick, randomBatch, schema as randomSchema, type TypeName, typeOf } from '../expression/random.ts';
 import { randomExpression } from '../expression/random-expression.ts';
 import { keysOf, randomOf, type Skew, tight } from '../spill/tight.ts';
 import { batchesOf, cells, elementsOf, field, namedRows, reference, run, texts } from './run.ts';
@@ -31,7 +31,7 @@ const input: Schema = [
   field('moment', 'timestamp'),
 ];
 const ref = (name: string): Expression => columnRef(input.find((each) => each.name === name)!);
-const resultType = (fn: Aggregate['fn'], kind: TypeKind): TypeKind =>
+const resultType = (fn: Aggregate['fn'], kind: TypeName): TypeName =>
   fn === 'count' || fn === 'countDistinct' ? 'integer' : fn === 'avg' ? 'float64' : fn === 'sum' && kind === 'int32' ? 'integer' : kind;
 const aggregate = (
   name: string,
@@ -45,7 +45,7 @@ const aggregate = (
   argument,
   more,
   filter,
-  type: { kind: resultType(fn, argument?.type.kind ?? 'integer') },
+  type: typeOf(resultType(fn, argument === null ? 'integer' : nameOf(argument.type))),
   nullable: fn !== 'count' && fn !== 'countDistinct',
 });
 const even = call('eq', [call('mod', [ref('small'), literal(2, { kind: 'int32' })]), literal(0, { kind: 'int32' })]);
@@ -82,7 +82,7 @@ type Phase = 'partial' | 'final' | 'complete';
 const operator = (phase: Phase, keys: readonly string[], aggregates: readonly Aggregate[], from: Schema = input, share?: Share) =>
   createAggregate({ kind: 'aggregate', uid: 'a', input: 0, phase, keys, aggregates, schema: outputOf(keys, aggregates) }, from, [], share);
 
-const cellArb = (kind: TypeKind, name: string): fc.Arbitrary<Value> => {
+const cellArb = (kind: TypeName, name: string): fc.Arbitrary<Value> => {
   if (name === 'large') return fc.maxSafeInteger().map((value) => Math.trunc(value / 64));
   if (name === 'huge') return fc.bigInt({ min: -(2n ** 57n), max: 2n ** 57n });
   if (name === 'exact') return fc.integer({ min: -(2 ** 30), max: 2 ** 30 }).map((k) => k / 1024);
@@ -91,7 +91,7 @@ const cellArb = (kind: TypeKind, name: string): fc.Arbitrary<Value> => {
 };
 const batchArb: fc.Arbitrary<Batch> = fc
   .tuple(
-    fc.array(fc.tuple(...input.map(({ type, name }) => fc.option(cellArb(type.kind, name), { freq: 4 }))), { maxLength: 20 }),
+    fc.array(fc.tuple(...input.map(({ type, name }) => fc.option(cellArb(nameOf(type), name), { freq: 4 }))), { maxLength: 20 }),
     fc.tuple(...input.map(() => formArb)),
   )
   .map(([rows, forms]) => batchOf(input, rows, forms));

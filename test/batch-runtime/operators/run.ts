@@ -2,12 +2,13 @@
  * Runs one operator over batches, and the same over plain rows by the reference of graph/reference.ts: what the tests of this
  * folder compare.
  */
-import type { Batch, Schema, TypeKind } from '#runtime/batch/batch.ts';
+import type { Batch, Field, Schema } from '#runtime/batch/batch.ts';
 import type { Element } from '#runtime/element.ts';
 import type { Value } from '#runtime/expression/values.ts';
 import type { PlanNode } from '#runtime/graph/plan.ts';
 import type { Operator } from '#runtime/operators/operator.ts';
 import { keyText, rowsIn } from '../batch/columns.ts';
+import { type TypeName, typeOf } from '../expression/random.ts';
 import { type Row, runPlan } from '../graph/reference.ts';
 
 /** What the operator gives to these batches of port 0, with the end behind them. */
@@ -46,7 +47,7 @@ export function reference(node: PlanNode, ...inputs: readonly { readonly schema:
 export const texts = (rows: readonly Row[], schema: Schema): string[] => inOrder(rows, schema).sort();
 export const inOrder = (rows: readonly Row[], schema: Schema): string[] => rows.map((row) => keyText(schema.map(({ name }) => row[name] ?? null)));
 
-export const field = (name: string, kind: TypeKind, nullable = true) => ({ name, type: { kind }, nullable });
+export const field = (name: string, kind: TypeName, nullable = true): Field => ({ name, type: typeOf(kind), nullable });
 export const cells = (batch: Batch, name: string): Value[] => {
   const column = batch.schema.findIndex((each) => each.name === name);
   return rowsIn(batch).map((row) => row[column]!);

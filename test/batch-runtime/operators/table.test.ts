@@ -54,7 +54,7 @@ test('a join has two ports, a sample has samples', () => {
   assert.deepEqual(namedRows(batchesOf(elementsOf(join, [batch], 0))), [{ a: 3, ok: true, r_ok: false }]);
   const sampler = createOperator({ kind: 'sample', uid: 'x', input: 0, keys, schema }, [schema], []) as Sampler;
   elementsOf(sampler, [batch]);
-  assert.deepEqual(sampler.samples(), { rows: 3, types: ['int32'], keys: [[3], [1], [2]] });
+  assert.deepEqual(sampler.samples(), { rows: 3, types: [{ kind: 'int32' }], keys: [[3], [1], [2]] });
 });
 
 test('what is run around the operators is not one', () => {

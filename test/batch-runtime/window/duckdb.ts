@@ -1,7 +1,7 @@
 /** Compares window functions with DuckDB, over partitions of edge values. */
 import assert from 'node:assert/strict';
 import type { DuckDBConnection } from '@duckdb/node-api';
-import type { Batch, Schema, TypeKind } from '#runtime/batch/batch.ts';
+import type { Batch, Schema } from '#runtime/batch/batch.ts';
 import { slice } from '#runtime/batch/slice.ts';
 import type { Frame, WindowFunction } from '#runtime/expression/expression.ts';
 import { columnRef } from '#runtime/expression/functions.ts';
@@ -12,20 +12,20 @@ import { createWindow } from '#runtime/operators/window.ts';
 import { callOrRanking } from '#runtime/window/call.ts';
 import { batchOf } from '../batch/columns.ts';
 import { ours, sqlOf } from '../expression/functions/duckdb.ts';
-import { edges } from '../expression/random.ts';
+import { edges, nameOf, type TypeName, typeOf } from '../expression/random.ts';
 import { namedRows, run } from '../operators/run.ts';
 
 export interface WindowCase {
   readonly fn: string;
   /** Of the argument; null: it has none. */
-  readonly kind: TypeKind | null;
+  readonly kind: TypeName | null;
   readonly sql: string;
   readonly options?: readonly (string | number)[];
   /** A default behind the argument, the second column. */
   readonly fallback?: true;
   readonly frame?: Frame;
   /** Of the key k, beside the number of the row. */
-  readonly key?: TypeKind;
+  readonly key?: TypeName;
   readonly descending?: boolean;
   /** Rows that are equal in k are told apart by their number: for what asks for places. */
   readonly total?: true;
@@ -43,9 +43,9 @@ export async function compareWindow(duck: DuckDBConnection, one: WindowCase): Pr
   const schema: Schema = [
     { name: 'i', type: { kind: 'int32' }, nullable: false },
     { name: 'p', type: { kind: 'int32' }, nullable: true },
-    { name: 'k', type: { kind: key }, nullable: true },
-    { name: 'x', type: { kind: kind ?? 'int32' }, nullable: true },
-    { name: 'y', type: { kind: kind ?? 'int32' }, nullable: true },
+    { name: 'k', type: typeOf(key), nullable: true },
+    { name: 'x', type: typeOf(kind ?? 'int32'), nullable: true },
+    { name: 'y', type: typeOf(kind ?? 'int32'), nullable: true },
   ];
   const values = [null, ...edges[kind ?? 'int32'].filter((value) => !one.without?.(value))];
   const keys = [null, ...(key === 'int32' ? [1, 2, 2, 3, 5, 9, -4] : edges[key])];
@@ -69,14 +69,14 @@ export async function compareWindow(duck: DuckDBConnection, one: WindowCase): Pr
   const window = createWindow({ kind: 'window', uid: 'w', input: 0, partitionBy: ['p'], orderBy, functions: [of], schema: out }, schema, []);
   const mine = namedRows(run(window, sorted.flatMap(cut))).sort((a, b) => Number(a['i']) - Number(b['i']));
 
-  const tuples = rows.map((row) => `(${row.map((value, c) => sqlOf(value, schema[c]!.type.kind)).join(', ')})`);
+  const tuples = rows.map((row) => `(${row.map((value, c) => sqlOf(value, nameOf(schema[c]!.type))).join(', ')})`);
   const order = orderBy.map(({ name }) => `${name} ${name === 'k' && descending ? 'desc' : 'asc'} nulls last`).join(', ');
   const over = `partition by p order by ${order} ${frame.unit} between ${bound(frame.start, true)} and ${bound(frame.end, false)}`;
   const sql = `${one.sql} over (${over})`;
   const typed = ['int32', 'integer', 'int64'].includes(of.type.kind) ? `(${sql})::BIGINT` : sql;
   const answer = await duck.runAndReadAll(`select ${typed} from (values ${tuples.join(', ')}) t(i, p, k, x, y) order by i`);
   answer.getRows().forEach(([given], i) => {
-    const theirs = ours(given, of.type.kind);
+    const theirs = ours(given, of.type);
     const value = mine[i]!['w']!;
     const near = (a: number, b: number): boolean => one.within !== undefined && Math.abs(a - b) <= one.within * Math.max(1, Math.abs(a), Math.abs(b));
     const isSame =

@@ -1,11 +1,11 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import type { TypeKind } from '#runtime/batch/batch.ts';
+import type { SimpleKind } from '#runtime/batch/batch.ts';
 import type { Expression } from '#runtime/expression/expression.ts';
 import { castTo, fixed, int32, literalText, numericArgs, text, unify, utf8, want, wantCount } from '#runtime/expression/functions/arguments.ts';
 import { literal } from '#runtime/expression/functions/literal.ts';
 
-const column = (kind: TypeKind, nullable = false): Expression => ({ op: 'column', name: kind, type: { kind }, nullable });
+const column = (kind: SimpleKind, nullable = false): Expression => ({ op: 'column', name: kind, type: { kind }, nullable });
 const refused = (work: () => unknown, message: RegExp): void => assert.throws(work, { code: 'EXPRESSION_TYPE', message });
 
 test('arguments are widened to one type: literals at once, others by a cast', () => {

@@ -2,13 +2,12 @@
  * Each function of the table as DuckDB's SQL, and the kinds of arguments it is compared on: what the tests beside this file
  * run over all edge values, and what the oracle makes random expressions of.
  */
-import type { TypeKind } from '#runtime/batch/batch.ts';
 import type { Expression } from '#runtime/expression/expression.ts';
 import { call, columnRef, literal } from '#runtime/expression/functions.ts';
 import type { Value } from '#runtime/expression/values.ts';
-import { kinds } from '../random.ts';
+import { kinds, type TypeName, typeOf } from '../random.ts';
 
-export const sqlTypes: Readonly<Record<TypeKind, string>> = {
+export const sqlTypes: Readonly<Record<TypeName, string>> = {
   int32: 'INTEGER',
   integer: 'BIGINT',
   int64: 'BIGINT',
@@ -17,14 +16,16 @@ export const sqlTypes: Readonly<Record<TypeKind, string>> = {
   utf8: 'VARCHAR',
   date: 'DATE',
   timestamp: 'TIMESTAMP',
+  'decimal(9,2)': 'DECIMAL(9,2)',
+  'decimal(30,4)': 'DECIMAL(30,4)',
 };
 
 export interface Case {
   readonly fn: string;
-  readonly kinds: readonly TypeKind[];
+  readonly kinds: readonly TypeName[];
   /** $1, $2, ... are the arguments; null: DuckDB has nothing of that meaning, and another test says what it gives. */
   readonly sql: string | null;
-  readonly target?: TypeKind;
+  readonly target?: TypeName;
   /** Arguments behind the columns. */
   readonly more?: readonly Expression[];
   /** Floats whose last bits are the platform's. */
@@ -35,9 +36,9 @@ export interface Case {
 
 /** The function of a case on these arguments. */
 export const caseCall = ({ fn, more, target }: Case, args: readonly Expression[]): Expression =>
-  call(fn, [...args, ...(more ?? [])], target && { kind: target });
+  call(fn, [...args, ...(more ?? [])], target && typeOf(target));
 
-const numbers: readonly TypeKind[] = ['int32', 'integer', 'int64', 'float64'];
+const numbers: readonly TypeName[] = ['int32', 'integer', 'int64', 'float64', 'decimal(9,2)', 'decimal(30,4)'];
 const int = (n: number): Expression => literal(n, { kind: 'int32' });
 const text = (s: string): Expression => literal(s, { kind: 'utf8' });
 const beyondInteger =
@@ -104,6 +105,31 @@ export const cases: readonly Case[] = [
     { fn, kinds: ['integer', 'int32'], sql: `$1 ${sign} $2`, except: beyondInteger(bigints[sign]!) },
     { fn, kinds: ['integer', 'float64'], sql: `$1 ${sign} $2` },
   ]),
+  ...(
+    [
+      ['add', '+'],
+      ['sub', '-'],
+      ['mul', '*'],
+      ['mod', '%'],
+    ] as const
+  ).flatMap(([fn, sign]) =>
+    (
+      [
+        ['decimal(9,2)', 'decimal(9,2)'],
+        ['decimal(9,2)', 'int32'],
+        ['int64', 'decimal(9,2)'],
+        ['decimal(30,4)', 'decimal(9,2)'],
+        ['decimal(30,4)', 'decimal(30,4)'],
+      ] as const
+    ).map(
+      (both): Case => ({
+        fn,
+        kinds: both,
+        sql: `$1 ${sign} $2`,
+        ...(fn === 'mod' ? { except: ([, b]: readonly Value[]) => b !== null && Number(b) === 0 } : {}),
+      }),
+    ),
+  ),
   ...(['int32', 'integer', 'int64'] as const).map(
     (kind): Case => ({
       fn: 'mod',
@@ -118,8 +144,8 @@ export const cases: readonly Case[] = [
     { fn: 'neg', kinds: [kind], sql: '-$1' },
     { fn: 'abs', kinds: [kind], sql: 'abs($1)' },
     { fn: 'round', kinds: [kind], sql: 'round($1)' },
-    { fn: 'floor', kinds: [kind], sql: kind === 'float64' ? 'floor($1)' : '$1' },
-    { fn: 'ceil', kinds: [kind], sql: kind === 'float64' ? 'ceil($1)' : '$1' },
+    { fn: 'floor', kinds: [kind], sql: kind === 'float64' || kind.startsWith('decimal') ? 'floor($1)' : '$1' },
+    { fn: 'ceil', kinds: [kind], sql: kind === 'float64' || kind.startsWith('decimal') ? 'ceil($1)' : '$1' },
     { fn: 'sign', kinds: [kind], sql: 'sign($1)' },
     { fn: 'power', kinds: [kind, kind], sql: 'pow($1, $2)', near: true },
     ...['sqrt', 'exp', 'ln', 'log10'].map((fn): Case => ({ fn, kinds: [kind], sql: `${fn}($1)`, near: true })),
@@ -253,15 +279,15 @@ export const cases: readonly Case[] = [
   ),
 ];
 
-function canCast(from: TypeKind, to: TypeKind): boolean {
+function canCast(from: TypeName, to: TypeName): boolean {
   try {
-    call('cast', [columnRef({ name: 'x', type: { kind: from }, nullable: true })], { kind: to });
+    call('cast', [columnRef({ name: 'x', type: typeOf(from), nullable: true })], typeOf(to));
     return true;
   } catch {
     return false;
   }
 }
-function castExcepted(from: TypeKind, to: TypeKind, value: Value): boolean {
+function castExcepted(from: TypeName, to: TypeName, value: Value): boolean {
   if (value === null) return false;
   if (to === 'integer' && Math.abs(Number(value)) > 9007199254740991) return true;
   if (from === 'float64' && to === 'int32') return value === 2147483647.5;

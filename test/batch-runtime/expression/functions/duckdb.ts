@@ -2,7 +2,8 @@
 import assert from 'node:assert/strict';
 import { type DuckDBConnection, DuckDBInstance } from '@duckdb/node-api';
 import { SluiceError } from '#manager/protocol/errors.ts';
-import type { Batch, Schema, TypeKind } from '#runtime/batch/batch.ts';
+import { type Batch, type ColumnType, columnTypeText, type Schema } from '#runtime/batch/batch.ts';
+import { decimalText } from '#runtime/batch/decimal.ts';
 import { take } from '#runtime/batch/take.ts';
 import { compileProjection } from '#runtime/expression/compile.ts';
 import type { Expression } from '#runtime/expression/expression.ts';
@@ -10,7 +11,7 @@ import type { FunctionRows } from '#runtime/expression/functions/row.ts';
 import { columnRef } from '#runtime/expression/functions.ts';
 import { interpret } from '#runtime/expression/interpret.ts';
 import { type Value, valueAt } from '#runtime/expression/values.ts';
-import { columnOf, edges } from '../random.ts';
+import { columnOf, edges, nameOf, type TypeName, typeOf } from '../random.ts';
 import { type Case, caseCall, cases, sqlTypes } from './cases.ts';
 
 export async function withDuckDb<T>(work: (duck: DuckDBConnection) => Promise<T>): Promise<T> {
@@ -36,17 +37,25 @@ export const agree = (rows: FunctionRows): Promise<number> =>
     return compared;
   });
 
-export function sqlOf(value: Value, kind: TypeKind): string {
+export function sqlOf(value: Value, kind: TypeName): string {
   if (value === null) return `NULL::${sqlTypes[kind]}`;
   if (kind === 'utf8') return `'${(value as string).replaceAll("'", "''")}'`;
   if (kind === 'date') return `(DATE '1970-01-01' + (${value})::INTEGER)`;
   if (kind === 'timestamp') return `make_timestamp('${value}'::BIGINT)`;
+  const type = typeOf(kind);
+  if (type.kind === 'decimal') return `'${decimalText(value as bigint, type.scale)}'::${sqlTypes[kind]}`;
   return `'${Object.is(value, -0) ? '-0' : value}'::${sqlTypes[kind]}`;
 }
 
 /** What DuckDB gave, as our value of that kind. */
-export function ours(given: unknown, kind: TypeKind): Value {
+export function ours(given: unknown, type: ColumnType): Value {
   if (given === null) return null;
+  const { kind } = type;
+  if (kind === 'decimal') {
+    const { scale, value } = given as { readonly scale: number; readonly value: bigint };
+    assert.equal(scale, type.scale);
+    return value;
+  }
   if (kind === 'date') return (given as { days: number }).days;
   if (kind === 'timestamp') return (given as { micros: bigint }).micros;
   if (kind === 'int64') return BigInt(given as number);
@@ -67,7 +76,7 @@ function evaluate(expression: Expression, batch: Batch, row: number): Value | ty
 }
 
 async function compare(duck: DuckDBConnection, one: Case): Promise<number> {
-  const schema: Schema = one.kinds.map((kind, k) => ({ name: `c${k}`, type: { kind }, nullable: true }));
+  const schema: Schema = one.kinds.map((kind, k) => ({ name: `c${k}`, type: typeOf(kind), nullable: true }));
   const rows = everyRow(one.kinds.map((kind) => [null, ...edges[kind].slice(0, one.kinds.length > 2 ? 9 : undefined)])).filter(
     (row) => !one.except?.(row),
   );
@@ -100,9 +109,9 @@ function same(mine: Value, theirs: Value, near: boolean): boolean {
 function compareCompiled(expression: Expression, batch: Batch, expected: readonly (Value | typeof error)[]): void {
   const right = Int32Array.from(expected.keys()).filter((i) => expected[i] !== error);
   for (const dictionary of [false, true]) {
-    const columns = batch.schema.map(({ type: { kind } }, c) =>
+    const columns = batch.schema.map(({ type }, c) =>
       columnOf(
-        kind,
+        nameOf(type),
         expected.map((_, i) => valueAt(batch.columns[c]!, i)),
         { dictionary },
       ),
@@ -132,9 +141,10 @@ async function compareSql(
   const typed = kind === 'int32' || kind === 'integer' || kind === 'int64' ? `(${sql})::BIGINT` : sql;
   const answer = await duck.runAndReadAll(`select i, try(${typed}) from (values ${values.join(', ')}) t(i, ${names.join(', ')}) order by i`);
   const given = answer.getRows();
+  if (kind === 'decimal') assert.equal(answer.columnType(1).toString(), columnTypeText(expression.type).toUpperCase(), sql);
   rows.forEach((row, i) => {
     const mine = evaluate(expression, batch, i);
-    const theirs = ours(given[i]![1], kind);
+    const theirs = ours(given[i]![1], expression.type);
     // try() makes an error a null; without a null argument only errors are null here
     const right = mine === error ? theirs === null : same(mine, theirs, one.near === true);
     if (!right)

@@ -5,13 +5,13 @@ import { hashKeys } from '#runtime/batch/hash.ts';
 import { hashes } from '#runtime/expression/functions/hash.ts';
 import { call, columnRef } from '#runtime/expression/functions.ts';
 import { interpret } from '#runtime/expression/interpret.ts';
-import { columnOf, edges, kinds } from '../random.ts';
+import { columnOf, edges, kinds, typeOf } from '../random.ts';
 import { agree } from './duckdb.ts';
 
 test('it is the key hash that rows are spread by, of one column and of several', () => {
   for (const kind of kinds) {
     const values = [null, ...edges[kind]];
-    const one: Schema = [{ name: 'x', type: { kind }, nullable: true }];
+    const one: Schema = [{ name: 'x', type: typeOf(kind), nullable: true }];
     const batch: Batch = { schema: one, length: values.length, columns: [columnOf(kind, values)] };
     const x = columnRef(one[0]!);
     for (const count of [1, 3]) {

@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import type { TypeKind } from '#runtime/batch/batch.ts';
+import type { SimpleKind } from '#runtime/batch/batch.ts';
 import { literal } from '#runtime/expression/functions/literal.ts';
 
-const atRest = (given: Parameters<typeof literal>[0], kind: TypeKind): unknown => (literal(given, { kind }) as { value: unknown }).value;
+const atRest = (given: Parameters<typeof literal>[0], kind: SimpleKind): unknown => (literal(given, { kind }) as { value: unknown }).value;
 
 test('a value at rest is written down in the form of its type', () => {
   assert.deepEqual(literal(5, { kind: 'int32' }), { op: 'literal', value: 5, type: { kind: 'int32' }, nullable: false });
@@ -16,7 +16,7 @@ test('a value at rest is written down in the form of its type', () => {
 });
 
 test('what is no value of the type is refused, what is beyond it is out of range', () => {
-  const refused: readonly (readonly [Parameters<typeof literal>[0], TypeKind])[] = [
+  const refused: readonly (readonly [Parameters<typeof literal>[0], SimpleKind])[] = [
     ['a', 'int32'],
     [1.5, 'int32'],
     [1.5, 'integer'],
