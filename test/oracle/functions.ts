@@ -5,6 +5,7 @@
 import type { Expression } from '#runtime/expression/expression.ts';
 import { columnRef } from '#runtime/expression/functions.ts';
 import { caseCall, cases, type Case as FunctionCase } from '../batch-runtime/expression/functions/cases.ts';
+import { typeOf } from '../batch-runtime/expression/random.ts';
 import type { Expr, Kind } from './case.ts';
 import type { Dice } from './dice.ts';
 import { type Column, type Computed, plain } from './expressions.ts';
@@ -28,7 +29,7 @@ export interface TableCase {
 export const tableCases: readonly TableCase[] = cases.flatMap((one) => {
   const { kind } = caseCall(
     one,
-    one.kinds.map((each, k) => columnRef({ name: `c${k}`, type: { kind: each } as Expression['type'], nullable: true })),
+    one.kinds.map((each, k) => columnRef({ name: `c${k}`, type: typeOf(each), nullable: true })),
   ).type;
   const fits = [...one.kinds, kind].every((each) => kinds.includes(each));
   return fits && one.sql !== null && !bounded.has(one.fn) && !differs(one) ? [{ one, kind: kind as Kind }] : [];
