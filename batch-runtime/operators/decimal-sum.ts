@@ -40,12 +40,15 @@ export class DecimalSum {
     const { type, data } = argument!;
     const sums = this.#sums;
     const seen = this.#seen;
-    const isWide = layoutOf(type) === 'wide';
+    if (layoutOf(type) === 'double') {
+      this.#updateNarrow(group, length, data as Float64Array);
+      return;
+    }
     for (let i = 0; i < length; i++) {
       const g = group[i]!;
       if (g < 0) continue;
       seen[g] = 1;
-      const value = isWide ? wideAt(data as Int32Array, i) : data[i]!;
+      const value = wideAt(data as Int32Array, i);
       if (typeof value === 'bigint') this.#carry(g, value);
       else {
         const sum = sums[g]! + value;
@@ -54,6 +57,23 @@ export class DecimalSum {
           this.#carry(g, BigInt(sums[g]!));
           sums[g] = value;
         }
+      }
+    }
+  }
+
+  /** Values are numbers, all of them. */
+  #updateNarrow(group: Int32Array, length: number, data: Float64Array): void {
+    const sums = this.#sums;
+    const seen = this.#seen;
+    for (let i = 0; i < length; i++) {
+      const g = group[i]!;
+      if (g < 0) continue;
+      const sum = sums[g]! + data[i]!;
+      seen[g] = 1;
+      if (sum <= maxSafe && sum >= -maxSafe) sums[g] = sum;
+      else {
+        this.#carry(g, BigInt(sums[g]!));
+        sums[g] = data[i]!;
       }
     }
   }

@@ -116,8 +116,15 @@ export function emitDecimal(code: Code, fn: DecimalOperation, x: string, y: stri
   const [a, b] = node.args as [Expression, Expression];
   if (fn === 'mod') code.line(`if (${y} === 0) $divisionByZero('mod');`);
   const bound = resultBound(fn, a, b);
-  const isPlain = [bound, boundOf(a), boundOf(b)].every((one) => one <= BigInt(Number.MAX_SAFE_INTEGER));
-  const result = code.hold(isPlain ? `${x} ${signs[fn]} ${y}${fn === 'mul' || fn === 'mod' ? ' + 0' : ''}` : `$${kernelNames[fn]}(${x}, ${y})`);
+  const isSafeBound = (one: bigint): boolean => one <= BigInt(Number.MAX_SAFE_INTEGER);
+  const plain = `${x} ${signs[fn]} ${y}${fn === 'mul' || fn === 'mod' ? ' + 0' : ''}`;
+  const general = `$${kernelNames[fn]}(${x}, ${y})`;
+  let result: string;
+  // Where both sides are numbers, only a result that is none takes the kernel.
+  if (isSafeBound(boundOf(a)) && isSafeBound(boundOf(b))) {
+    result = code.hold(plain);
+    if (!isSafeBound(bound)) result = code.hold(`${result} <= 9007199254740991 && ${result} >= -9007199254740991 ? ${result} : ${general}`);
+  } else result = code.hold(general);
   const limit = powerOfTen(type.precision);
   if (bound >= limit)
     code.line(

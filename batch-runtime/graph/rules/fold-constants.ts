@@ -6,6 +6,7 @@
 import { SluiceError } from '#manager/protocol/errors.ts';
 import type { Batch } from '../../batch/batch.ts';
 import type { Expression } from '../../expression/expression.ts';
+import { atRest } from '../../expression/functions/literal.ts';
 import { literal } from '../../expression/functions.ts';
 import { interpret } from '../../expression/interpret.ts';
 import type { Call, Value } from '../../expression/values.ts';
@@ -50,5 +51,5 @@ function evaluated(call: Call): Expression {
   }
   // A literal has no -0.
   if (Object.is(value, -0) || (typeof value === 'string' && value.length > longest)) return call;
-  return literal(value, call.type);
+  return literal(atRest(value, call.type), call.type);
 }
