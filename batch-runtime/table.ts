@@ -7,7 +7,7 @@ import { SluiceError } from '#manager/protocol/errors.ts';
 import { type Field, type Schema, sameType } from './batch/batch.ts';
 import { propertyOf } from './batch/rows.ts';
 import type { Sink, Source } from './connectors/builders.ts';
-import type { Expression } from './expression/expression.ts';
+import type { Aggregate as AggregateNode, Expression } from './expression/expression.ts';
 import { call, columnRef } from './expression/functions.ts';
 import { type Aggregate, type Count, settleAggregate } from './fluent/aggregate.ts';
 import { literalOf, Unused } from './fluent/built.ts';
@@ -20,6 +20,7 @@ import { placeOfCall } from './graph/places.ts';
 import type { Graph, NodeId, PlanNode, RowCalls, RowFunction, SortKey, UserFunction } from './graph/plan.ts';
 import { fieldsOf, type RowOf, type SchemaShape, typeText } from './schema.ts';
 import { cubeSets, type GroupingOptions, grouping, type PivotOptions, pivoted, rollupSets } from './verbs/grouping.ts';
+import { type JoinOptions, joinOf, markedColumns, type PairCondition, pairSchema } from './verbs/join.ts';
 import { type RowFunctionOf, type RowOptions, rowsNode } from './verbs/rows.ts';
 import { type SampleOptions, sampleCondition } from './verbs/sample.ts';
 import { type UnpivotOptions, unpivoted } from './verbs/unpivot.ts';
@@ -61,21 +62,30 @@ export interface Descending<out N> {
 }
 export const desc = <const N extends string | Expr<unknown>>(name: N): Descending<N> => ({ descending: name });
 
-interface JoinOptions<R, R2> {
-  /** One name or a list where both sides agree, else `{ left: 'right' }`. The right keys are dropped. */
-  readonly on: (Names<R> & Names<R2>) | readonly (Names<R> & Names<R2>)[] | { readonly [L in Names<R>]?: Names<R2> };
-  /** left: every left row once at least, with nulls where nothing matches. */
-  readonly how?: 'inner' | 'left';
-  /** Put before the name of each right column. */
-  readonly prefix?: string;
-}
 type Written<O> = O extends { readonly on: infer N } ? N : never;
 type PrefixOf<O> = O extends { readonly prefix: infer P extends string } ? P : '';
 type RightKeys<N> = N extends string ? N : N extends readonly (infer M)[] ? M : N[keyof N];
-type Added<R2, O> = {
-  [K in Exclude<Names<R2>, RightKeys<Written<O>>> as `${PrefixOf<O>}${K}`]: O extends { readonly how: 'left' } ? R2[K] | null : R2[K];
-};
-type Joined<R, R2, O> = Put<R, Added<R2, O>>;
+type Added<R2, O> = O extends { readonly how: 'semi' | 'anti' }
+  ? unknown
+  : {
+      [K in Exclude<Names<R2>, RightKeys<Written<O>>> as `${PrefixOf<O>}${K}`]: O extends { readonly how: 'left' | 'full' } ? R2[K] | null : R2[K];
+    };
+type KeyOf<N, K> = N extends string
+  ? K extends N
+    ? N
+    : never
+  : N extends readonly (infer M)[]
+    ? K extends M
+      ? K
+      : never
+    : K extends keyof N
+      ? N[K]
+      : never;
+/** The left side: null in all but its keys where only the right side has a row. */
+type Sided<R, R2, O> = O extends { readonly how: 'right' | 'full' }
+  ? { [K in keyof R]: [KeyOf<Written<O>, K>] extends [never] ? R[K] | null : R[K] | Extract<At<R2, KeyOf<Written<O>, K>>, null> }
+  : R;
+type Joined<R, R2, O> = Put<Sided<R, R2, O>, Added<R2, O>>;
 
 declare const fault: unique symbol;
 interface TypesDiffer<A, B> {
@@ -96,9 +106,8 @@ type KeyCheck<R, R2, N> = N extends string
     : { readonly [L in keyof N]: N[L] & Same<At<R, L>, At<R2, N[L]>> };
 type ClashCheck<R, A> = [keyof A & keyof R] extends [never] ? unknown : { readonly prefix: BothSidesHave<keyof A & keyof R> };
 /** What the options must be besides: key types that agree, no name on both sides. Asked for the named keys alone. */
-type JoinCheck<R, R2, O> = { readonly on: KeyCheck<R, R2, Written<O>> } & (string extends PrefixOf<O>
-  ? { readonly prefix: PrefixIsNotALiteral }
-  : ClashCheck<R, Added<R2, O>>);
+type JoinCheck<R, R2, O> = (O extends { readonly on: infer N } ? { readonly on: KeyCheck<R, R2, N> } : unknown) &
+  (string extends PrefixOf<O> ? { readonly prefix: PrefixIsNotALiteral } : ClashCheck<R, Added<R2, O>>);
 
 /** Rows of type R, not yet there. Verbs return new tables; one table may be used many times and is worked out once. */
 export interface Table<in out R> {
@@ -115,8 +124,21 @@ export interface Table<in out R> {
   ): Table<Renamed<R, M>>;
   /** Keeps the rows that have a value in each of these columns; they are not null from here on. */
   dropNulls<K extends Names<R>>(...names: K[]): Table<Filled<R, K>>;
-  /** Rows of both sides whose keys are equal; null equals nothing. A name on both sides asks for a `prefix`. SQL: JOIN. */
-  join<R2, const O extends JoinOptions<R, R2>>(right: Table<R2>, options: O & JoinCheck<R, R2, O>): Table<Joined<R, R2, O>>;
+  /**
+   * Rows of both sides whose keys are equal; null equals nothing. A name on both sides asks for a `prefix`. Of the pairs only those count for which
+   * `where` is true: `(l, r) => l.at.lt(r.until)`. SQL: JOIN, and EXISTS as how: 'semi'.
+   */
+  join<R2, const O extends JoinOptions<R, R2>>(
+    right: Table<R2>,
+    options: O & JoinCheck<R, R2, O>,
+    where?: PairCondition<R, R2>,
+  ): Table<Joined<R, R2, O>>;
+  /** Different rows, or with names the first row of each set of values in these columns. SQL: DISTINCT, DISTINCT ON. */
+  distinct(...names: Names<R>[]): Table<R>;
+  /** Different rows that the other table has too; a null is like another. SQL: INTERSECT. */
+  intersect(other: Table<R>): Table<R>;
+  /** Different rows that the other table has not. SQL: EXCEPT. */
+  except(other: Table<R>): Table<R>;
   /** One group per set of key values, null being a value: `groupBy('k', t => ({ day: t.at.date() }))`. */
   groupBy<const A extends readonly Choice<R>[]>(...keys: A): Grouped<WithComputed<R, ProjectionIn<A[number]>>, Selected<R, A>>;
   /** One row in all, over no rows too: then all but counts are null. */
@@ -359,37 +381,58 @@ class Made {
     );
   }
 
-  join(given: unknown, options: JoinOptions<Record<string, unknown>, Record<string, unknown>>): Made {
+  join(given: unknown, options: JoinOptions<Record<string, unknown>, Record<string, unknown>>, condition?: PairCondition<never, never>): Made {
     const uid = this.draft.uid('join');
     if (!(given instanceof Made) || given.draft !== this.draft) return refuse(`${uid} wants a table of the same flow`);
     const left = this.closed(uid);
     const right = given.closed(uid);
-    const { on, how = 'inner', prefix = '' } = options;
-    if (how !== 'inner' && how !== 'left') refuse(`${uid}: how is 'inner' or 'left', not ${String(how)}`);
-    const pairs = typeof on === 'string' ? [[on, on]] : Array.isArray(on) ? on.map((name) => [name, name]) : Object.entries(on);
-    const keys = pairs.map(([l, r]) => ({ left: left.#field(uid, String(l)), right: right.#field(`the right side of ${uid}`, String(r)) }));
-    if (keys.length === 0) refuse(`${uid} has no keys`);
-    for (const key of keys) {
-      if (!sameType(key.left.type, key.right.type))
-        throw new SluiceError('EXPRESSION_TYPE', {
-          what: `${uid}: ${key.left.name} is ${key.left.type.kind}, ${key.right.name} is ${key.right.type.kind}: cast one of them`,
-        });
-    }
-    const rightKeys = keys.map((key) => key.right.name);
-    const added = right.#fields
-      .filter((field) => !rightKeys.includes(field.name))
-      .map((field) => ({ ...field, name: prefix + field.name, nullable: field.nullable || how === 'left' }));
-    for (const { name } of added) {
-      if (left.#fields.some((field) => field.name === name)) throw new SluiceError('COLUMN_CLASH', { column: name });
-    }
-    const schema = [...left.#fields, ...added];
-    const leftKeys = keys.map((key) => key.left.name);
-    return new Made(
-      this.draft,
-      this.draft.add(uid, { kind: 'join', left: left.id, right: right.id, how, leftKeys, rightKeys, prefix, schema }),
-      schema,
-      false,
-    );
+    const find = { left: (name: string) => left.#field(uid, name), right: (name: string) => right.#field(`the right side of ${uid}`, name) };
+    const node = joinOf(uid, left.#fields, right.#fields, find, options);
+    const where = condition === undefined ? null : left.#pairCondition(uid, right, condition);
+    return new Made(this.draft, this.draft.add(uid, { kind: 'join', left: left.id, right: right.id, ...node, where }), node.schema, false);
+  }
+
+  #pairCondition(uid: string, right: Made, where: PairCondition<never, never>): Expression {
+    const pair = new Made(this.draft, -1, pairSchema(this.#fields, right.#fields), false);
+    const columns = pair.#columns(uid);
+    return settleCondition(where(columns as never, markedColumns(columns) as never), pair.#scope(uid));
+  }
+
+  distinct(...names: readonly string[]): Made {
+    const uid = this.draft.uid('distinct');
+    const { draft } = this.closed(uid);
+    const keys = names.length === 0 ? this.#fields.map((field) => field.name) : names.map((name) => this.#field(uid, name).name);
+    const others = this.#fields.filter((field) => !keys.includes(field.name));
+    const aggregates = others.map((field): AggregateNode => {
+      const argument = columnRef(field);
+      return { name: field.name, fn: 'first', argument, filter: null, type: field.type, nullable: field.nullable };
+    });
+    const grouped = [...keys.map((name) => this.#field(uid, name)), ...others];
+    const made = new Made(draft, draft.add(uid, { kind: 'aggregate', input: this.id, keys, aggregates, schema: grouped }), grouped, false);
+    return made.#project(`${uid}.columns`, this.#fields.map(columnOf));
+  }
+
+  intersect(given: unknown): Made {
+    return this.#setOf('intersect', 'semi', given);
+  }
+
+  except(given: unknown): Made {
+    return this.#setOf('except', 'anti', given);
+  }
+
+  /** Different rows of this table that the other has, or has not; here a null is like another. */
+  #setOf(verb: string, how: 'semi' | 'anti', given: unknown): Made {
+    const left = this.distinct();
+    const uid = this.draft.uid(verb);
+    if (!(given instanceof Made) || given.draft !== this.draft) return refuse(`${uid} wants a table of the same flow`);
+    const right = given.closed(uid);
+    const names = left.#fields.map((field) => field.name);
+    const extra = right.#fields.find((field) => !names.includes(field.name));
+    if (extra !== undefined) refuse(`${uid}: the other table has a column ${extra.name} besides: select the columns that both have`);
+    const find = { left: (name: string) => left.#field(uid, name), right: (name: string) => right.#field(`the other table of ${uid}`, name) };
+    const node = joinOf(uid, left.#fields, right.#fields, find, { on: names, how });
+    const id = this.draft.add(uid, { kind: 'join', left: left.id, right: right.id, ...node, where: null, nullsEqual: true });
+    return new Made(this.draft, id, node.schema, false);
   }
 
   groupBy(...keys: readonly (string | Callback)[]): Groups {

@@ -2,7 +2,7 @@
  * A plan in words, for `--explain` and for messages. Nothing decides anything by this text.
  */
 import { type Aggregate, type Expression, partsOf, type WindowFunction } from '../expression/expression.ts';
-import { inputsOf, type Plan, type PlanNode, type SinkSpec, type SortKey, type SourceSpec } from './plan.ts';
+import { inputsOf, type JoinKind, type Plan, type PlanNode, type SinkSpec, type SortKey, type SourceSpec } from './plan.ts';
 import type { StageGraph, StageOperator } from './stage.ts';
 
 const infix: Readonly<Record<string, string>> = {
@@ -86,6 +86,11 @@ const windowText = (of: WindowFunction): string => {
 };
 const keysText = (keys: readonly SortKey[]): string => keys.map(({ name, descending }) => (descending ? `${name} desc` : name)).join(', ');
 const pathText = (spec: SourceSpec | SinkSpec): string => `${spec.connector}${typeof spec['path'] === 'string' ? ` ${spec['path']}` : ''}`;
+function joinText(how: JoinKind, left: readonly string[], right: readonly string[], where: Expression | null): string {
+  const kind = left.length === 0 ? 'cross join' : `${how} join on ${onText(left, right)}`;
+  return where === null ? kind : `${kind} where ${expressionText(where)}`;
+}
+
 const onText = (left: readonly string[], right: readonly string[]): string => left.map((name, i) => `${name} = ${right[i]}`).join(' and ');
 
 /** What a node and the operator made of it have in common. */
@@ -126,7 +131,7 @@ function nodeText(node: PlanNode): string {
   if (own !== null) return `${own}${from}`;
   if (node.kind === 'repartition') return `spread by ${node.keys.join(', ')}${from}`;
   if (node.kind === 'aggregate') return `aggregate by ${node.keys.join(', ') || 'nothing'}: ${aggregatesText(node.aggregates)}${from}`;
-  return node.kind === 'join' ? `${node.how} join on ${onText(node.leftKeys, node.rightKeys)}${from}` : node.uid;
+  return node.kind === 'join' ? `${joinText(node.how, node.leftKeys, node.rightKeys, node.where)}${from}` : node.uid;
 }
 
 function operatorText(operator: StageOperator, graph: StageGraph): string {
@@ -140,7 +145,7 @@ function operatorText(operator: StageOperator, graph: StageGraph): string {
     case 'aggregate':
       return `${operator.phase} aggregate by ${operator.keys.join(', ') || 'nothing'}: ${aggregatesText(operator.aggregates)} of ${operator.input}`;
     case 'join':
-      return `${operator.how} join on ${onText(operator.probeKeys, operator.buildKeys)} of ${operator.probe} with a table of ${operator.build}`;
+      return `${joinText(operator.how, operator.probeKeys, operator.buildKeys, operator.where)} of ${operator.probe} with a table of ${operator.build}`;
     case 'top-groups':
       return `first ${operator.count} by ${operator.keys.join(', ') || 'nothing'} in order of ${keysText(operator.orderBy)} of ${operator.input}`;
     case 'sample':
@@ -172,8 +177,12 @@ function slow(node: PlanNode | StageOperator): string {
         ? node.columns.map(({ expression }) => expression)
         : node.kind === 'aggregate'
           ? node.aggregates.flatMap(partsOf)
-          : node.kind === 'window'
-            ? node.functions.flatMap(partsOf)
-            : [];
+          : node.kind === 'join'
+            ? node.where === null
+              ? []
+              : [node.where]
+            : node.kind === 'window'
+              ? node.functions.flatMap(partsOf)
+              : [];
   return expressions.some(calls) ? '  [slow rows: a user function]' : '';
 }

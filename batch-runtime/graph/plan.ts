@@ -9,6 +9,10 @@ import type { Places } from './places.ts';
 
 export type NodeId = number;
 
+export type JoinKind = 'inner' | 'left' | 'right' | 'full' | 'semi' | 'anti';
+/** Before the name of a column of the right side in a join's `where`. */
+export const rightMark = 'right.';
+
 /** What a connector needs to know, as plain JSON; `connector` names the row of connectors/connector.ts's table. */
 export interface SourceSpec {
   readonly connector: string;
@@ -59,15 +63,23 @@ export type PlanNode = { readonly uid: string; readonly schema: Schema } & (
   /** select, derive, drop and rename all are this. */
   | { readonly kind: 'project'; readonly input: NodeId; readonly columns: readonly { readonly name: string; readonly expression: Expression }[] }
   | { readonly kind: 'aggregate'; readonly input: NodeId; readonly keys: readonly string[]; readonly aggregates: readonly Aggregate[] }
-  /** Gives the left columns, then the right ones without its keys, renamed by `prefix`. Null keys match nothing. */
+  /**
+   * Gives the left columns, then the right ones without its keys, renamed by `prefix`; semi and anti the left ones alone. Null keys
+   * match nothing. `where`: of the pairs whose keys are equal only those count for which it is true; it names the columns of the
+   * left as they are, those of the right behind `rightMark`. Without keys every pair is one. The key columns of rows that only
+   * the right side has are the right one's.
+   */
   | {
       readonly kind: 'join';
       readonly left: NodeId;
       readonly right: NodeId;
-      readonly how: 'inner' | 'left';
+      readonly how: JoinKind;
       readonly leftKeys: readonly string[];
       readonly rightKeys: readonly string[];
       readonly prefix: string;
+      readonly where: Expression | null;
+      /** Null keys match each other. */
+      readonly nullsEqual?: true;
     }
   /** A row for each projection, in order; all have the columns of the schema. */
   | {

@@ -111,12 +111,23 @@ export const allOf = (conditions: readonly Expression[]): Expression =>
   conditions.reduce((all, each) => ({ op: 'call', fn: 'and', args: [all, each], type: { kind: 'bool' }, nullable: all.nullable || each.nullable }));
 
 /** What a join gives. */
-export const joinSchema = (left: Schema, right: Schema, join: Pick<NodeOf<'join'>, 'how' | 'rightKeys' | 'prefix'>): Schema => [
-  ...left,
-  ...right
-    .filter((field) => !join.rightKeys.includes(field.name))
-    .map((field): Field => ({ ...field, name: join.prefix + field.name, nullable: field.nullable || join.how === 'left' })),
-];
+export function joinSchema(left: Schema, right: Schema, join: Pick<NodeOf<'join'>, 'how' | 'leftKeys' | 'rightKeys' | 'prefix'>): Schema {
+  const { how, leftKeys, rightKeys, prefix } = join;
+  if (how === 'semi' || how === 'anti') return left;
+  const leftMayMiss = how === 'right' || how === 'full';
+  const own = left.map((field): Field => {
+    if (!leftMayMiss) return field;
+    const key = leftKeys.indexOf(field.name);
+    // A key that the left side has not is the right side's.
+    if (key < 0) return { ...field, nullable: true };
+    const isNullable = right.find(({ name }) => name === rightKeys[key])!.nullable;
+    return { ...field, nullable: isNullable || (how === 'full' && field.nullable) };
+  });
+  const others = right
+    .filter((field) => !rightKeys.includes(field.name))
+    .map((field): Field => ({ ...field, name: prefix + field.name, nullable: field.nullable || how === 'left' || how === 'full' }));
+  return [...own, ...others];
+}
 
 /** A column as an expression. */
 export const reference = (field: Field): Expression => ({ op: 'column', name: field.name, type: field.type, nullable: field.nullable });

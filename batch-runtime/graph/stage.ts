@@ -5,7 +5,7 @@
  */
 import type { Schema } from '../batch/batch.ts';
 import type { Aggregate, Expression, WindowFunction } from '../expression/expression.ts';
-import type { RowCalls, SinkSpec, SortKey, SourceSpec } from './plan.ts';
+import type { JoinKind, RowCalls, SinkSpec, SortKey, SourceSpec } from './plan.ts';
 
 export type StageId = number;
 export type EdgeId = number;
@@ -54,10 +54,12 @@ export type StageOperator = { readonly uid: string; readonly schema: Schema } & 
       readonly kind: 'join';
       readonly probe: number;
       readonly build: number;
-      readonly how: 'inner' | 'left';
+      readonly how: JoinKind;
       readonly probeKeys: readonly string[];
       readonly buildKeys: readonly string[];
       readonly prefix: string;
+      readonly where: Expression | null;
+      readonly nullsEqual?: true;
     }
   /** A row for each projection. */
   | {

@@ -124,7 +124,7 @@ export function toStages(plan: Plan, options: StageOptions): StageGraph {
   };
 
   const join = (node: NodeOf<'join'>, left: Place, right: Place): Place => {
-    const { uid, how, leftKeys, rightKeys, prefix, schema } = node;
+    const { uid, how, leftKeys, rightKeys, prefix, where, schema } = node;
     const of = (probe: Place, build: Place): Place =>
       add(probe.stage, {
         kind: 'join',
@@ -135,15 +135,24 @@ export function toStages(plan: Plan, options: StageOptions): StageGraph {
         probeKeys: leftKeys,
         buildKeys: rightKeys,
         prefix,
+        where,
+        ...(node.nullsEqual ? { nullsEqual: true as const } : {}),
         schema,
       });
-    const bytes = sizes[node.right]?.bytes ?? Number.POSITIVE_INFINITY;
+    // Rows that only the build side has leave once: it cannot stand in every task.
+    const mayBroadcast = how !== 'right' && how !== 'full' && !waitsFor(right.stage, left.stage);
+    const bytes = leftKeys.length === 0 ? 0 : (sizes[node.right]?.bytes ?? Number.POSITIVE_INFINITY);
     // A stage cannot wait for what waits for it: a table joined with what was made of it goes through partitions.
-    if (bytes <= (options.broadcastBytes ?? defaultBroadcastBytes) && !waitsFor(right.stage, left.stage)) {
+    if (mayBroadcast && bytes <= (options.broadcastBytes ?? defaultBroadcastBytes)) {
       const edge = store(right, { kind: 'broadcast' });
       // Two joins of a stage may build from one fetch.
       const known = stages[left.stage]!.operators.findIndex((operator) => operator.kind === 'fetch' && operator.edge === edge);
       return of(left, known < 0 ? fetch(left.stage, edge) : { stage: left.stage, operator: known });
+    }
+    if (leftKeys.length === 0) {
+      const stage = begin('single');
+      const probe = fetch(stage, store(left, { kind: 'single' }), true);
+      return of(probe, fetch(stage, store(right, { kind: 'single' })));
     }
     const stage = begin('partitions');
     const probe = fetch(stage, store(left, { kind: 'hash', keys: leftKeys }));
@@ -288,6 +297,7 @@ function expressionsOf(operator: StageOperator): readonly Expression[] {
   if (operator.kind === 'project') return operator.columns.map(({ expression }) => expression);
   if (operator.kind === 'expand') return operator.projections.flatMap((columns) => columns.map(({ expression }) => expression));
   if (operator.kind === 'window') return operator.functions.flatMap(partsOf);
+  if (operator.kind === 'join') return operator.where === null ? [] : [operator.where];
   if (operator.kind !== 'aggregate') return [];
   return operator.aggregates.flatMap(partsOf);
 }

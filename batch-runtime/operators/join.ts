@@ -1,17 +1,22 @@
 /**
  * Hash join: keeps the build side (port 1) whole, then streams the probe side (port 0) past it; what comes to the probe
  * before the build has ended waits. Null keys match nothing. Matches leave in the order of the probe's rows, then of the
- * build's, at most batchRows per batch: an expanding join suspends between two of them.
+ * build's, at most batchRows per batch: an expanding join suspends between two of them; rows that only the build side has
+ * come last. A join without keys pairs each row with each.
  */
 import assert from 'node:assert/strict';
 import { type Batch, batchRows, type Column, type Schema } from '../batch/batch.ts';
 import { bitAt } from '../batch/bitmap.ts';
-import { layoutOf, makeBatch } from '../batch/column.ts';
+import { layoutOf, makeBatch, nullColumn } from '../batch/column.ts';
 import { concat } from '../batch/concat.ts';
 import { GroupTable } from '../batch/groups.ts';
 import { KeyEncoder, type KeyField } from '../batch/keys.ts';
 import { take, takeColumn, takeOrNull } from '../batch/take.ts';
 import { type Element, end } from '../element.ts';
+import { compileFilter, type Filter } from '../expression/compile.ts';
+import type { Expression } from '../expression/expression.ts';
+import { rightMark, type UserFunction } from '../graph/plan.ts';
+import { columnsIn } from '../graph/rewrite.ts';
 import type { StageOperator } from '../graph/stage.ts';
 import type { Operator } from './operator.ts';
 
@@ -39,20 +44,29 @@ interface Table {
   /** First build row of each group, then for each build row the next one of its group; -1 ends. */
   readonly first: Int32Array;
   readonly next: Int32Array;
+  /** Build rows that have been given in a pair; empty where nobody asks. */
+  readonly given: Uint8Array;
 }
+
+/** Whether the condition holds for each of the pairs. */
+type PairTest = (probe: Batch, probeRows: Int32Array, build: Batch, buildRows: Int32Array, count: number) => Uint8Array;
 
 /**
  * @param inputs  schemas of probe and build
- * @throws        MEMORY_EXCEEDED when a text column of the build side passes 2 GiB
+ * @throws        MEMORY_EXCEEDED when a text column of the build side passes 2 GiB; whatever the condition throws
  * Memory: the build side twice while it is put together, then once, and about 16 bytes per row.
  */
-export function createJoin(spec: Spec, inputs: readonly Schema[]): Operator {
+export function createJoin(spec: Spec, inputs: readonly Schema[], functions: readonly UserFunction[] = []): Operator {
   const [probeSchema, buildSchema] = [inputs[0]!, inputs[1]!];
   const probeKeys = indexesOf(probeSchema, spec.probeKeys);
   const buildKeys = indexesOf(buildSchema, spec.buildKeys);
   const encoder = new KeyEncoder(probeKeys.map((p, k) => keyField(probeSchema[p]!, buildSchema[buildKeys[k]!]!)));
-  const given = buildSchema.flatMap((_, c) => (buildKeys.includes(c) ? [] : [c]));
-  const isLeft = spec.how === 'left';
+  const added = buildSchema.flatMap((_, c) => (buildKeys.includes(c) ? [] : [c]));
+  const { how } = spec;
+  const keepsProbe = how === 'left' || how === 'full';
+  const keepsBuild = how === 'right' || how === 'full';
+  const picksProbe = how === 'semi' || how === 'anti';
+  const test = spec.where === null ? null : pairTest(spec.where, probeSchema, buildSchema, functions);
   let built: Batch[] = [];
   let waiting: Batch[] = [];
   let table: Table | null = null;
@@ -66,60 +80,76 @@ export function createJoin(spec: Spec, inputs: readonly Schema[]): Operator {
   const build = (): Table => {
     const batch = concat(buildSchema, built);
     built = [];
-    const keys = buildKeys.map((c) => batch.columns[c]!);
-    // Rows with a null key are not in the table at all.
-    const matchable = withoutNullKeys(batch, keys);
+    // Rows with a null key match nothing: they are here only to be given alone.
+    const nulls = spec.nullsEqual ? [] : buildKeys.flatMap((c) => (batch.columns[c]!.validity === null ? [] : [batch.columns[c]!.validity!]));
+    const matchable = keepsBuild ? batch : withoutNulls(batch, nulls);
     const n = matchable.length;
-    const lanes = new Int32Array(n * encoder.width);
-    const groupOf = new Int32Array(n);
     const groups = new GroupTable(encoder.width);
-    encoder.encode(
-      buildKeys.map((c) => matchable.columns[c]!),
-      n,
-      false,
-      lanes,
-    );
-    groups.add(lanes, n, groupOf);
-    const first = new Int32Array(groups.size).fill(-1);
+    const groupOf = new Int32Array(n);
+    if (buildKeys.length > 0) {
+      const lanes = new Int32Array(n * encoder.width);
+      encoder.encode(
+        buildKeys.map((c) => matchable.columns[c]!),
+        n,
+        false,
+        lanes,
+      );
+      groups.add(lanes, n, groupOf);
+    }
+    const first = new Int32Array(buildKeys.length === 0 ? 1 : groups.size).fill(-1);
     const next = new Int32Array(n);
+    const skips = keepsBuild && nulls.length > 0;
     for (let row = n - 1; row >= 0; row--) {
+      if (skips && nulls.some((bits) => bitAt(bits, row) === 0)) continue;
       const group = groupOf[row]!;
       next[row] = first[group]!;
       first[group] = row;
     }
-    return { batch: matchable, groups, first, next };
+    return { batch: matchable, groups, first, next, given: new Uint8Array(keepsBuild ? n : 0) };
   };
 
   const gather = (probe: Batch, probeRows: Int32Array, buildRows: Int32Array, count: number, unchanged: boolean): Element => {
     const rows = probeRows.subarray(0, count);
     const columns: Column[] = [];
     for (const column of probe.columns) columns.push(unchanged ? column : takeColumn(column, rows, count));
-    for (const c of given) {
-      const column = table!.batch.columns[c]!;
-      columns.push(isLeft ? takeOrNull(column, buildRows, count) : takeColumn(column, buildRows, count));
+    if (!picksProbe) {
+      for (const c of added) {
+        const column = table!.batch.columns[c]!;
+        columns.push(keepsProbe ? takeOrNull(column, buildRows, count) : takeColumn(column, buildRows, count));
+      }
     }
     return { kind: 'batch', batch: makeBatch(spec.schema, count, columns) };
   };
 
-  function* probe(batch: Batch): Generator<Element> {
+  const findGroups = (batch: Batch): void => {
     const n = batch.length;
-    if (n === 0) return;
-    const { groups, first, next } = table!;
-    const keys = probeKeys.map((c) => batch.columns[c]!);
     if (groupOf.length < n) {
       lanes = new Int32Array(n * encoder.width);
       groupOf = new Int32Array(n);
     }
-    encoder.encode(keys, n, true, lanes);
-    // A null has lanes of its own, which no group has: rows with a null key were left out.
-    groups.lookup(lanes, n, groupOf);
+    // Without keys all rows are of the one group there is.
+    if (probeKeys.length === 0) return;
+    encoder.encode(
+      probeKeys.map((c) => batch.columns[c]!),
+      n,
+      true,
+      lanes,
+    );
+    // A null has lanes of its own, which no group has that has rows, unless nulls are equal.
+    table!.groups.lookup(lanes, n, groupOf);
+  };
+
+  /** Every pair whose keys are equal; with `keepsProbe` also rows without one. */
+  function* pairs(batch: Batch): Generator<Element> {
+    const n = batch.length;
+    const { first, next, given } = table!;
     let count = 0;
     /** As long as each probe row has given just one row, its columns need no gathering. */
     let unchanged = true;
     for (let i = 0; i < n; i++) {
       const group = groupOf[i]!;
       let row = group < 0 ? -1 : first[group]!;
-      if (row < 0 && !isLeft) continue;
+      if (row < 0 && !keepsProbe) continue;
       do {
         if (count === batchRows) {
           yield gather(batch, probeRows, buildRows, count, false);
@@ -129,10 +159,119 @@ export function createJoin(spec: Spec, inputs: readonly Schema[]): Operator {
         if (count !== i) unchanged = false;
         probeRows[count] = i;
         buildRows[count++] = row;
-        if (row >= 0) row = next[row]!;
+        if (row >= 0) {
+          if (keepsBuild) given[row] = 1;
+          row = next[row]!;
+        }
       } while (row >= 0);
     }
     if (count > 0) yield gather(batch, probeRows, buildRows, count, unchanged && count === n);
+  }
+
+  /** As pairs, of those for which the condition holds. */
+  function* testedPairs(batch: Batch, holds: PairTest): Generator<Element> {
+    const n = batch.length;
+    const { first, next, given, batch: buildBatch } = table!;
+    const outProbe = new Int32Array(batchRows);
+    const outBuild = new Int32Array(batchRows);
+    const matched = new Uint8Array(n);
+    let [count, out, closed] = [0, 0, 0];
+    function* give(i: number, row: number): Generator<Element> {
+      if (out === batchRows) {
+        yield gather(batch, outProbe, outBuild, out, false);
+        out = 0;
+      }
+      outProbe[out] = i;
+      outBuild[out++] = row;
+    }
+    /** Rows before `to` have seen all their pairs. */
+    function* close(to: number): Generator<Element> {
+      if (!keepsProbe) return;
+      for (; closed < to; closed++) if (matched[closed] === 0) yield* give(closed, -1);
+    }
+    function* settle(): Generator<Element> {
+      const yes = holds(batch, probeRows, buildBatch, buildRows, count);
+      for (let p = 0; p < count; p++) {
+        if (yes[p] === 0) continue;
+        const i = probeRows[p]!;
+        yield* close(i);
+        matched[i] = 1;
+        if (keepsBuild) given[buildRows[p]!] = 1;
+        yield* give(i, buildRows[p]!);
+      }
+      count = 0;
+    }
+    for (let i = 0; i < n; i++) {
+      const group = groupOf[i]!;
+      for (let row = group < 0 ? -1 : first[group]!; row >= 0; row = next[row]!) {
+        if (count === batchRows) yield* settle();
+        probeRows[count] = i;
+        buildRows[count++] = row;
+      }
+    }
+    yield* settle();
+    yield* close(n);
+    if (out > 0) yield gather(batch, outProbe, outBuild, out, false);
+  }
+
+  /** Rows of the probe that have a match, or have none. */
+  function* picked(batch: Batch, holds: PairTest | null): Generator<Element> {
+    const n = batch.length;
+    const { first, next, batch: buildBatch } = table!;
+    const matched = new Uint8Array(n);
+    let count = 0;
+    const settle = (): void => {
+      const yes = holds!(batch, probeRows, buildBatch, buildRows, count);
+      for (let p = 0; p < count; p++) if (yes[p] === 1) matched[probeRows[p]!] = 1;
+      count = 0;
+    };
+    for (let i = 0; i < n; i++) {
+      const group = groupOf[i]!;
+      const row = group < 0 ? -1 : first[group]!;
+      if (row < 0) continue;
+      if (holds === null) {
+        matched[i] = 1;
+        continue;
+      }
+      // What a settled part of its pairs has decided is not asked again.
+      for (let other = row; other >= 0 && matched[i] === 0; other = next[other]!) {
+        if (count === batchRows) settle();
+        probeRows[count] = i;
+        buildRows[count++] = other;
+      }
+    }
+    if (count > 0) settle();
+    const wanted = how === 'semi' ? 1 : 0;
+    const rows = new Int32Array(n);
+    let chosen = 0;
+    for (let i = 0; i < n; i++) if (matched[i] === wanted) rows[chosen++] = i;
+    if (chosen > 0) yield gather(batch, rows, buildRows, chosen, chosen === n);
+  }
+
+  function* probe(batch: Batch): Generator<Element> {
+    if (batch.length === 0) return;
+    findGroups(batch);
+    if (picksProbe) yield* picked(batch, test);
+    else if (test !== null) yield* testedPairs(batch, test);
+    else yield* pairs(batch);
+  }
+
+  /** Rows that only the build side has: its keys stand for those of the probe, whose other columns are null. */
+  function* rest(): Generator<Element> {
+    if (!keepsBuild || table === null) return;
+    const { batch, given } = table;
+    const rows = new Int32Array(batch.length);
+    let count = 0;
+    for (let row = 0; row < batch.length; row++) if (given[row] === 0) rows[count++] = row;
+    for (let from = 0; from < count; from += batchRows) {
+      const ids = rows.subarray(from, Math.min(count, from + batchRows));
+      const own = probeSchema.map((field, p) => {
+        const key = probeKeys.indexOf(p);
+        return key < 0 ? nullColumn(field.type, ids.length) : takeColumn(batch.columns[buildKeys[key]!]!, ids);
+      });
+      const others = added.map((c) => takeColumn(batch.columns[c]!, ids));
+      yield { kind: 'batch', batch: makeBatch(spec.schema, ids.length, [...own, ...others]) };
+    }
   }
 
   return {
@@ -143,25 +282,47 @@ export function createJoin(spec: Spec, inputs: readonly Schema[]): Operator {
         table = build();
         for (const batch of waiting) yield* probe(batch);
         waiting = [];
-        if (probeEnded) yield end;
-        return;
-      }
-      if (element.kind === 'batch') {
+        if (!probeEnded) return;
+      } else if (element.kind === 'batch') {
         if (table === null) waiting.push(element.batch);
         else yield* probe(element.batch);
+        return;
       } else if (element.kind === 'end') {
         probeEnded = true;
-        if (table !== null) yield element;
-      }
+        if (table === null) return;
+      } else return;
+      yield* rest();
+      yield end;
     },
   };
 }
 
-function withoutNullKeys(batch: Batch, keys: readonly Column[]): Batch {
-  const bitmaps = keys.flatMap((key) => (key.validity === null ? [] : [key.validity]));
+function withoutNulls(batch: Batch, bitmaps: readonly Uint8Array[]): Batch {
   if (bitmaps.length === 0) return batch;
   const rows = new Int32Array(batch.length);
   let count = 0;
   for (let i = 0; i < batch.length; i++) if (bitmaps.every((bits) => bitAt(bits, i) === 1)) rows[count++] = i;
   return count === batch.length ? batch : take(batch, rows, count);
+}
+
+/** Only the columns that the condition reads are gathered. */
+function pairTest(where: Expression, probeSchema: Schema, buildSchema: Schema, functions: readonly UserFunction[]): PairTest {
+  const names = [...columnsIn(where)];
+  const sources = names.map((name) => {
+    const own = probeSchema.findIndex((field) => field.name === name);
+    return { own, other: own >= 0 ? -1 : buildSchema.findIndex((field) => rightMark + field.name === name) };
+  });
+  const schema = sources.map(({ own, other }, i) => ({ ...(own >= 0 ? probeSchema[own]! : buildSchema[other]!), name: names[i]! }));
+  const filter: Filter = compileFilter(schema, where, functions);
+  const selection = new Int32Array(batchRows);
+  const yes = new Uint8Array(batchRows);
+  return (probe, probeRows, build, buildRows, count) => {
+    const columns = sources.map(({ own, other }) =>
+      own >= 0 ? takeColumn(probe.columns[own]!, probeRows, count) : takeColumn(build.columns[other]!, buildRows, count),
+    );
+    const found = filter(makeBatch(schema, count, columns), selection);
+    yes.fill(0, 0, count);
+    for (let p = 0; p < found; p++) yes[selection[p]!] = 1;
+    return yes;
+  };
 }

@@ -40,7 +40,7 @@ export function createOperator(
     case 'aggregate':
       return createAggregate(spec, input, functions, memory.open());
     case 'join':
-      return createJoin(spec, inputs);
+      return createJoin(spec, inputs, functions);
     case 'sort':
       return createSort(spec, input, memory.open());
     case 'expand':

@@ -151,7 +151,10 @@ test('what joins refuse', () => {
   refused((flow) => js(read(flow)).join!(readSide(flow), { on: { b: 'bb' } }), 'COLUMN_UNKNOWN', 'bb', 'right side');
   refused((flow) => js(read(flow)).join!(readSide(flow), { on: { bb: 'b' } }), 'COLUMN_UNKNOWN', 'bb');
   refused((flow) => js(read(flow)).join!(readSide(flow), { on: {} }), 'PLAN_UNSUPPORTED', 'no keys');
-  refused((flow) => js(read(flow)).join!(readSide(flow), { on: 'b', how: 'outer', prefix: 's_' }), 'PLAN_UNSUPPORTED', 'outer');
+  refused((flow) => js(read(flow)).join!(readSide(flow), { on: 'b', how: 'outer', prefix: 's_' }), 'PLAN_UNSUPPORTED', 'outer', 'full');
+  refused((flow) => js(read(flow)).join!(readSide(flow), { on: 'b', how: 'cross', prefix: 's_' }), 'PLAN_UNSUPPORTED', 'no keys');
+  refused((flow) => js(readSide(flow)).intersect!(readSide(flow).drop('size')), 'COLUMN_UNKNOWN', 'size');
+  refused((flow) => js(readSide(flow).drop('size')).except!(readSide(flow)), 'PLAN_UNSUPPORTED', 'size');
   let other: Table<unknown> | null = null;
   built((flow) => (other = readSide(flow) as unknown as Table<unknown>));
   refused((flow) => js(read(flow)).join!(other, { on: 'b' }), 'PLAN_UNSUPPORTED', 'same flow');

@@ -2,6 +2,7 @@
  * One random job as plain JSON: what data it reads, the verbs in order, what it gives. Made from a seed by generate.ts; job.ts
  * makes the tables of it, sql.ts the same question to DuckDB. Neither knows the other, so they can only agree by being right.
  */
+import type { JoinKind } from '#runtime/graph/plan.ts';
 
 export type Kind = 'bool' | 'int32' | 'integer' | 'int64' | 'float64' | 'utf8' | 'date' | 'timestamp';
 
@@ -76,7 +77,7 @@ export type Step =
       readonly op: 'join';
       readonly left: number;
       readonly right: number;
-      readonly how: 'inner' | 'left';
+      readonly how: JoinKind;
       readonly on: readonly (readonly [string, string])[];
       readonly prefix: string;
     }

@@ -2,6 +2,7 @@
  * Makes the cases of a seed. Every 50 share out one deck of duties, so that each operator occurs often enough whatever
  * the seed is; all else is chance. A case is a function of (seed, number, attempt) alone: it can be made again by itself.
  */
+import type { JoinKind } from '#runtime/graph/plan.ts';
 import type { AggregateSpec, Case, Key, Kind, Named, OutColumn, Output, SourceColumn, SourceTable, Step } from './case.ts';
 import { Dice } from './dice.ts';
 import { type Column, computed, condition, isNumeric, isWhole, plain } from './expressions.ts';
@@ -38,6 +39,7 @@ const duties = [
   'writeCsv',
   'severalSinks',
 ] as const;
+const joinKinds = ['inner', 'left', 'right', 'full', 'semi', 'anti'] as const satisfies readonly JoinKind[];
 type Duty = (typeof duties)[number] | 'joinInner' | 'joinLeft' | 'big';
 
 const block = 50;
@@ -449,7 +451,7 @@ export function generate(seed: number, number: number, attempt = 0): Case {
       total: false,
     });
 
-  const join = (left: Table, how: 'inner' | 'left', given: Table): Table | null => {
+  const join = (left: Table, how: JoinKind, given: Table): Table | null => {
     let right = given;
     const open = (table: Table): Column[] => table.columns.filter(({ grain }) => grain !== 'inexact');
     const pairsWith = (table: Table): [Column, Column][] =>
@@ -482,11 +484,23 @@ export function generate(seed: number, number: number, attempt = 0): Case {
     const rightNames = pairs.map(([, r]) => r.name);
     const added = right.columns
       .filter(({ name }) => !rightNames.includes(name))
-      .map((column) => ({ ...column, name: prefix + column.name, nullable: column.nullable || how === 'left', rowsPerValue: left.rows * times }));
+      .map((column) => ({
+        ...column,
+        name: prefix + column.name,
+        nullable: column.nullable || how === 'left' || how === 'full',
+        rowsPerValue: left.rows * times,
+      }));
+    const picks = how === 'semi' || how === 'anti';
+    const mayMiss = how === 'right' || how === 'full';
+    const own = left.columns.map((column) => {
+      const key = pairs.find(([l]) => l.name === column.name);
+      const nullable = !mayMiss ? column.nullable : key === undefined ? true : key[1].nullable || (how === 'full' && column.nullable);
+      return { ...column, nullable, rowsPerValue: column.rowsPerValue * (picks ? 1 : times) + (mayMiss ? right.rows : 0) };
+    });
     const on = pairs.map(([l, r]): [string, string] => [l.name, r.name]);
     return add({ op: 'join', left: left.step, right: right.step, how, on, prefix }, left, {
-      columns: [...left.columns.map((column) => ({ ...column, rowsPerValue: column.rowsPerValue * times })), ...added],
-      rows: left.rows * times,
+      columns: [...own, ...(picks ? [] : added)],
+      rows: picks ? left.rows : left.rows * times + (mayMiss ? right.rows : 0),
       order: [],
       total: false,
     });
@@ -562,14 +576,14 @@ export function generate(seed: number, number: number, attempt = 0): Case {
   for (let k = dice.below(4); k > 0; k--) {
     middle.push(() => {
       const verb = dice.pick([filter, derive, select, drop, rename, dropNulls, 'join', 'group'] as const);
-      if (verb === 'join') go(join(main, dice.pick(['inner', 'left']), rightSide(false)));
+      if (verb === 'join') go(join(main, dice.pick(joinKinds), rightSide(false)));
       else if (verb === 'group') go(aggregate(main, dice.between(1, 2), [], dice.between(1, 3)));
       else go(verb(main));
     });
   }
   for (const verb of [...early, ...dice.shuffled(middle), ...dice.shuffled(late)]) verb();
   // A source of which nothing has become of: its duty is to be read.
-  for (const side of sides.splice(0)) go(join(main, dice.pick(['inner', 'left']), side));
+  for (const side of sides.splice(0)) go(join(main, dice.pick(joinKinds), side));
   if (has('topN')) go(topN(main));
   if (has('aggregate')) go(aggregate(main, 0, functions, dice.between(0, 2)));
   if (has('orderBy')) go(orderBy(main, dice.chance(50)));

@@ -116,7 +116,7 @@ export default job({
         const { left, right, how, on, prefix } = step;
         const same = on.every(([l, r]) => l === r);
         const keys = same ? (on.length === 1 ? on[0]![0] : on.map(([l]) => l)) : Object.fromEntries(on);
-        return tables[left]!['join']!(tables[right], { on: keys, ...(how === 'left' ? { how } : {}), ...(prefix === '' ? {} : { prefix }) });
+        return tables[left]!['join']!(tables[right], { on: keys, ...(how === 'inner' ? {} : { how }), ...(prefix === '' ? {} : { prefix }) });
       }
       const input = tables[step.input]!;
       switch (step.op) {

@@ -137,9 +137,15 @@ function stepSql(step: Step, columns: readonly (readonly string[])[], one: Case)
     const { left, right, how, on, prefix } = step;
     const rightKeys = on.map(([, r]) => r);
     const added = columns[right]!.filter((name) => !rightKeys.includes(name)).map((name) => `r.${quoted(name)} AS ${quoted(prefix + name)}`);
-    const list = [...columns[left]!.map((name) => `l.${quoted(name)} AS ${quoted(name)}`), ...added].join(', ');
+    const mayMiss = how === 'right' || how === 'full';
+    const own = columns[left]!.map((name) => {
+      const key = mayMiss ? on.find(([l]) => l === name) : undefined;
+      const cell = `l.${quoted(name)}`;
+      return `${key === undefined ? cell : `COALESCE(${cell}, r.${quoted(key[1])})`} AS ${quoted(name)}`;
+    });
+    const list = [...own, ...(how === 'semi' || how === 'anti' ? [] : added)].join(', ');
     const match = on.map(([l, r]) => `l.${quoted(l)} = r.${quoted(r)}`).join(' AND ');
-    return `SELECT ${list} FROM step_${left} l ${how === 'left' ? 'LEFT' : 'INNER'} JOIN step_${right} r ON ${match}`;
+    return `SELECT ${list} FROM step_${left} l ${how.toUpperCase()} JOIN step_${right} r ON ${match}`;
   }
   const from = `FROM step_${step.input}`;
   switch (step.op) {
@@ -226,6 +232,7 @@ function namesOf(step: Step, columns: readonly string[][], sources: readonly Sou
     case 'unpivot':
       return [...columns[step.input]!.filter((name) => !step.names.includes(name)), step.name, step.value];
     case 'join': {
+      if (step.how === 'semi' || step.how === 'anti') return columns[step.left]!;
       const rightKeys = step.on.map(([, r]) => r);
       return [...columns[step.left]!, ...columns[step.right]!.filter((name) => !rightKeys.includes(name)).map((name) => step.prefix + name)];
     }

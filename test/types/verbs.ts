@@ -53,6 +53,18 @@ same<Row<typeof renamed>, { code: string; town: string | null; lat: number; runw
 const filled = places.dropNulls('city');
 same<Row<typeof filled>, { iata: string; city: string; lat: number; runways: number }>(true);
 
+// joins of other kinds, sets of rows
+const semi = t.join(places, { on: { origin: 'iata' }, how: 'semi' }, (l, r) => l.distance.gt(r.runways));
+same<Row<typeof semi>, Row<typeof t>>(true);
+const rightOnly = t.select('origin', 'delay').join(places.drop('lat'), { on: { origin: 'iata' }, how: 'right' });
+same<Row<typeof rightOnly>, { origin: string; delay: number | null; city: string | null; runways: number }>(true);
+const both = places.drop('lat').join(t.select('origin', 'distance'), { on: { iata: 'origin' }, how: 'full', prefix: 't_' });
+same<Row<typeof both>, { iata: string; city: string | null; runways: number | null; t_distance: number | null }>(true);
+const crossed = places.select('city').join(t.select('origin'), { how: 'cross' });
+same<Row<typeof crossed>, { city: string | null; origin: string }>(true);
+const rows = places.distinct('city').except(places.intersect(places.distinct()));
+same<Row<typeof rows>, Row<typeof places>>(true);
+
 // expressions
 t.filter((c) => c.delay.gt(15).and(c.origin.eq('SFO')).or(c.cancelled).not());
 t.filter(({ delay }) => delay.isNotNull());

@@ -4,7 +4,7 @@
  */
 import type { Schema } from '../../batch/batch.ts';
 import { type Aggregate, partsOf } from '../../expression/expression.ts';
-import { inputsOf, type NodeId, type Plan } from '../plan.ts';
+import { inputsOf, type NodeId, type Plan, rightMark } from '../plan.ts';
 import { columnsIn, joinSchema, type NodeOf, reference, rewrite } from '../rewrite.ts';
 
 export function pruneColumns(plan: Plan): Plan {
@@ -160,6 +160,10 @@ const kept = (node: NodeOf<'aggregate'>, wanted: ReadonlySet<string>): readonly 
 function joinNeeds(node: NodeOf<'join'>, wanted: ReadonlySet<string>): [Set<string>, Set<string>] {
   const left = new Set(node.leftKeys);
   const right = new Set(node.rightKeys);
+  for (const name of node.where === null ? [] : columnsIn(node.where)) {
+    if (name.startsWith(rightMark)) right.add(name.slice(rightMark.length));
+    else left.add(name);
+  }
   for (const name of wanted) {
     // Names do not clash, so a name of the left side is never also one of the right.
     if (name.startsWith(node.prefix)) right.add(name.slice(node.prefix.length));

@@ -126,6 +126,8 @@ function moved(plan: Plan, below: PlanNode, part: Expression): Move | null {
     }
     case 'join': {
       const left = plan.nodes[below.left]!.schema;
+      // A row that only the right side has would come through a filter of the left one.
+      if (below.how === 'right' || below.how === 'full') return null;
       if (names.every((name) => left.some((field) => field.name === name))) return { side: 'left', condition: part };
       const right = plan.nodes[below.right]!.schema;
       const source = (name: string) => right.find((field) => !below.rightKeys.includes(field.name) && below.prefix + field.name === name);

@@ -42,6 +42,45 @@ export const plans: Readonly<Record<string, Plan>> = {
       )
       .select('y', 'a_name', 'b_name');
   }),
+  semiAndAnti: plan((flow) => {
+    const t = flow.read(csv('facts', { schema: facts }));
+    const s = flow.read(csv('side', { schema: side }));
+    return t
+      .join(s, { on: { b: 'key' }, how: 'semi' }, (l, r) => l.y.ne(r.size))
+      .join(
+        s.filter((r) => r.size.gt(6)),
+        { on: { a: 'key' }, how: 'anti' },
+      )
+      .filter((r) => r.y.gt(1))
+      .select('b', 'y');
+  }),
+  rightAndFull: plan((flow) => {
+    const t = flow.read(csv('facts', { schema: facts })).select('a', 'b', 'x', 'y');
+    const s = flow.read(csv('side', { schema: side }));
+    return t
+      .join(s, { on: { b: 'key' }, how: 'right' })
+      .join(s, { on: { a: 'key' }, how: 'full', prefix: 'f_' }, (l, r) => l.size.lt(r.size))
+      .filter((r) =>
+        r.y
+          .isNull()
+          .or(r.y.gt(2))
+          .and(r.f_size.isNull().or(r.f_size.lt(9))),
+      )
+      .select('a', 'b', 'name', 'f_name');
+  }),
+  crossed: plan((flow) => {
+    const t = flow.read(csv('facts', { schema: facts }));
+    const most = flow.read(csv('side', { schema: side })).aggregate((s) => ({ most: s.size.max(), n: count() }));
+    return t
+      .join(most, { how: 'cross' })
+      .filter((r) => r.y.lt(r.most))
+      .select('b', 'y', 'n');
+  }),
+  setsOfRows: plan((flow) => {
+    const t = flow.read(csv('facts', { schema: facts })).select('a', 'x');
+    const few = t.filter((r) => r.x.gt(3).or(r.a.isNull()));
+    return t.except(few.intersect(t).distinct('a', 'x'));
+  }),
   groups: plan((flow) =>
     flow
       .read(csv('facts', { schema: facts }))

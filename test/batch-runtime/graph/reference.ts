@@ -7,7 +7,7 @@ import type { Schema } from '#runtime/batch/batch.ts';
 import type { Aggregate, Expression, WindowFunction } from '#runtime/expression/expression.ts';
 import { rowOf } from '#runtime/expression/functions/table.ts';
 import { compareValues, literalValue, type Value } from '#runtime/expression/values.ts';
-import type { Plan, PlanNode, SortKey } from '#runtime/graph/plan.ts';
+import { type Plan, type PlanNode, rightMark, type SortKey } from '#runtime/graph/plan.ts';
 import type { StageGraph, StageOperator } from '#runtime/graph/stage.ts';
 
 export type Row = Readonly<Record<string, Value>>;
@@ -206,21 +206,26 @@ export function compareRows(a: Row, b: Row, keys: readonly SortKey[]): number {
   return 0;
 }
 
-interface Join {
-  readonly how: 'inner' | 'left';
-  readonly leftKeys: readonly string[];
-  readonly rightKeys: readonly string[];
-  readonly prefix: string;
-}
-function joined(left: readonly Row[], right: readonly Row[], { how, leftKeys, rightKeys, prefix }: Join, schema: Schema): Row[] {
+type Join = Pick<Extract<PlanNode, { kind: 'join' }>, 'how' | 'leftKeys' | 'rightKeys' | 'prefix' | 'where' | 'nullsEqual'>;
+function joined(left: readonly Row[], right: readonly Row[], { how, leftKeys, rightKeys, prefix, where, nullsEqual }: Join, schema: Schema): Row[] {
   const renamed = (row: Row): Row =>
     Object.fromEntries(Object.entries(row).flatMap(([name, value]) => (rightKeys.includes(name) ? [] : [[prefix + name, value]])));
-  return left.flatMap((row) => {
-    const known = leftKeys.every((key) => row[key] !== null);
-    const matches = known ? right.filter((other) => keyOf(other, rightKeys) === keyOf(row, leftKeys)) : [];
-    const rows = matches.map((match) => ({ ...row, ...renamed(match) }));
-    return (rows.length === 0 && how === 'left' ? [row] : rows).map((each) => pick(each, schema));
+  const isKnown = (row: Row, keys: readonly string[]): boolean => nullsEqual === true || keys.every((key) => row[key] !== null);
+  const marked = (row: Row): Row => Object.fromEntries(Object.entries(row).map(([name, value]) => [rightMark + name, value]));
+  const matches = (row: Row, other: Row): boolean =>
+    isKnown(row, leftKeys) &&
+    isKnown(other, rightKeys) &&
+    keyOf(other, rightKeys) === keyOf(row, leftKeys) &&
+    (where === null || evaluate(where, { ...row, ...marked(other) }) === true);
+  const given = left.flatMap((row) => {
+    const found = right.filter((other) => matches(row, other));
+    if (how === 'semi' || how === 'anti') return found.length > 0 === (how === 'semi') ? [row] : [];
+    const rows = found.map((match) => ({ ...row, ...renamed(match) }));
+    return rows.length === 0 && (how === 'left' || how === 'full') ? [row] : rows;
   });
+  const rest = how === 'right' || how === 'full' ? right.filter((other) => !left.some((row) => matches(row, other))) : [];
+  const ofRight = rest.map((row) => ({ ...renamed(row), ...Object.fromEntries(leftKeys.map((key, k) => [key, row[rightKeys[k]!]!])) }));
+  return [...given, ...ofRight].map((each) => pick(each, schema));
 }
 
 const scanned = (rows: readonly Row[], columns: readonly string[], predicate: Expression | null): Row[] =>

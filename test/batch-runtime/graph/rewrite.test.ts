@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { call, columnRef, literal } from '#runtime/expression/functions.ts';
+import type { JoinKind } from '#runtime/graph/plan.ts';
 import { inputsOf } from '#runtime/graph/plan.ts';
 import { allOf, columnsIn, conjuncts, consumersOf, joinSchema, reference, replaceColumns, rewrite, rowBytes } from '#runtime/graph/rewrite.ts';
 import { plans } from './jobs.ts';
@@ -56,14 +57,25 @@ test('columns of an expression are found and replaced', () => {
 test('a join gives the left side, then the right one without its keys', () => {
   const left = [field('a'), field('k')];
   const right = [field('id'), field('x')];
-  const names = (how: 'inner' | 'left') =>
-    joinSchema(left, right, { how, rightKeys: ['id'], prefix: 'r_' }).map(({ name, nullable }) => [name, nullable]);
+  const names = (how: JoinKind) =>
+    joinSchema(left, right, { how, leftKeys: ['k'], rightKeys: ['id'], prefix: 'r_' }).map(({ name, nullable }) => [name, nullable]);
   assert.deepEqual(names('inner'), [
     ['a', false],
     ['k', false],
     ['r_x', false],
   ]);
   assert.deepEqual(names('left')[2], ['r_x', true]);
+  // A key that only the right side has is given, so it is not null.
+  assert.deepEqual(names('right'), [
+    ['a', true],
+    ['k', false],
+    ['r_x', false],
+  ]);
+  assert.deepEqual(
+    names('full').map(([, nullable]) => nullable),
+    [true, false, true],
+  );
+  for (const how of ['semi', 'anti'] as const) assert.equal(names(how).length, 2);
 });
 
 test('the width of a row is the sum of its columns', () => {

@@ -3,6 +3,9 @@ import { test } from 'node:test';
 import fc from 'fast-check';
 import { type Batch, batchRows, type Schema } from '#runtime/batch/batch.ts';
 import { slice } from '#runtime/batch/slice.ts';
+import { call, columnRef, literal } from '#runtime/expression/functions.ts';
+import { type JoinKind, rightMark } from '#runtime/graph/plan.ts';
+import { joinSchema } from '#runtime/graph/rewrite.ts';
 import { createJoin } from '#runtime/operators/join.ts';
 import { batchOf, formArb, valueArb } from '../batch/columns.ts';
 import { nameOf, type TypeName } from '../expression/random.ts';
@@ -12,48 +15,41 @@ interface Sides {
   readonly probe: Schema;
   readonly build: Schema;
 }
-const output = ({ probe, build }: Sides, keys: number, how: 'inner' | 'left'): Schema => [
-  ...probe,
-  ...build.slice(keys).map((each) => ({ ...each, name: `r_${each.name}`, nullable: each.nullable || how === 'left' })),
-];
+/** With two columns named `left` and `number` of the sides a pair has to be unlike, where asked. */
+interface Kind {
+  readonly how: JoinKind;
+  readonly tested: boolean;
+  readonly nullsEqual?: true;
+}
+const where = call('or', [
+  call('isNull', [columnRef(field('left', 'utf8'))]),
+  call('gt', [columnRef(field(`${rightMark}number`, 'int64')), literal(0, { kind: 'int64' })]),
+]);
 const names = (schema: Schema, keys: number): string[] => schema.slice(0, keys).map(({ name }) => name);
-const joinOf = (sides: Sides, keys: number, how: 'inner' | 'left') =>
-  createJoin(
-    {
-      kind: 'join',
-      uid: 'j',
-      probe: 0,
-      build: 1,
-      how,
-      probeKeys: names(sides.probe, keys),
-      buildKeys: names(sides.build, keys),
-      prefix: 'r_',
-      schema: output(sides, keys, how),
-    },
-    [sides.probe, sides.build],
-  );
-const expected = (sides: Sides, keys: number, how: 'inner' | 'left', probe: readonly Batch[], build: readonly Batch[]): string[] => {
-  const schema = output(sides, keys, how);
-  const node = {
-    kind: 'join',
-    uid: 'j',
-    left: 0,
-    right: 1,
-    how,
-    leftKeys: names(sides.probe, keys),
-    rightKeys: names(sides.build, keys),
-    prefix: 'r_',
-    schema,
-  } as const;
-  return inOrder(reference(node, { schema: sides.probe, rows: namedRows(probe) }, { schema: sides.build, rows: namedRows(build) }), schema);
+const nodeOf = ({ probe, build }: Sides, keys: number, { how, tested, ...rest }: Kind) => {
+  const node = { how, leftKeys: names(probe, keys), rightKeys: names(build, keys), prefix: 'r_', where: tested ? where : null, ...rest };
+  return { kind: 'join', uid: 'j', left: 0, right: 1, ...node, schema: joinSchema(probe, build, node) } as const;
+};
+const output = (sides: Sides, keys: number, kind: Kind): Schema => nodeOf(sides, keys, kind).schema;
+const joinOf = (sides: Sides, keys: number, kind: Kind) => {
+  const { leftKeys, rightKeys, ...node } = nodeOf(sides, keys, kind);
+  return createJoin({ ...node, probe: 0, build: 1, probeKeys: leftKeys, buildKeys: rightKeys }, [sides.probe, sides.build]);
+};
+const expected = (sides: Sides, keys: number, kind: Kind, probe: readonly Batch[], build: readonly Batch[]): string[] => {
+  const node = nodeOf(sides, keys, kind);
+  return inOrder(reference(node, { schema: sides.probe, rows: namedRows(probe) }, { schema: sides.build, rows: namedRows(build) }), node.schema);
 };
 
 const keyKinds: readonly TypeName[] = ['utf8', 'int32', 'integer', 'int64', 'float64', 'bool', 'date', 'timestamp', 'decimal(9,2)', 'decimal(30,4)'];
-const sidesArb = fc.array(fc.constantFrom(...keyKinds), { minLength: 1, maxLength: 2 }).map((kinds) => ({
+const sidesArb = fc.array(fc.constantFrom(...keyKinds), { minLength: 0, maxLength: 2 }).map((kinds) => ({
   keys: kinds.length,
   probe: [...kinds.map((kind, k) => field(`k${k}`, kind)), field('left', 'utf8')],
   build: [...kinds.map((kind, k) => field(`key${k}`, kind)), field('right', 'utf8'), field('number', 'int64')],
 }));
+const kindArb: fc.Arbitrary<Kind> = fc.record({
+  how: fc.constantFrom('inner', 'left', 'right', 'full', 'semi', 'anti'),
+  tested: fc.boolean(),
+});
 const batchesArb = (schema: Schema): fc.Arbitrary<Batch[]> =>
   fc.array(
     fc
@@ -66,8 +62,8 @@ const few = (kind: TypeName) => valueArb(kind).map((value) => (kind === 'utf8' &
 test('matches are those of plain loops, in the order of the probe and then of the build', () => {
   const given = sidesArb.chain((sides) => fc.tuple(fc.constant(sides), batchesArb(sides.probe), batchesArb(sides.build)));
   fc.assert(
-    fc.property(given, fc.constantFrom('inner' as const, 'left' as const), fc.nat(3), ([sides, probe, build], how, early) => {
-      const join = joinOf(sides, sides.keys, how);
+    fc.property(given, kindArb, fc.nat(3), ([sides, probe, build], kind, early) => {
+      const join = joinOf(sides, sides.keys, kind);
       const elements = [];
       // Some of the probe comes before the build has ended, and waits.
       for (const batch of probe.slice(0, early)) elements.push(...join.process({ kind: 'batch', batch }, 0));
@@ -76,16 +72,16 @@ test('matches are those of plain loops, in the order of the probe and then of th
       elements.push(...elementsOf(join, probe.slice(early), 0));
       assert.deepEqual(elements.filter(({ kind }) => kind === 'end').length, 1);
       assert.equal(elements.at(-1)!.kind, 'end');
-      assert.deepEqual(inOrder(namedRows(batchesOf(elements)), output(sides, sides.keys, how)), expected(sides, sides.keys, how, probe, build));
+      assert.deepEqual(inOrder(namedRows(batchesOf(elements)), output(sides, sides.keys, kind)), expected(sides, sides.keys, kind, probe, build));
     }),
-    { numRuns: 200 },
+    { numRuns: 600 },
   );
 });
 
 const simple: Sides = { probe: [field('k', 'int32'), field('v', 'int32')], build: [field('key', 'int32'), field('w', 'utf8')] };
 
 test('the end of the probe waits for the build', () => {
-  const join = joinOf(simple, 1, 'left');
+  const join = joinOf(simple, 1, { how: 'left', tested: false });
   assert.deepEqual(elementsOf(join, [batchOf(simple.probe, [[1, 2]])], 0), []);
   const given = elementsOf(join, [batchOf(simple.build, [[1, 'one']])], 1);
   assert.deepEqual(namedRows(batchesOf(given)), [{ k: 1, v: 2, r_w: 'one' }]);
@@ -106,7 +102,7 @@ test('null keys match nothing, not even each other', () => {
     ]),
   ];
   for (const how of ['inner', 'left'] as const) {
-    const join = joinOf(simple, 1, how);
+    const join = joinOf(simple, 1, { how, tested: false });
     elementsOf(join, build, 1);
     const rows = namedRows(batchesOf(elementsOf(join, probe, 0)));
     assert.deepEqual(rows, [...(how === 'left' ? [{ k: null, v: 1, r_w: null }] : []), { k: 1, v: 2, r_w: 'one' }]);
@@ -114,7 +110,7 @@ test('null keys match nothing, not even each other', () => {
 });
 
 test('a join that expands leaves in batches of 64 K rows, between which it suspends', () => {
-  const join = joinOf(simple, 1, 'inner');
+  const join = joinOf(simple, 1, { how: 'inner', tested: false });
   elementsOf(
     join,
     [
@@ -141,7 +137,7 @@ test('a join that expands leaves in batches of 64 K rows, between which it suspe
 });
 
 test("columns of a probe all of which matches once are the probe's own", () => {
-  const join = joinOf(simple, 1, 'inner');
+  const join = joinOf(simple, 1, { how: 'inner', tested: false });
   elementsOf(
     join,
     [
@@ -179,7 +175,7 @@ test("columns of a probe all of which matches once are the probe's own", () => {
 
 test('nothing to build: an inner join gives nothing, a left one nulls', () => {
   for (const how of ['inner', 'left'] as const) {
-    const join = joinOf(simple, 1, how);
+    const join = joinOf(simple, 1, { how, tested: false });
     elementsOf(join, [], 1);
     const rows = namedRows(batchesOf(elementsOf(join, [batchOf(simple.probe, [[1, 2]]), batchOf(simple.probe, [])], 0)));
     assert.deepEqual(rows, how === 'left' ? [{ k: 1, v: 2, r_w: null }] : []);

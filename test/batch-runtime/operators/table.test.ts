@@ -45,6 +45,7 @@ test('a join has two ports, a sample has samples', () => {
       probeKeys: ['a'],
       buildKeys: ['a'],
       prefix: 'r_',
+      where: null,
       schema: [...schema, field('r_ok', 'bool')],
     },
     [schema, schema],
