@@ -181,3 +181,27 @@ test('nothing to build: an inner join gives nothing, a left one nulls', () => {
     assert.deepEqual(rows, how === 'left' ? [{ k: 1, v: 2, r_w: null }] : []);
   }
 });
+
+test('where nulls are equal, null keys match each other and only those', () => {
+  const rows = (how: 'semi' | 'anti'): unknown[] => {
+    const join = joinOf(simple, 1, { how, tested: false, nullsEqual: true });
+    elementsOf(
+      join,
+      [
+        batchOf(simple.build, [
+          [null, 'n'],
+          [2, 'two'],
+        ]),
+      ],
+      1,
+    );
+    const probe = batchOf(simple.probe, [
+      [null, 1],
+      [1, 2],
+      [2, 3],
+    ]);
+    return namedRows(batchesOf(elementsOf(join, [probe], 0))).map((row) => row['v']);
+  };
+  assert.deepEqual(rows('semi'), [1, 3]);
+  assert.deepEqual(rows('anti'), [2]);
+});
