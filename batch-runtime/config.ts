@@ -19,6 +19,16 @@ export const ExecutorConfig = Type.Object(
       maximum: 64,
       description: 'Tasks at once. A job runs in one thread here, so more cores are better used by more executors.',
     }),
+    memoryBudgetBytes: Type.Integer({
+      default: 0,
+      minimum: 0,
+      description:
+        "Memory of all its tasks together for rows, groups and buffers; what is beyond it goes to files. 0: what the container leaves, else a quarter of the machine's.",
+    }),
+    scratchDir: Type.String({
+      default: '',
+      description: "Folder for those files, which have no names and go with their task; empty: the system's folder for temporary files.",
+    }),
     logLevel: Type.Union([Type.Literal('debug'), Type.Literal('info'), Type.Literal('warn'), Type.Literal('error'), Type.Literal('silent')], {
       default: 'info',
       description: 'Least severe line that is logged, as JSON, to stderr.',

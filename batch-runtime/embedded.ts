@@ -10,6 +10,7 @@ import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import { fromJson, SluiceError } from '#manager/protocol/errors.ts';
+import { embeddedBudget } from './spill/budget.ts';
 
 const bin = fileURLToPath(new URL('./cli/bin.js', import.meta.url));
 /** What a member gets to end by itself after SIGINT. */
@@ -27,6 +28,8 @@ export interface EmbeddedOptions {
   readonly port: number;
   /** Configuration keys for every worker, over the defaults. */
   readonly worker?: Readonly<Record<string, unknown>>;
+  /** Of each executor; absent: half of the machine's memory is the executors'. */
+  readonly memoryBudgetBytes?: number;
   /** A member that dies is started again, over its folder; absent: it stays away. */
   readonly restart?: boolean;
   /** A member has died that nobody stopped. */
@@ -163,7 +166,9 @@ export async function startEmbedded(options: EmbeddedOptions): Promise<EmbeddedC
     address.port = Number(new URL(url).port);
     for (const [i, { name }] of others.entries()) {
       const facts = { managerUrl: url, secretFile };
-      configure(i + 1, name.startsWith('worker') ? { ...facts, port: 0, dataDirs: [join(folder, name)], ...options.worker } : facts);
+      const executor = { memoryBudgetBytes: options.memoryBudgetBytes ?? embeddedBudget(options.executors), scratchDir: join(folder, name) };
+      const worker = { port: 0, dataDirs: [join(folder, name)], ...options.worker };
+      configure(i + 1, { ...facts, ...(name.startsWith('worker') ? worker : executor) });
     }
     await Promise.all(others.map(({ ready }) => ready));
     return {

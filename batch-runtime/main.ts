@@ -2,6 +2,7 @@
  * The executor as a process: makes clock, log and the manager's client, and wires them to execute/executor.ts. Called by
  * `sluice executor`; the coordinator has no process of its own, it lives where run() is called.
  */
+import { tmpdir } from 'node:os';
 import { connectManager } from '#manager/client.ts';
 import { systemClock, systemRandom } from '#manager/process/clock.ts';
 import { openLog } from '#manager/process/log.ts';
@@ -10,6 +11,7 @@ import { tokenSource } from '#manager/protocol/token.ts';
 import type { ExecutorConfig } from './config.ts';
 import { startExecutor } from './execute/executor.ts';
 import { createThreads } from './execute/threads.ts';
+import { executorBudget } from './spill/budget.ts';
 
 export interface RunningExecutor {
   close(): Promise<void>;
@@ -28,7 +30,10 @@ export async function startExecutorProcess(config: ExecutorConfig, token: string
   });
   const executor = await startExecutor({
     manager,
-    server: createThreads(systemClock, log),
+    server: createThreads(systemClock, log, {
+      budgetBytes: Math.floor(executorBudget(config.memoryBudgetBytes) / config.slots),
+      folder: config.scratchDir === '' ? tmpdir() : config.scratchDir,
+    }),
     clock: systemClock,
     random: systemRandom,
     log,

@@ -29,7 +29,10 @@ export interface RunOptions {
   readonly sample?: number;
   /** Partitions of each exchange; by default from the size of the input. */
   readonly partitions?: number;
-  /** Shuffle memory of the memory driver. Default 512 MiB. */
+  /**
+   * Memory of each executor of the embedded cluster; what its operators keep beyond it goes to files. By default half of the machine's, shared
+   * by the executors. With the memory driver it is that of its one executor, and besides of what its shuffles keep (default 512 MiB).
+   */
   readonly memoryBudgetBytes?: number;
   /** False: the plan as it was written. The rows are the same; for finding out whether a rule is wrong. */
   readonly optimize?: boolean;

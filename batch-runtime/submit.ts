@@ -2,7 +2,7 @@
  * Runs a job for run(): makes its plan, finds or starts a cluster, opens the coordinator and its door, and gives the rows, the
  * events and the report. Everything it started ends with it, whatever happens. Called by run.ts.
  */
-import { networkInterfaces } from 'node:os';
+import { networkInterfaces, tmpdir } from 'node:os';
 import { resolve as resolvePath } from 'node:path';
 import type { TProperties } from 'typebox';
 import { connectManager, type ManagerClient } from '#manager/client.ts';
@@ -28,6 +28,7 @@ import { type CoordinatorServer, openCoordinatorServer } from './schedule/server
 import { openDriver } from './shuffle/drivers.ts';
 import { createMemoryShuffle } from './shuffle/memory.ts';
 import type { ShuffleDriver } from './shuffle/spi.ts';
+import { embeddedBudget } from './spill/budget.ts';
 
 /** Where tasks run and shuffles are: made by one of two functions below, according to the driver. */
 interface World extends Ground {
@@ -205,9 +206,16 @@ function openMemory(options: RunOptions, coordinator: Coordinator): World {
       const lease = mint128(systemRandom);
       // The task's own close must not end the shuffles that the rows are read from.
       const shared: ShuffleDriver = { ...bound(driver), close: async () => {} };
-      served = serveLease({ link: coordinator, lease, slots: 1, clock: systemClock, openDriver: async () => shared, signal: abort.signal }).catch(
-        (thrown) => coordinator.fail(asSluiceError(thrown)),
-      );
+      const memory = { budgetBytes: options.memoryBudgetBytes ?? embeddedBudget(1), folder: tmpdir() };
+      served = serveLease({
+        link: coordinator,
+        lease,
+        slots: 1,
+        memory,
+        clock: systemClock,
+        openDriver: async () => shared,
+        signal: abort.signal,
+      }).catch((thrown) => coordinator.fail(asSluiceError(thrown)));
     },
     async close() {
       abort.abort();
@@ -248,7 +256,16 @@ async function openCluster(options: RunOptions, name: string, coordinator: Coord
   try {
     if (options.cluster === undefined) {
       const died = (member: string, how: string): void => coordinator.emit({ type: 'warning', text: `${member} has died (${how})` });
-      embedded = await startEmbedded({ workers: local ? 0 : (options.workers ?? 2), executors, dataDir: null, port: 0, restart: true, died });
+      const { memoryBudgetBytes } = options;
+      embedded = await startEmbedded({
+        workers: local ? 0 : (options.workers ?? 2),
+        executors,
+        dataDir: null,
+        port: 0,
+        restart: true,
+        died,
+        ...(memoryBudgetBytes === undefined ? {} : { memoryBudgetBytes }),
+      });
     }
     const url = embedded?.url ?? options.cluster ?? '';
     const credential = embedded?.secret ?? options.token ?? '';

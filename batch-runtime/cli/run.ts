@@ -10,7 +10,7 @@ import { SluiceError } from '#manager/protocol/errors.ts';
 import { cool, warm } from '../embedded.ts';
 import type { RunOptions } from '../run.ts';
 import { credentialFor } from './credentials.ts';
-import { count, interruption, readArgs, usage, type Verb } from './verb.ts';
+import { bytes, count, interruption, readArgs, usage, type Verb } from './verb.ts';
 
 /** Rows of a sample stand in the plan. */
 const sampleMax = 100_000;
@@ -26,6 +26,7 @@ Runs the job that is the default export of JOB.ts (or .js). Without --cluster it
   --shuffle WHERE   remote (default), local (files shared by the executors of this machine) or memory (this process only)
   --executors N     of the embedded cluster (2)
   --workers N       shuffle workers of the embedded cluster (2)
+  --memory-budget S of each executor of the embedded cluster, as 512MiB; rows beyond it go to files (half of the machine's memory, shared)
   --replicas N      workers that keep each block of a remote shuffle (1)
   --level LEVEL     what a finished task's output survives: received (default), written (kill -9) or durable (power loss)
   --cluster URL     run on a cluster, such as one of \`sluice up\`
@@ -46,6 +47,7 @@ Example: sluice run examples/flight-delays.ts --param out=result
       shuffle: { type: 'string', default: 'remote' },
       executors: { type: 'string' },
       workers: { type: 'string' },
+      'memory-budget': { type: 'string' },
       replicas: { type: 'string' },
       level: { type: 'string' },
       cluster: { type: 'string' },
@@ -69,6 +71,7 @@ Example: sluice run examples/flight-delays.ts --param out=result
     if (sample !== undefined && resume !== undefined) throw usage('--sample does not go with --resume: the job goes on as it was started');
     const executors = count('executors', values.executors, 1);
     const workers = count('workers', values.workers, 0);
+    const memoryBudgetBytes = bytes('memory-budget', values['memory-budget']);
     const replicas = count('replicas', values.replicas, 1);
     const level = values.level as Level | undefined;
     if (level !== undefined && !levels.includes(level)) throw usage(`--level is received, written or durable, not '${level}'`);
@@ -79,8 +82,8 @@ Example: sluice run examples/flight-delays.ts --param out=result
       throw usage(`--shuffle ${shuffle} and --cluster do not go together: a cluster keeps shuffles in its workers`);
     if (shuffle === 'memory' && executors !== undefined && executors > 1)
       throw usage('--shuffle memory has one executor, in this process: leave --executors out');
-    if (values.cluster !== undefined && (executors ?? workers) !== undefined)
-      throw usage('--executors and --workers are for an embedded cluster: leave them out with --cluster');
+    if (values.cluster !== undefined && (executors ?? workers ?? memoryBudgetBytes) !== undefined)
+      throw usage('--executors, --workers and --memory-budget are for an embedded cluster: leave them out with --cluster');
     const module = path === undefined ? null : resolve(path);
     if (module !== null && !existsSync(module)) throw new SluiceError('JOB_MODULE_INVALID', { path: module, what: 'there is no such file' });
     const cluster =
@@ -96,6 +99,7 @@ Example: sluice run examples/flight-delays.ts --param out=result
       ...(sample === undefined ? {} : { sample }),
       ...(executors === undefined ? {} : { executors }),
       ...(workers === undefined ? {} : { workers }),
+      ...(memoryBudgetBytes === undefined ? {} : { memoryBudgetBytes }),
       ...(replicas === undefined ? {} : { replicas }),
       ...(level === undefined ? {} : { level }),
     };

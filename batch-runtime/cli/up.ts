@@ -3,16 +3,17 @@ import { availableParallelism } from 'node:os';
 import { resolve } from 'node:path';
 import { startEmbedded } from '../embedded.ts';
 import { leaveCredential, removeCredential } from './credentials.ts';
-import { aborted, count, interruption, readArgs, type Verb } from './verb.ts';
+import { aborted, bytes, count, interruption, readArgs, type Verb } from './verb.ts';
 
 export const verb: Verb = {
-  help: `Usage: sluice up [--workers N] [--executors N] [--port N] [--data DIR]
+  help: `Usage: sluice up [--workers N] [--executors N] [--memory-budget S] [--port N] [--data DIR]
 
 Starts a manager, shuffle workers and executors on this machine and keeps them until Ctrl-C. Its URL goes to --cluster of other
 verbs; clients of the same user need no token. Without --data everything lives in a temporary folder that is removed.
 
   --workers N     shuffle workers (2; 0 is possible)
   --executors N   executors (one per core)
+  --memory-budget S  of each executor, as 512MiB; rows beyond it go to files (half of the machine's memory, shared)
   --port N        port of the manager (0: any)
   --data DIR      keep journal, blocks and logs there
 
@@ -22,6 +23,7 @@ Example: sluice up --workers 2 --executors 2
     const { values } = readArgs(args, {
       workers: { type: 'string' },
       executors: { type: 'string' },
+      'memory-budget': { type: 'string' },
       port: { type: 'string' },
       data: { type: 'string' },
     });
@@ -32,7 +34,16 @@ Example: sluice up --workers 2 --executors 2
       process.stderr.write(`${name} has died (${how}); it is started again\n`);
     };
     const dataDir = values.data === undefined ? null : resolve(values.data);
-    const cluster = await startEmbedded({ workers, executors, dataDir, port: count('port', values.port, 0) ?? 0, restart: true, died });
+    const memoryBudgetBytes = bytes('memory-budget', values['memory-budget']);
+    const cluster = await startEmbedded({
+      workers,
+      executors,
+      dataDir,
+      port: count('port', values.port, 0) ?? 0,
+      restart: true,
+      died,
+      ...(memoryBudgetBytes === undefined ? {} : { memoryBudgetBytes }),
+    });
     try {
       leaveCredential({ url: cluster.url, secret: cluster.secret });
       process.stdout.write(`${cluster.url}\n`);

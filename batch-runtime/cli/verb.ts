@@ -31,6 +31,15 @@ export function count(name: string, text: string | undefined, least: number): nu
   return value;
 }
 
+/** Bytes from the command line: 512MiB, 2g, 1048576. @throws USAGE */
+export function bytes(name: string, text: string | undefined): number | undefined {
+  if (text === undefined) return undefined;
+  const [, digits = '', unit = ''] = /^(\d+)\s*(?:([kmg])(?:i?b)?)?$/i.exec(text) ?? [];
+  const value = Number(digits) * 1024 ** ['', 'k', 'm', 'g'].indexOf(unit.toLowerCase());
+  if (digits === '' || value < 1 || !Number.isSafeInteger(value)) throw usage(`--${name} takes a size like 512MiB or 2GiB, not '${text}'`);
+  return value;
+}
+
 export const usage = (what: string): SluiceError => new SluiceError('USAGE', { what });
 
 let interrupted: AbortSignal | null = null;

@@ -11,6 +11,7 @@ import type { StageGraph } from '../graph/stage.ts';
 import { firstDifference } from '../job.ts';
 import type { Assignment, CoordinatorLink, Ended, JobDescription } from '../schedule/messages.ts';
 import type { ShuffleDriver } from '../shuffle/spi.ts';
+import type { MemoryLimit } from '../spill/memory.ts';
 import { graphOf, loadJob } from './job-module.ts';
 import { type Meter, runTask, type TaskWorld } from './task.ts';
 
@@ -21,6 +22,8 @@ export interface LeaseOptions {
   readonly link: CoordinatorLink;
   readonly lease: string;
   readonly slots: number;
+  /** Of each task; null or absent: it has no bounds. */
+  readonly memory?: MemoryLimit | null;
   readonly clock: Clock;
   /** The same shuffles as the coordinator's, from its descriptor. */
   readonly openDriver: (description: JobDescription) => Promise<ShuffleDriver>;
@@ -36,13 +39,13 @@ interface Running {
 }
 
 /** Settles when the job is over, the lease is taken away or the coordinator is gone. */
-export async function serveLease({ link, lease, slots, clock, openDriver, signal }: LeaseOptions): Promise<void> {
+export async function serveLease({ link, lease, slots, memory = null, clock, openDriver, signal }: LeaseOptions): Promise<void> {
   const description = await link.join({ lease }, signal);
   const driver = await openDriver(description);
   const running = new Map<string, Running>();
   const broken = new AbortController();
   const over = AbortSignal.any([signal, broken.signal]);
-  const world = await makeWorld(description, driver, clock).catch(asSluiceError);
+  const world = await makeWorld(description, driver, clock, memory).catch(asSluiceError);
 
   const run = async (assignment: Assignment, meter: Meter, abort: AbortSignal): Promise<void> => {
     const { stage, task, attempt } = assignment;
@@ -96,9 +99,9 @@ export async function serveLease({ link, lease, slots, clock, openDriver, signal
   }
 }
 
-async function makeWorld(description: JobDescription, driver: ShuffleDriver, clock: Clock): Promise<TaskWorld> {
+async function makeWorld(description: JobDescription, driver: ShuffleDriver, clock: Clock, memory: MemoryLimit | null): Promise<TaskWorld> {
   const { functions, rowFunctions, places } = await rebuild(description);
-  return { job: description.staging, stages: description.stages as StageGraph, functions, rowFunctions, places, driver, clock };
+  return { job: description.staging, stages: description.stages as StageGraph, functions, rowFunctions, places, driver, clock, memory };
 }
 
 /** The graph as this process builds it. @throws JOB_GRAPH_DIFFERS when that is another graph */

@@ -4,8 +4,10 @@
  * them. It publishes nothing: shuffles commit, sinks only finish; the coordinator does the rest. Called by executors.
  */
 import assert from 'node:assert/strict';
+import { tmpdir } from 'node:os';
 import type { Clock } from '#manager/process/ports.ts';
 import { SluiceError } from '#manager/protocol/errors.ts';
+import { KiB } from '#manager/protocol/ids.ts';
 import type { Batch } from '../batch/batch.ts';
 import { Digester } from '../batch/digest.ts';
 import type { SinkWriter } from '../connectors/connector.ts';
@@ -21,7 +23,10 @@ import { valuesBatches } from '../operators/values.ts';
 import type { Assignment, Outcome } from '../schedule/messages.ts';
 import { readBatches } from '../shuffle/reader.ts';
 import type { ShuffleDriver, ShuffleHandle } from '../shuffle/spi.ts';
-import { type BatchWriter, createBatchWriter, type RangeBounds } from '../shuffle/writer.ts';
+import { type BatchWriter, createBatchWriter, defaultBufferBytes, type RangeBounds } from '../shuffle/writer.ts';
+import { createTaskMemory, type MemoryLimit } from '../spill/memory.ts';
+import { createReclaimer } from '../spill/reclaim.ts';
+import { createScratch } from '../spill/scratch.ts';
 
 export interface TaskWorld {
   readonly job: string;
@@ -31,6 +36,8 @@ export interface TaskWorld {
   readonly places: Places;
   readonly clock: Clock;
   readonly driver: ShuffleDriver;
+  /** Of each task; null or absent: it has no bounds. */
+  readonly memory?: MemoryLimit | null;
 }
 
 /** What a running attempt has done so far; the executor sends it home now and then. */
@@ -46,6 +53,14 @@ interface Station {
   finish(outcome: Outcome): Promise<void>;
   abort(): Promise<void>;
 }
+
+/** Of a task's budget: its operators', and of what it writes together. The rest is what is on its way, and what is not yet collected. */
+const [operatorsPart, writersPart] = [0.6, 0.1];
+/** When the task's arrays pass this part of its budget, those that are garbage are freed. */
+const reclaimPart = 0.7;
+const leastBufferBytes = 256 * KiB;
+/** A task that is busy for longer lets others have their turn: progress, cancelling, the lease. */
+const turnMs = 50;
 
 /** Operators that the wanted outputs need. */
 function needed(operators: readonly StageOperator[], outputs: readonly number[]): Set<number> {
@@ -69,7 +84,7 @@ function feedsBuild(operators: readonly StageOperator[], index: number): boolean
  * @param meter  counted up while it runs
  * @param signal aborted: stops between two batches with INTERRUPTED and leaves nothing behind
  * @throws       SluiceError; what the attempt wrote is dropped
- * Memory: what its operators keep, one batch in flight per operator, and the writers' buffers.
+ * Memory: what its operators keep, within their part of the budget; one batch in flight per operator, and the writers' buffers.
  */
 export async function runTask(world: TaskWorld, assignment: Assignment, meter: Meter, signal: AbortSignal): Promise<Outcome> {
   const stage = world.stages.stages.find(({ id }) => id === assignment.stage);
@@ -86,6 +101,24 @@ export async function runTask(world: TaskWorld, assignment: Assignment, meter: M
   const schemaOf = (index: number) => operators[index]!.schema;
   const outcome: Outcome = { rowsRead: 0, rowsWritten: 0, bytesShuffled: 0, written: {}, digests: {}, partitionBytes: {}, samples: {} };
   const stations: (Station | null)[] = operators.map(() => null);
+  const { budgetBytes, folder: scratchFolder } = world.memory ?? { budgetBytes: Number.POSITIVE_INFINITY, folder: tmpdir() };
+  const scratch = createScratch(scratchFolder);
+  const reclaim = createReclaimer(reclaimPart * budgetBytes);
+  const memory = createTaskMemory(operatorsPart * budgetBytes, scratch, reclaim);
+  const writers = [...wanted].filter((index) => operators[index]?.kind === 'store').length;
+  const bufferBytes = world.memory
+    ? Math.min(defaultBufferBytes, Math.max(leastBufferBytes, (writersPart * budgetBytes) / writers))
+    : defaultBufferBytes;
+  let turnAt = performance.now();
+  /** Between two batches: stops when it is to stop, and lets others have their turn. */
+  const pause = async (): Promise<void> => {
+    if (signal.aborted) throw new SluiceError('INTERRUPTED');
+    if (!world.memory) return;
+    reclaim();
+    if (performance.now() - turnAt < turnMs) return;
+    await new Promise((resolve) => setImmediate(resolve));
+    turnAt = performance.now();
+  };
 
   const consumers = operators.map((_, index) =>
     operators.flatMap((operator, at) => (wanted.has(at) ? inputsOf(operator).flatMap((input, port) => (input === index ? [{ at, port }] : [])) : [])),
@@ -107,6 +140,7 @@ export async function runTask(world: TaskWorld, assignment: Assignment, meter: M
       partitions: handle.partitions,
       task: assignment.task,
       bounds,
+      bufferBytes,
     });
     return {
       async take(element) {
@@ -164,10 +198,14 @@ export async function runTask(world: TaskWorld, assignment: Assignment, meter: M
   }
 
   const openOperator = (index: number, operator: StageOperator): Station => {
-    const running: Operator = createOperator(operator, inputsOf(operator).map(schemaOf), world.functions);
+    const running: Operator = createOperator(operator, inputsOf(operator).map(schemaOf), world.functions, memory);
     return {
       async take(element, port) {
-        for (const out of blamed(operator, running.process(element, port))) await give(index, out);
+        for (const out of blamed(operator, running.process(element, port))) {
+          await pause();
+          // An operator that has much to do before it gives something gives empty batches meanwhile.
+          if (out.kind !== 'batch' || out.batch.length > 0) await give(index, out);
+        }
       },
       async finish() {
         if (operator.kind === 'sample') outcome.samples[index] = (running as Sampler).samples();
@@ -226,7 +264,7 @@ export async function runTask(world: TaskWorld, assignment: Assignment, meter: M
     roots.sort((a, b) => Number(feedsBuild(operators, b)) - Number(feedsBuild(operators, a)) || a - b);
     for (const index of roots) {
       for await (const batch of blamedLater(operators[index]!, open(operators[index]!))) {
-        if (signal.aborted) throw new SluiceError('INTERRUPTED');
+        await pause();
         meter.rows += batch.length;
         outcome.rowsRead += batch.length;
         await give(index, { kind: 'batch', batch });
@@ -242,5 +280,7 @@ export async function runTask(world: TaskWorld, assignment: Assignment, meter: M
   } catch (error) {
     await Promise.allSettled(stations.map((station) => station?.abort()));
     throw error;
+  } finally {
+    scratch.close();
   }
 }

@@ -9,10 +9,10 @@ import { asSluiceError, toJson } from '#manager/protocol/errors.ts';
 import { createCoordinatorLink } from '../schedule/link.ts';
 import { type DriverDescriptor, openDriver } from '../shuffle/drivers.ts';
 import { adapters } from './adapters.ts';
-import type { LeaseOrder } from './executor.ts';
 import { serveLease } from './lease.ts';
+import type { ThreadOrder } from './threads.ts';
 
-parentPort?.once('message', async (order: LeaseOrder) => {
+parentPort?.once('message', async ({ order, memory }: ThreadOrder) => {
   const abort = new AbortController();
   parentPort?.once('message', () => abort.abort());
   const ports = adapters();
@@ -22,6 +22,7 @@ parentPort?.once('message', async (order: LeaseOrder) => {
       link,
       lease: order.lease,
       slots: order.slots,
+      memory,
       clock: systemClock,
       openDriver: async ({ driver }) => openDriver(driver as DriverDescriptor, ports),
       signal: abort.signal,

@@ -5,15 +5,23 @@
 import { Worker } from 'node:worker_threads';
 import type { Clock, Log } from '#manager/process/ports.ts';
 import { asSluiceError, type ErrorJson } from '#manager/protocol/errors.ts';
+import type { MemoryLimit } from '../spill/memory.ts';
 import type { LeaseOrder, LeaseServer, Serving } from './executor.ts';
 import { sibling } from './sibling.ts';
+
+/** The first message to a thread. */
+export interface ThreadOrder {
+  readonly order: LeaseOrder;
+  readonly memory: MemoryLimit | null;
+}
 
 /** What a thread gets to end by itself when its lease is taken away. */
 const patienceMs = 1_000;
 /** How long after a lease the next thread is loaded: an embedded cluster is gone by then. */
 const spareAfterMs = 2_000;
 
-export function createThreads(clock: Clock, log: Log): LeaseServer {
+/** @param memory  of each task; null: it has no bounds */
+export function createThreads(clock: Clock, log: Log, memory: MemoryLimit | null = null): LeaseServer {
   let spare: Worker | null = takeWarmed() ?? newThread();
   let running = 0;
   let isClosed = false;
@@ -42,7 +50,7 @@ export function createThreads(clock: Clock, log: Log): LeaseServer {
           resolve(isOver);
         });
       });
-      worker.postMessage(order);
+      worker.postMessage({ order, memory } satisfies ThreadOrder);
       return {
         ended,
         async stop() {

@@ -10,12 +10,12 @@ import { type TaskMemory, unbounded } from '../spill/memory.ts';
 import { createAggregate } from './aggregate.ts';
 import { createExpand } from './expand.ts';
 import { createFilter } from './filter.ts';
-import { createJoin } from './join.ts';
 import { createLimit } from './limit.ts';
 import type { Operator } from './operator.ts';
 import { createProject } from './project.ts';
 import { createSample } from './sample.ts';
 import { createSort } from './sort.ts';
+import { createSpillingJoin } from './spilling-join.ts';
 import { createTopGroups } from './top-groups.ts';
 import { createWindow } from './window.ts';
 
@@ -40,7 +40,7 @@ export function createOperator(
     case 'aggregate':
       return createAggregate(spec, input, functions, memory.open());
     case 'join':
-      return createJoin(spec, inputs, functions);
+      return createSpillingJoin(spec, inputs, functions, memory.open());
     case 'sort':
       return createSort(spec, input, memory.open());
     case 'expand':

@@ -20,7 +20,7 @@ export type { RangeBounds } from '../operators/sample.ts';
 
 /** Payloads aim at this size. */
 const blockBytes = 256 * KiB;
-const defaultBufferBytes = 32 * MiB;
+export const defaultBufferBytes = 32 * MiB;
 
 export interface BatchWriter {
   /** Keeps the batch, or writes what is kept; the batch must not change afterwards. @throws as ShuffleWriter.write */

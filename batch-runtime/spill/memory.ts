@@ -18,6 +18,13 @@ export interface Share {
   readonly scratch: Scratch;
 }
 
+/** What an executor gives each of its tasks. */
+export interface MemoryLimit {
+  readonly budgetBytes: number;
+  /** Where its tasks' files without a name are. */
+  readonly folder: string;
+}
+
 export interface TaskMemory {
   readonly budgetBytes: number;
   readonly heldBytes: number;
@@ -37,8 +44,9 @@ const ownPart = 0.25;
  * An operator may have all that the others leave, but never their own parts: a join whose table fills the memory does not keep
  * the aggregate behind it from working.
  * @param budgetBytes  of the task; Infinity: nothing ever spills
+ * @param reclaim      called at each `hold`: operators come by here with each batch
  */
-export function createTaskMemory(budgetBytes: number, scratch: Scratch): TaskMemory {
+export function createTaskMemory(budgetBytes: number, scratch: Scratch, reclaim: () => void = () => {}): TaskMemory {
   const held: number[] = [];
   let peak = 0;
   const total = (): number => held.reduce((sum, bytes) => sum + bytes, 0);
@@ -63,6 +71,7 @@ export function createTaskMemory(budgetBytes: number, scratch: Scratch): TaskMem
           held[index] = bytes;
           peak = Math.max(peak, total());
           if (!isBounded) return true;
+          reclaim();
           let others = 0;
           for (const [at, has] of held.entries()) if (at !== index) others += Math.max(has, own());
           return bytes <= Math.max(own(), budgetBytes - others);

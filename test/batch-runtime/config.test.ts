@@ -5,7 +5,15 @@ import { ExecutorConfig, executorPrefix } from '#runtime/config.ts';
 
 test('an executor starts without any configuration; every key has a sentence, and there are few', () => {
   const { config } = loadConfig(ExecutorConfig, executorPrefix);
-  assert.deepEqual(config, { managerUrl: 'http://127.0.0.1:7070', secretFile: '', slots: 1, logLevel: 'info', logFile: '' });
+  assert.deepEqual(config, {
+    managerUrl: 'http://127.0.0.1:7070',
+    secretFile: '',
+    slots: 1,
+    memoryBudgetBytes: 0,
+    scratchDir: '',
+    logLevel: 'info',
+    logFile: '',
+  });
   const keys = configKeys(ExecutorConfig, executorPrefix);
   assert.ok(keys.length <= 25);
   for (const { sentence } of keys) assert.match(sentence, /\.$/);

@@ -4,6 +4,7 @@ import * as door from '#runtime/index.ts';
 
 test('what a job may import is this and nothing else', () => {
   assert.deepEqual(Object.keys(door).sort(), [
+    'Decimal',
     'SluiceError',
     'Temporal',
     'Type',
@@ -13,6 +14,7 @@ test('what a job may import is this and nothing else', () => {
     'csv',
     'cumeDist',
     'date',
+    'decimal',
     'denseRank',
     'desc',
     'float64',

@@ -1,0 +1,32 @@
+/**
+ * Frees typed arrays that nobody holds any more before they pile up. V8 counts their bytes but collects late: a task that reads
+ * and drops gigabytes would hold hundreds of megabytes of garbage. Looking costs microseconds and is done now and then;
+ * collecting costs milliseconds, since there is little besides the arrays. Called through the memory of a task.
+ */
+import { setFlagsFromString } from 'node:v8';
+import { runInNewContext } from 'node:vm';
+
+/** How often it looks. */
+const everyMs = 10;
+/** At least so much is new since the last collection: what is alive is not collected again and again. */
+const leastNewBytes = 32 * 1024 * 1024;
+
+let collect: (() => void) | null = null;
+
+/** Collects when the arrays of this thread pass `limitBytes`; called often. */
+export function createReclaimer(limitBytes: number): () => void {
+  let lookedAt = 0;
+  let threshold = limitBytes;
+  return () => {
+    const now = performance.now();
+    if (now - lookedAt < everyMs) return;
+    lookedAt = now;
+    if (process.memoryUsage().arrayBuffers < threshold) return;
+    if (collect === null) {
+      setFlagsFromString('--expose-gc');
+      collect = runInNewContext('gc') as () => void;
+    }
+    collect();
+    threshold = Math.max(limitBytes, process.memoryUsage().arrayBuffers + leastNewBytes);
+  };
+}
