@@ -32,7 +32,7 @@ test('verbs', () => {
 
 test('flags of verbs', () => {
   const known = new Set(keys.map(({ key }) => `--${key.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)}`));
-  for (const verb of ['drain', 'jobs', 'status', 'token', 'cancel', 'worker'])
+  for (const verb of ['drain', 'jobs', 'status', 'token', 'cancel', 'worker', 'run', 'up'])
     for (const [flag] of read(`batch-runtime/cli/${verb}.ts`).matchAll(/--[a-z-]+/g)) known.add(flag);
   const named = code.filter((text) => /^sluice |^--/.test(text)).flatMap((text) => text.match(/--[a-z-]+/g) ?? []);
   // Of kubectl and Helm.
