@@ -9,7 +9,7 @@ export default job({
     const buyers = customer(flow, p.data).filter((t) => t.c_mktsegment.eq('BUILDING'));
     const open = orders(flow, p.data)
       .filter((t) => t.o_orderdate.lt('1995-03-15'))
-      .join(buyers, { on: { o_custkey: 'c_custkey' } })
+      .join(buyers, { on: { o_custkey: 'c_custkey' }, how: 'semi' })
       .select('o_orderkey', 'o_orderdate', 'o_shippriority');
     return lineitem(flow, p.data)
       .filter((t) => t.l_shipdate.gt('1995-03-15'))

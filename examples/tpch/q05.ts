@@ -8,7 +8,7 @@ export default job({
   build(flow, p) {
     const asian = nation(flow, p.data).join(
       region(flow, p.data).filter((t) => t.r_name.eq('ASIA')),
-      { on: { n_regionkey: 'r_regionkey' } },
+      { on: { n_regionkey: 'r_regionkey' }, how: 'semi' },
     );
     const suppliers = supplier(flow, p.data)
       .join(asian, { on: { s_nationkey: 'n_nationkey' } })

@@ -11,7 +11,7 @@ export default job({
       .join(nation(flow, p.data), { on: { s_nationkey: 'n_nationkey' } })
       .select('s_suppkey', 'n_name');
     return lineitem(flow, p.data)
-      .join(green, { on: { l_partkey: 'p_partkey' } })
+      .join(green, { on: { l_partkey: 'p_partkey' }, how: 'semi' })
       .join(partsupp(flow, p.data), { on: { l_partkey: 'ps_partkey', l_suppkey: 'ps_suppkey' } })
       .join(sellers, { on: { l_suppkey: 's_suppkey' } })
       .join(orders(flow, p.data), { on: { l_orderkey: 'o_orderkey' } })

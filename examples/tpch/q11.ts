@@ -8,20 +8,16 @@ export default job({
   build(flow, p) {
     const german = supplier(flow, p.data).join(
       nation(flow, p.data).filter((t) => t.n_name.eq('GERMANY')),
-      { on: { s_nationkey: 'n_nationkey' } },
+      { on: { s_nationkey: 'n_nationkey' }, how: 'semi' },
     );
     const stock = partsupp(flow, p.data)
-      .join(german, { on: { ps_suppkey: 's_suppkey' } })
+      .join(german, { on: { ps_suppkey: 's_suppkey' }, how: 'semi' })
       .derive((t) => ({ worth: t.ps_supplycost.mul(t.ps_availqty.cast(decimal(10, 0))) }));
     const total = stock.aggregate((t) => ({ total: t.worth.sum() }));
     return stock
       .groupBy('ps_partkey')
       .aggregate((t) => ({ stock_value: t.worth.sum() }))
-      .derive(() => ({ one: 1 }))
-      .join(
-        total.derive(() => ({ one: 1 })),
-        { on: 'one' },
-      )
+      .join(total, { how: 'cross' })
       .filter((t) => t.stock_value.gt(t.total.mul(p.fraction)))
       .select('ps_partkey', 'stock_value')
       .orderBy(desc('stock_value'));

@@ -13,11 +13,7 @@ export default job({
     const most = revenue.aggregate((t) => ({ most: t.total_revenue.max() }));
     return supplier(flow, p.data)
       .join(revenue, { on: { s_suppkey: 'l_suppkey' } })
-      .derive(() => ({ one: 1 }))
-      .join(
-        most.derive(() => ({ one: 1 })),
-        { on: 'one' },
-      )
+      .join(most, { how: 'cross' })
       .filter((t) => t.total_revenue.eq(t.most))
       .select('s_suppkey', 's_name', 's_address', 's_phone', 'total_revenue')
       .orderBy('s_suppkey');

@@ -11,8 +11,7 @@ export default job({
       .filter((t) => t.p_size.in([49, 14, 23, 45, 19, 3, 36, 9]));
     const complained = supplier(flow, p.data).filter((t) => t.s_comment.like('%Customer%Complaints%'));
     return partsupp(flow, p.data)
-      .join(complained.select('s_suppkey', 's_name'), { on: { ps_suppkey: 's_suppkey' }, how: 'left' })
-      .filter((t) => t.s_name.isNull())
+      .join(complained, { on: { ps_suppkey: 's_suppkey' }, how: 'anti' })
       .join(wanted, { on: { ps_partkey: 'p_partkey' } })
       .groupBy('p_brand', 'p_type', 'p_size')
       .aggregate((t) => ({ supplier_cnt: t.ps_suppkey.countDistinct() }))

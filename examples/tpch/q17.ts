@@ -7,7 +7,7 @@ export default job({
   params,
   build(flow, p) {
     const boxes = part(flow, p.data).filter((t) => t.p_brand.eq('Brand#23').and(t.p_container.eq('MED BOX')));
-    const lines = lineitem(flow, p.data).join(boxes, { on: { l_partkey: 'p_partkey' } });
+    const lines = lineitem(flow, p.data).join(boxes, { on: { l_partkey: 'p_partkey' }, how: 'semi' });
     const usual = lines.groupBy('l_partkey').aggregate((t) => ({ mean: t.l_quantity.avg() }));
     return lines
       .join(usual, { on: 'l_partkey' })

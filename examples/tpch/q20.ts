@@ -1,5 +1,5 @@
 /** Q20, potential part promotion: suppliers of Canada with much more of forest parts than a year's sales ask for. */
-import { count, decimal, job } from 'sluice';
+import { decimal, job } from 'sluice';
 import { lineitem, nation, params, part, partsupp, supplier } from './tables.ts';
 
 export default job({
@@ -12,16 +12,13 @@ export default job({
       .groupBy('l_partkey', 'l_suppkey')
       .aggregate((t) => ({ quantity: t.l_quantity.sum() }));
     const plenty = partsupp(flow, p.data)
-      .join(forest, { on: { ps_partkey: 'p_partkey' } })
+      .join(forest, { on: { ps_partkey: 'p_partkey' }, how: 'semi' })
       .join(sold, { on: { ps_partkey: 'l_partkey', ps_suppkey: 'l_suppkey' } })
       .filter((t) => t.ps_availqty.cast(decimal(10, 0)).gt(t.quantity.mul(0.5)));
     const canadian = nation(flow, p.data).filter((t) => t.n_name.eq('CANADA'));
     return supplier(flow, p.data)
-      .join(
-        plenty.groupBy('ps_suppkey').aggregate(() => ({ parts: count() })),
-        { on: { s_suppkey: 'ps_suppkey' } },
-      )
-      .join(canadian, { on: { s_nationkey: 'n_nationkey' } })
+      .join(plenty, { on: { s_suppkey: 'ps_suppkey' }, how: 'semi' })
+      .join(canadian, { on: { s_nationkey: 'n_nationkey' }, how: 'semi' })
       .select('s_name', 's_address')
       .orderBy('s_name');
   },

@@ -16,14 +16,14 @@ export default job({
     const saudi = supplier(flow, p.data)
       .join(
         nation(flow, p.data).filter((t) => t.n_name.eq('SAUDI ARABIA')),
-        { on: { s_nationkey: 'n_nationkey' } },
+        { on: { s_nationkey: 'n_nationkey' }, how: 'semi' },
       )
       .select('s_suppkey', 's_name');
     return lines
       .filter((t) => t.late)
       .join(saudi, { on: { l_suppkey: 's_suppkey' } })
-      .join(kept.select('l_orderkey'), { on: 'l_orderkey' })
-      .join(failed.select('o_orderkey'), { on: { l_orderkey: 'o_orderkey' } })
+      .join(kept, { on: 'l_orderkey', how: 'semi' })
+      .join(failed, { on: { l_orderkey: 'o_orderkey' }, how: 'semi' })
       .groupBy('s_name')
       .aggregate(() => ({ numwait: count() }))
       .orderBy(desc('numwait'), 's_name')

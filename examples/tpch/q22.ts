@@ -11,19 +11,9 @@ export default job({
       .filter((t) => t.cntrycode.in(['13', '31', '23', '29', '30', '18', '17']));
     const mean = callers.filter((t) => t.c_acctbal.gt(0)).aggregate((t) => ({ mean: t.c_acctbal.avg() }));
     return callers
-      .derive(() => ({ one: 1 }))
-      .join(
-        mean.derive(() => ({ one: 1 })),
-        { on: 'one' },
-      )
+      .join(mean, { how: 'cross' })
       .filter((t) => t.c_acctbal.cast(float64()).gt(t.mean))
-      .join(
-        orders(flow, p.data)
-          .groupBy('o_custkey')
-          .aggregate(() => ({ orders: count() })),
-        { on: { c_custkey: 'o_custkey' }, how: 'left' },
-      )
-      .filter((t) => t.orders.isNull())
+      .join(orders(flow, p.data), { on: { c_custkey: 'o_custkey' }, how: 'anti' })
       .groupBy('cntrycode')
       .aggregate((t) => ({ numcust: count(), totacctbal: t.c_acctbal.sum() }))
       .orderBy('cntrycode');

@@ -5,6 +5,7 @@
 import { readFileSync } from 'node:fs';
 import { parseArgs } from 'node:util';
 import { asSluiceError } from '#manager/protocol/errors.ts';
+import { MiB } from '#manager/protocol/ids.ts';
 import { startEmbedded } from '#runtime/embedded.ts';
 import type { RunOptions } from '#runtime/run.ts';
 import { installTpch } from '../spark/install.ts';
@@ -15,7 +16,8 @@ const { values } = parseArgs({
     sf: { type: 'string', default: '1' },
     only: { type: 'string', default: queries.join(',') },
     partitions: { type: 'string', default: '1,7,64' },
-    shuffle: { type: 'string', default: 'memory,remote' },
+    /** little: in workers, with 64 MiB for each executor. */
+    shuffle: { type: 'string', default: 'memory,remote,little' },
     optimize: { type: 'string', default: 'yes,no' },
     'show-differences': { type: 'boolean', default: false },
   },
@@ -62,14 +64,17 @@ const ways = values.optimize.split(',').flatMap((yes) =>
 );
 if (values.shuffle.includes('memory'))
   for (const { options, title } of ways) await all(`memory, ${title}`, { ...options, shuffle: 'memory', memoryBudgetBytes: 2 * 1024 ** 3 });
-if (values.shuffle.includes('remote')) {
-  const died = (name: string, how: string): void => console.error(`${name} has died (${how})`);
-  const cluster = await startEmbedded({ workers: 2, executors: 2, dataDir: null, port: 0, died });
+const died = (name: string, how: string): void => console.error(`${name} has died (${how})`);
+async function onCluster(title: string, memoryBudgetBytes: number | null, of: typeof ways): Promise<void> {
+  const memory = memoryBudgetBytes === null ? {} : { memoryBudgetBytes };
+  const cluster = await startEmbedded({ workers: 2, executors: 2, dataDir: null, port: 0, died, ...memory });
   try {
-    for (const { options, title } of ways) await all(`remote, ${title}`, { ...options, cluster: cluster.url, token: cluster.secret });
+    for (const way of of) await all(`${title}, ${way.title}`, { ...way.options, cluster: cluster.url, token: cluster.secret });
   } finally {
     await cluster.close(false);
   }
 }
+if (values.shuffle.includes('remote')) await onCluster('remote', null, ways);
+if (values.shuffle.includes('little')) await onCluster('remote with 64 MiB an executor', 64 * MiB, ways);
 console.log(JSON.stringify({ runs, wrong }));
 process.exit(wrong.length === 0 ? 0 : 1);
