@@ -111,7 +111,8 @@ for (const [name, params, moment] of [
       typed(events, 'retry').map(({ stage, task, because }) => `${stage}.${task} ${because.code}: ${because.message}`),
       [],
     );
-    assert.equal(report.tasksRerun, 0);
+    // A second attempt beside one that takes long, on a busy machine, makes up for nothing that was lost.
+    assert.equal(report.tasksRerun, typed(events, 'straggler').length);
   });
 }
 
