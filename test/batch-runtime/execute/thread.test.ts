@@ -8,7 +8,7 @@ const thread = (): Worker => new Worker(new URL('../../../batch-runtime/execute/
 
 test('a thread whose coordinator is gone says so and ends', { timeout: 60_000 }, async () => {
   const worker = thread();
-  worker.postMessage({ lease: lease(1), url: 'http://127.0.0.1:1', token: 't', slots: 1 });
+  worker.postMessage({ order: { lease: lease(1), url: 'http://127.0.0.1:1', token: 't', slots: 1 }, memory: null });
   const [said] = (await once(worker, 'message')) as [{ error: { code: string } | null }];
   assert.equal(said.error?.code, 'CONNECTION_LOST');
   const [code] = (await once(worker, 'exit')) as [number];
@@ -17,7 +17,7 @@ test('a thread whose coordinator is gone says so and ends', { timeout: 60_000 },
 
 test('a thread that is told to stop ends without an error', { timeout: 60_000 }, async () => {
   const worker = thread();
-  worker.postMessage({ lease: lease(1), url: 'http://127.0.0.1:1', token: 't', slots: 1 });
+  worker.postMessage({ order: { lease: lease(1), url: 'http://127.0.0.1:1', token: 't', slots: 1 }, memory: null });
   worker.postMessage('stop');
   const [said] = (await once(worker, 'message')) as [{ error: object | null }];
   await once(worker, 'exit');
