@@ -8,6 +8,7 @@ const programs: Readonly<Record<string, () => Promise<(args: readonly string[]) 
   ledger: async () => (await import('./ledger.ts')).ledger,
   spark: async () => (await import('./spark.ts')).spark,
   etl: async () => (await import('./etl.ts')).etl,
+  'beyond-memory': async () => (await import('./beyond-memory.ts')).beyondMemory,
   flights: async () => (await import('./flights.ts')).flights,
 };
 
