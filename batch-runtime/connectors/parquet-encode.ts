@@ -275,6 +275,7 @@ function textBounds(column: Column, isThere: (i: number) => boolean): { min_valu
     else if (compare(min) < 0) min = entry;
     else if (compare(max) > 0) max = entry;
   }
-  const at = (entry: number): Uint8Array => bytes.subarray(offsets![entry]!, offsets![entry + 1]!);
+  // Copies, not views: bounds are kept until the file ends, and the texts of all its row groups would be with them.
+  const at = (entry: number): Uint8Array => Uint8Array.prototype.slice.call(bytes, offsets![entry]!, offsets![entry + 1]!);
   return { min_value: at(min), max_value: at(max) };
 }

@@ -8,10 +8,10 @@ import { runInNewContext } from 'node:vm';
 
 /** How often it looks. */
 const everyMs = 10;
-/** At least so much is new since the last collection: what is alive is not collected again and again. */
-const leastNewBytes = 32 * 1024 * 1024;
+/** At least this part of the limit is new since the last collection: what is alive is not collected again and again. */
+const leastNewPart = 0.25;
 
-let collect: (() => void) | null = null;
+let collect: ((options?: { readonly type: 'minor' }) => void) | null = null;
 
 /** Collects when the arrays of this thread pass `limitBytes`; called often. */
 export function createReclaimer(limitBytes: number): () => void {
@@ -24,9 +24,12 @@ export function createReclaimer(limitBytes: number): () => void {
     if (process.memoryUsage().arrayBuffers < threshold) return;
     if (collect === null) {
       setFlagsFromString('--expose-gc');
-      collect = runInNewContext('gc') as () => void;
+      collect = runInNewContext('gc') as NonNullable<typeof collect>;
     }
+    // Most arrays die young, and a collection of the young costs a twentieth of a whole one.
+    collect({ type: 'minor' });
+    if (process.memoryUsage().arrayBuffers < threshold) return;
     collect();
-    threshold = Math.max(limitBytes, process.memoryUsage().arrayBuffers + leastNewBytes);
+    threshold = Math.max(limitBytes, process.memoryUsage().arrayBuffers + leastNewPart * limitBytes);
   };
 }

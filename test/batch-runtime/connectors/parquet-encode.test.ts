@@ -120,3 +120,16 @@ test('values that zstd does not make smaller stay as they are', () => {
   assert.ok(meta_data!.total_compressed_size <= meta_data!.total_uncompressed_size);
   assert.equal(writer.offset, Number(meta_data!.total_compressed_size));
 });
+
+test('bounds of texts hold their own bytes, not those of the whole row group', () => {
+  const text = 'a text like many others '.repeat(40);
+  const { columns } = fromPlain(
+    fieldsOf({ text: utf8() }),
+    Array.from({ length: 2000 }, (_, i) => [`${i} ${text}`]),
+  );
+  const { meta_data } = writeChunk(new ByteWriter(1024), { name: 'text', type: 'BYTE_ARRAY', converted_type: 'UTF8' }, toPlain(columns[0]!));
+  for (const bound of [meta_data?.statistics?.min_value, meta_data?.statistics?.max_value]) {
+    assert(bound instanceof Uint8Array);
+    assert(bound.buffer.byteLength < 2000, `a bound of ${bound.length} bytes holds ${bound.buffer.byteLength}`);
+  }
+});
