@@ -56,6 +56,12 @@ interface Member {
   readonly gone: Promise<string>;
 }
 
+/**
+ * An executor's columns come and go by gigabytes. Left alone, glibc keeps ever larger ones in heaps that it cannot give back; so those from
+ * 2 MiB on are always the system's again once they are free, and threads share two heaps. Elsewhere these names mean nothing.
+ */
+const executorMalloc = { MALLOC_ARENA_MAX: '2', MALLOC_MMAP_THRESHOLD_: '2097152', MALLOC_TRIM_THRESHOLD_: '2097152' };
+
 interface Spawned {
   readonly folder: string;
   readonly workers: number;
@@ -71,7 +77,8 @@ function spawnMember(folder: string, name: string): ChildProcess {
   // Batches are arrays outside of the heap, which the collector looks for often; that more threads of it do so costs more CPU than it saves time.
   const node = ['--single-threaded-gc', ...(verb === 'worker' ? ['--max-semi-space-size=2'] : [])];
   // A session of its own: Ctrl-C reaches the parent only, which then stops its members in order.
-  const child = spawn(process.execPath, [...node, bin, verb, '--config', '-'], { stdio: ['pipe', 'pipe', log], detached: true });
+  const env = verb === 'executor' ? { ...process.env, ...executorMalloc } : process.env;
+  const child = spawn(process.execPath, [...node, bin, verb, '--config', '-'], { stdio: ['pipe', 'pipe', log], detached: true, env });
   closeSync(log);
   child.stdin?.on('error', () => {});
   return child;
