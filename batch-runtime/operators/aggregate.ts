@@ -190,7 +190,7 @@ export function createAggregate(spec: Spec, input: Schema, functions: readonly U
     if (table.size < 2 || level > maxLevel)
       throw new SluiceError('MEMORY_EXCEEDED', {
         budgetBytes: Math.floor(share.limitBytes),
-        what: `one group of ${spec.uid}, which has ${table.bytes} bytes; give executors a larger --memory-budget, or the group less to keep`,
+        what: `one group of ${spec.uid}, which has ${table.bytes} bytes: give executors a larger --memory-budget, or the group less to keep`,
       });
     return putAside(table, level, to);
   };

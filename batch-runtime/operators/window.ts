@@ -76,7 +76,7 @@ export function createWindow(spec: Spec, input: Schema, functions: readonly User
         if (!share.hold(2 * bytes + scratchBytes * rows) && rows > batchRows)
           throw new SluiceError('MEMORY_EXCEEDED', {
             budgetBytes: Math.floor(share.limitBytes),
-            what: `one partition of ${spec.uid}, which has ${bytes} bytes so far; give executors a larger --memory-budget, or partition by more`,
+            what: `one partition of ${spec.uid}, which has ${bytes} bytes so far: give executors a larger --memory-budget, or partition by more`,
           });
         return;
       }

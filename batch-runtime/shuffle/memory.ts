@@ -223,7 +223,10 @@ class MemoryWriter implements ShuffleWriter {
     const { limitBytes, usedBytes } = this.#budget;
     if (usedBytes + blocks.growthOf(payload.length) > limitBytes) {
       await this.abort();
-      throw new SluiceError('MEMORY_EXCEEDED', { budgetBytes: limitBytes, what: `the shuffled rows of map ${this.#map}` });
+      throw new SluiceError('MEMORY_EXCEEDED', {
+        budgetBytes: limitBytes,
+        what: `the shuffled rows of map ${this.#map}: run with --shuffle local or remote`,
+      });
     }
     const before = blocks.heldBytes;
     blocks.add(partition, payload, records);

@@ -107,7 +107,7 @@ export const errors = {
   ROW_TYPE: row('fail', 422, 0, '{node}: {what}'),
   OUTPUT_NOT_EMPTY: row('fail', 409, 0, 'The output {path} is not empty: remove it, or write with overwrite: true'),
   OUTPUT_FAILED: row('fail', 500, 0, 'The output {path} cannot be written: {what}'),
-  MEMORY_EXCEEDED: row('fail', 507, 0, 'The memory budget of {budgetBytes} bytes is exceeded by {what}: run with --shuffle local or remote'),
+  MEMORY_EXCEEDED: row('fail', 507, 0, 'The memory budget of {budgetBytes} bytes is exceeded by {what}'),
   EXECUTOR_LOST: row('retry', 503, 0, 'Executor {executor} is lost: {what}'),
   LEASE_ENDED: row('retry', 503, 0, 'The slots of lease {lease} go to another job, or their executor leaves: the task runs elsewhere'),
   TASK_FAILED: row('fail', 500, 0, 'Task {task} failed {attempts} times, last: {what}'),
