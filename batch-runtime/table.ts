@@ -23,6 +23,7 @@ import { cubeSets, type GroupingOptions, grouping, type PivotOptions, pivoted, r
 import { type JoinOptions, joinOf, markedColumns, type PairCondition, pairSchema } from './verbs/join.ts';
 import { type RowFunctionOf, type RowOptions, rowsNode } from './verbs/rows.ts';
 import { type SampleOptions, sampleCondition } from './verbs/sample.ts';
+import { unionSchema } from './verbs/union.ts';
 import { type UnpivotOptions, unpivoted } from './verbs/unpivot.ts';
 import { createWindows, type Windows } from './verbs/window.ts';
 
@@ -87,6 +88,12 @@ type Sided<R, R2, O> = O extends { readonly how: 'right' | 'full' }
   : R;
 type Joined<R, R2, O> = Put<Sided<R, R2, O>, Added<R2, O>>;
 
+/** A union's row: of each side what it may be. */
+type United<R, R2> = Settled<{ [K in keyof R]: R[K] | At<R2, K> }>;
+type UnlikeTypes<R, R2> = { [K in keyof R & keyof R2]: [Same<R[K], R2[K]>] extends [TypesDiffer<unknown, unknown>] ? K : never }[keyof R & keyof R2];
+type Differing<R, R2> = Exclude<keyof R, keyof R2> | Exclude<keyof R2, keyof R> | UnlikeTypes<R, R2>;
+type UnionCheck<R, R2> = [Differing<R, R2>] extends [never] ? unknown : { readonly 'columns differ': Differing<R, R2> };
+
 declare const fault: unique symbol;
 interface TypesDiffer<A, B> {
   readonly [fault]: [A, B];
@@ -135,6 +142,8 @@ export interface Table<in out R> {
   ): Table<Joined<R, R2, O>>;
   /** Different rows, or with names the first row of each set of values in these columns. SQL: DISTINCT, DISTINCT ON. */
   distinct(...names: Names<R>[]): Table<R>;
+  /** The rows of both, duplicates too. Columns meet by name, and are the same on both sides; nulls may be on one. SQL: UNION ALL. */
+  union<R2>(other: Table<R2> & UnionCheck<R, R2>): Table<United<R, R2>>;
   /** Different rows that the other table has too; a null is like another. SQL: INTERSECT. */
   intersect(other: Table<R>): Table<R>;
   /** Different rows that the other table has not. SQL: EXCEPT. */
@@ -410,6 +419,16 @@ class Made {
     const grouped = [...keys.map((name) => this.#field(uid, name)), ...others];
     const made = new Made(draft, draft.add(uid, { kind: 'aggregate', input: this.id, keys, aggregates, schema: grouped }), grouped, false);
     return made.#project(`${uid}.columns`, this.#fields.map(columnOf));
+  }
+
+  union(given: unknown): Made {
+    const uid = this.draft.uid('union');
+    if (!(given instanceof Made) || given.draft !== this.draft) return refuse(`${uid} wants a table of the same flow`);
+    const schema = unionSchema(uid, this.closed(uid).#fields, given.closed(uid).#fields);
+    const inOrder = given.#fields.every((field, i) => field.name === schema[i]!.name);
+    const columns = schema.map(({ name }) => columnOf(given.#field(uid, name)));
+    const other = inOrder ? given : given.#project(`${uid}.columns`, columns);
+    return new Made(this.draft, this.draft.add(uid, { kind: 'union', inputs: [this.id, other.id], schema }), schema, false);
   }
 
   intersect(given: unknown): Made {

@@ -128,6 +128,7 @@ function nodeText(node: PlanNode): string {
   const own = ownText(node);
   const inputs = inputsOf(node);
   const from = inputs.length > 0 ? ` of ${inputs.join(' and ')}` : '';
+  if (node.kind === 'union') return `union${from}`;
   if (own !== null) return `${own}${from}`;
   if (node.kind === 'repartition') return `spread by ${node.keys.join(', ')}${from}`;
   if (node.kind === 'aggregate') return `aggregate by ${node.keys.join(', ') || 'nothing'}: ${aggregatesText(node.aggregates)}${from}`;
@@ -146,6 +147,8 @@ function operatorText(operator: StageOperator, graph: StageGraph): string {
       return `${operator.phase} aggregate by ${operator.keys.join(', ') || 'nothing'}: ${aggregatesText(operator.aggregates)} of ${operator.input}`;
     case 'join':
       return `${joinText(operator.how, operator.probeKeys, operator.buildKeys, operator.where)} of ${operator.probe} with a table of ${operator.build}`;
+    case 'union':
+      return `union of ${operator.inputs.join(' and ')}`;
     case 'top-groups':
       return `first ${operator.count} by ${operator.keys.join(', ') || 'nothing'} in order of ${keysText(operator.orderBy)} of ${operator.input}`;
     case 'sample':

@@ -87,6 +87,8 @@ export type PlanNode = { readonly uid: string; readonly schema: Schema } & (
       readonly input: NodeId;
       readonly projections: readonly (readonly { readonly name: string; readonly expression: Expression }[])[];
     }
+  /** The rows of all inputs, duplicates too. Their schemas have the names and types of `schema` in its order; null where one of them may be. */
+  | { readonly kind: 'union'; readonly inputs: readonly NodeId[] }
   /** The same rows, spread over tasks by the hash of these keys. */
   | { readonly kind: 'repartition'; readonly input: NodeId; readonly keys: readonly string[] }
   /**
@@ -140,5 +142,8 @@ export interface Graph {
   readonly digest: string;
 }
 
-export const inputsOf = (node: PlanNode): readonly NodeId[] =>
-  node.kind === 'scan' || node.kind === 'values' ? [] : node.kind === 'join' ? [node.left, node.right] : [node.input];
+export const inputsOf = (node: PlanNode): readonly NodeId[] => {
+  if (node.kind === 'scan' || node.kind === 'values') return [];
+  if (node.kind === 'union') return node.inputs;
+  return node.kind === 'join' ? [node.left, node.right] : [node.input];
+};

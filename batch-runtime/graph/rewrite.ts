@@ -19,12 +19,11 @@ export function consumersOf(plan: Plan): NodeId[][] {
   return consumers;
 }
 
-export const withInputs = (node: PlanNode, to: (input: NodeId) => NodeId): PlanNode =>
-  node.kind === 'scan' || node.kind === 'values'
-    ? node
-    : node.kind === 'join'
-      ? { ...node, left: to(node.left), right: to(node.right) }
-      : { ...node, input: to(node.input) };
+export function withInputs(node: PlanNode, to: (input: NodeId) => NodeId): PlanNode {
+  if (node.kind === 'scan' || node.kind === 'values') return node;
+  if (node.kind === 'union') return { ...node, inputs: node.inputs.map(to) };
+  return node.kind === 'join' ? { ...node, left: to(node.left), right: to(node.right) } : { ...node, input: to(node.input) };
+}
 
 /**
  * A plan rebuilt from its inputs up. `visit` gets each node with inputs that are ids of the new plan, adds what stands for it,

@@ -42,6 +42,13 @@ export function sizesOf(plan: Plan, scans: ReadonlyMap<NodeId, Estimate>): (Esti
         sizes.push(one === null || one.rows === 0 ? null : ofRows(one.rows * node.projections.length));
         break;
       }
+      case 'union': {
+        const all = node.inputs.map((input) => sizes[input]!);
+        const rows = all.every((each) => each !== null && each.rows > 0) ? all.reduce((sum, each) => sum + each!.rows, 0) : 0;
+        const bytes = all.reduce((sum, each) => sum + (each?.bytes ?? Number.NaN), 0);
+        sizes.push(rows > 0 ? ofRows(rows) : Number.isNaN(bytes) ? null : { rows: 0, bytes });
+        break;
+      }
       case 'rows':
         sizes.push(node.verb === 'flatMap' ? null : asWide(sizes[node.input]!));
         break;

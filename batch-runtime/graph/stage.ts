@@ -61,6 +61,8 @@ export type StageOperator = { readonly uid: string; readonly schema: Schema } & 
       readonly where: Expression | null;
       readonly nullsEqual?: true;
     }
+  /** What comes from any input, under one schema. */
+  | { readonly kind: 'union'; readonly inputs: readonly number[] }
   /** A row for each projection. */
   | {
       readonly kind: 'expand';
@@ -116,5 +118,6 @@ export interface StageGraph {
 /** Operators whose rows come to this one, by port. */
 export const inputsOf = (operator: StageOperator): readonly number[] => {
   if (operator.kind === 'scan' || operator.kind === 'values' || operator.kind === 'fetch') return [];
+  if (operator.kind === 'union') return operator.inputs;
   return operator.kind === 'join' ? [operator.probe, operator.build] : [operator.input];
 };

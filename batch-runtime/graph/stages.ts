@@ -53,7 +53,8 @@ interface Draft {
 export function toStages(plan: Plan, options: StageOptions): StageGraph {
   const stages: Draft[] = [];
   const edges: Edge[] = [];
-  const places: Place[] = [];
+  /** Of a union: of each of its inputs, until they have to meet. */
+  const places: (readonly Place[])[] = [];
   const sizes = sizesOf(plan, options.estimates);
   const stored = new Map<string, EdgeId>();
 
@@ -81,11 +82,27 @@ export function toStages(plan: Plan, options: StageOptions): StageGraph {
     after.add(from);
     return add(stage, { kind: 'fetch', uid: `fetch-${stage}-${operators.length}`, edge, ordered, schema });
   };
-  /** The rows of a place behind an exchange, in a new stage. */
-  const exchange = (place: Place, distribution: Distribution, ordered = false): Place =>
-    fetch(begin(distribution.kind === 'single' ? 'single' : 'partitions'), store(place, distribution), ordered);
-  /** All rows in one task; in order, if they have one. */
-  const gathered = (place: Place): Place => (isSingle(place) ? place : exchange(place, { kind: 'single' }, true));
+  /** What comes from several operators of a stage, as one. */
+  const united = (uid: string, stage: StageId, inputs: readonly Place[], schema: Schema): Place =>
+    inputs.length === 1 ? inputs[0]! : add(stage, { kind: 'union', uid, inputs: inputs.map(({ operator }) => operator), schema });
+  /** The rows of these places behind an exchange, in a new stage. */
+  const exchange = (from: readonly Place[], distribution: Distribution, ordered = false): Place => {
+    const edges = from.map((place) => store(place, distribution));
+    const stage = begin(distribution.kind === 'single' ? 'single' : 'partitions');
+    const fetched = edges.map((edge) => fetch(stage, edge, ordered));
+    return united(`union-${stage}`, stage, fetched, schemaAt(from[0]!));
+  };
+  /** One place for what is at several: behind an exchange that spreads rows evenly. */
+  const met = (from: readonly Place[]): Place => {
+    if (from.length === 1) return from[0]!;
+    if (from.every(isSingle)) return exchange(from, { kind: 'single' }, true);
+    return exchange(from, { kind: 'hash', keys: schemaAt(from[0]!).map(({ name }) => name) });
+  };
+  /** All rows in one task; in order, if they have one: those of the first place before those of the next. */
+  const gathered = (from: readonly Place[]): Place => {
+    const [first, ...others] = from as readonly [Place, ...Place[]];
+    return others.length === 0 && isSingle(first) ? first : exchange(from, { kind: 'single' }, true);
+  };
   /** Whether `stage` cannot start before `other` has finished, or is it. */
   const waitsFor = (stage: StageId, other: StageId): boolean => stage === other || [...stages[stage]!.after].some((each) => waitsFor(each, other));
 
@@ -99,7 +116,7 @@ export function toStages(plan: Plan, options: StageOptions): StageGraph {
     return add(at.stage, { kind: 'project', uid: `${node.uid}.columns`, input: at.operator, columns, schema: kept });
   };
 
-  const aggregate = (node: NodeOf<'aggregate'>, input: Place): Place => {
+  const aggregate = (node: NodeOf<'aggregate'>, from: readonly Place[]): Place => {
     const { uid, keys, aggregates, schema } = node;
     const phase = (at: Place, of: 'partial' | 'final' | 'complete', gives: Schema): Place =>
       add(at.stage, {
@@ -111,19 +128,18 @@ export function toStages(plan: Plan, options: StageOptions): StageGraph {
         aggregates,
         schema: gives,
       });
-    if (isSingle(input)) return phase(input, 'complete', schema);
+    if (from.length === 1 && isSingle(from[0]!)) return phase(from[0]!, 'complete', schema);
     const distribution: Distribution = keys.length === 0 ? { kind: 'single' } : { kind: 'hash', keys };
-    if (aggregates.some(({ fn }) => aggregateRow(fn).keeps === 'values'))
-      return phase(
-        exchange(only(node, input, new Set([...keys, ...aggregates.flatMap(partsOf).flatMap((part) => [...columnsIn(part)])])), distribution),
-        'complete',
-        schema,
-      );
-    const partial = phase(input, 'partial', partialSchema(schema.slice(0, keys.length), aggregates));
-    return phase(exchange(partial, distribution), 'final', schema);
+    if (aggregates.some(({ fn }) => aggregateRow(fn).keeps === 'values')) {
+      const names = new Set([...keys, ...aggregates.flatMap(partsOf).flatMap((part) => [...columnsIn(part)])]);
+      const sent = from.map((place) => only(node, place, names));
+      return phase(exchange(sent, distribution), 'complete', schema);
+    }
+    const partials = from.map((place) => phase(place, 'partial', partialSchema(schema.slice(0, keys.length), aggregates)));
+    return phase(exchange(partials, distribution), 'final', schema);
   };
 
-  const join = (node: NodeOf<'join'>, left: Place, right: Place): Place => {
+  const join = (node: NodeOf<'join'>, left: readonly Place[], right: readonly Place[]): readonly Place[] => {
     const { uid, how, leftKeys, rightKeys, prefix, where, schema } = node;
     const of = (probe: Place, build: Place): Place =>
       add(probe.stage, {
@@ -139,109 +155,128 @@ export function toStages(plan: Plan, options: StageOptions): StageGraph {
         ...(node.nullsEqual ? { nullsEqual: true as const } : {}),
         schema,
       });
-    // Rows that only the build side has leave once: it cannot stand in every task.
-    const mayBroadcast = how !== 'right' && how !== 'full' && !waitsFor(right.stage, left.stage);
-    const bytes = leftKeys.length === 0 ? 0 : (sizes[node.right]?.bytes ?? Number.POSITIVE_INFINITY);
+    const sideOf = (name: string, stage: StageId, edges: readonly EdgeId[], ordered = false): Place => {
+      const fetched = edges.map((edge) => {
+        // Two joins of a stage may build from one fetch.
+        const known = stages[stage]!.operators.findIndex((operator) => operator.kind === 'fetch' && operator.edge === edge);
+        return known < 0 ? fetch(stage, edge, ordered) : { stage, operator: known };
+      });
+      return united(`${uid}.${name}`, stage, fetched, schemaAt(fetched[0]!));
+    };
+    const stored = (places: readonly Place[], distribution: Distribution): EdgeId[] => places.map((each) => store(each, distribution));
     // A stage cannot wait for what waits for it: a table joined with what was made of it goes through partitions.
+    const isApart = !left.some((probe) => right.some((build) => waitsFor(build.stage, probe.stage)));
+    // Rows that only the build side has leave once: it cannot stand in every task.
+    const mayBroadcast = how !== 'right' && how !== 'full' && isApart;
+    const bytes = leftKeys.length === 0 ? 0 : (sizes[node.right]?.bytes ?? Number.POSITIVE_INFINITY);
     if (mayBroadcast && bytes <= (options.broadcastBytes ?? defaultBroadcastBytes)) {
-      const edge = store(right, { kind: 'broadcast' });
-      // Two joins of a stage may build from one fetch.
-      const known = stages[left.stage]!.operators.findIndex((operator) => operator.kind === 'fetch' && operator.edge === edge);
-      return of(left, known < 0 ? fetch(left.stage, edge) : { stage: left.stage, operator: known });
+      const edges = stored(right, { kind: 'broadcast' });
+      return left.map((probe) => of(probe, sideOf('right', probe.stage, edges)));
     }
-    if (leftKeys.length === 0) {
-      const stage = begin('single');
-      const probe = fetch(stage, store(left, { kind: 'single' }), true);
-      return of(probe, fetch(stage, store(right, { kind: 'single' })));
-    }
-    const stage = begin('partitions');
-    const probe = fetch(stage, store(left, { kind: 'hash', keys: leftKeys }));
-    return of(probe, fetch(stage, store(right, { kind: 'hash', keys: rightKeys })));
+    const [toLeft, toRight]: Distribution[] =
+      leftKeys.length === 0
+        ? [{ kind: 'single' }, { kind: 'single' }]
+        : [
+            { kind: 'hash', keys: leftKeys },
+            { kind: 'hash', keys: rightKeys },
+          ];
+    const stage = begin(leftKeys.length === 0 ? 'single' : 'partitions');
+    const probe = sideOf('left', stage, stored(left, toLeft!), leftKeys.length === 0);
+    return [of(probe, sideOf('right', stage, stored(right, toRight!)))];
   };
 
   const sort = (node: NodeOf<'sort'>, input: Place): Place => {
     const { uid, keys, limit, schema } = node;
     const of = (at: Place, name = uid): Place => add(at.stage, { kind: 'sort', uid: name, input: at.operator, keys, limit, schema });
     if (isSingle(input)) return of(input);
-    if (limit !== null) return of(gathered(of(input, `${uid}.partial`)));
+    if (limit !== null) return of(gathered([of(input, `${uid}.partial`)]));
     // The samples of a stage are those of one sort.
     const samples = stages[input.stage]!.operators.some((operator) => operator.kind === 'sample');
-    const from = samples ? exchange(input, { kind: 'forward' }) : input;
+    const from = samples ? exchange([input], { kind: 'forward' }) : input;
     const sampled = add(from.stage, { kind: 'sample', uid: `${uid}.sample`, input: from.operator, keys, schema });
-    return of(exchange(exchange(sampled, { kind: 'forward' }), { kind: 'range', keys, sampledBy: from.stage }));
+    return of(exchange([exchange([sampled], { kind: 'forward' })], { kind: 'range', keys, sampledBy: from.stage }));
   };
 
-  const window = (node: NodeOf<'window'>, input: Place): Place => {
+  const window = (node: NodeOf<'window'>, from: readonly Place[]): Place => {
     const { uid, partitionBy, orderBy, functions, limit, schema } = node;
-    const first =
-      limit === null || isSingle(input)
-        ? input
-        : add(input.stage, {
+    const isWhole = from.length === 1 && isSingle(from[0]!);
+    const first = from.map((place) =>
+      limit === null || isWhole
+        ? place
+        : add(place.stage, {
             kind: 'top-groups',
             uid: `${uid}.partial`,
-            input: input.operator,
+            input: place.operator,
             keys: partitionBy,
             orderBy,
             count: limit,
-            schema: schemaAt(input),
-          });
-    const at = partitionBy.length === 0 ? gathered(first) : isSingle(first) ? first : exchange(first, { kind: 'hash', keys: partitionBy });
+            schema: schemaAt(place),
+          }),
+    );
+    const at = isWhole || partitionBy.length === 0 ? gathered(first) : exchange(first, { kind: 'hash', keys: partitionBy });
     const keys = [...partitionBy.map((name) => ({ name, descending: false })), ...orderBy];
     const sorted =
       keys.length === 0 ? at : add(at.stage, { kind: 'sort', uid: `${uid}.sort`, input: at.operator, keys, limit: null, schema: schemaAt(at) });
     return add(sorted.stage, { kind: 'window', uid, input: sorted.operator, partitionBy, orderBy, functions, schema });
   };
 
-  const place = (node: PlanNode): Place => {
+  /** Its inputs are one in each stage, and stay in as many stages as they are until rows of them have to meet. */
+  const union = ({ uid, inputs, schema }: NodeOf<'union'>): readonly Place[] => {
+    const all = inputs.flatMap((input) => places[input]!);
+    return [...new Set(all.map(({ stage }) => stage))].map((stage) => {
+      const here = all.filter((place) => place.stage === stage).map(({ operator }) => operator);
+      return add(stage, { kind: 'union', uid, inputs: here, schema });
+    });
+  };
+
+  /** An operator behind each of these places: what needs no row of another. */
+  const behind = (from: readonly Place[], make: (input: number) => StageOperator): readonly Place[] =>
+    from.map((place) => add(place.stage, make(place.operator)));
+
+  const place = (node: PlanNode): readonly Place[] => {
     const { uid, schema } = node;
+    const at = 'input' in node ? places[node.input]! : [];
     switch (node.kind) {
       case 'scan': {
         const { source, columns, predicate } = node;
-        return add(begin('splits'), { kind: 'scan', uid, source, columns, predicate, schema });
+        return [add(begin('splits'), { kind: 'scan', uid, source, columns, predicate, schema })];
       }
       case 'values':
-        return add(begin('single'), { kind: 'values', uid, rows: node.rows, schema });
-      case 'filter': {
-        const { stage, operator } = places[node.input]!;
-        return add(stage, { kind: 'filter', uid, input: operator, condition: node.condition, schema });
-      }
-      case 'project': {
-        const { stage, operator } = places[node.input]!;
-        return add(stage, { kind: 'project', uid, input: operator, columns: node.columns, schema });
-      }
-      case 'rows': {
-        const { stage, operator } = places[node.input]!;
-        return add(stage, { ...node, input: operator });
-      }
+        return [add(begin('single'), { kind: 'values', uid, rows: node.rows, schema })];
+      case 'union':
+        return union(node);
+      case 'filter':
+        return behind(at, (input) => ({ kind: 'filter', uid, input, condition: node.condition, schema }));
+      case 'project':
+        return behind(at, (input) => ({ kind: 'project', uid, input, columns: node.columns, schema }));
+      case 'rows':
+        return behind(at, (input) => ({ ...node, input }));
       case 'aggregate':
-        return aggregate(node, places[node.input]!);
+        return [aggregate(node, at)];
       case 'join':
         return join(node, places[node.left]!, places[node.right]!);
-      case 'expand': {
-        const { stage, operator } = places[node.input]!;
-        return add(stage, { kind: 'expand', uid, input: operator, projections: node.projections, schema });
-      }
+      case 'expand':
+        return behind(at, (input) => ({ kind: 'expand', uid, input, projections: node.projections, schema }));
       case 'repartition':
-        return exchange(places[node.input]!, { kind: 'hash', keys: node.keys });
+        return [exchange(at, { kind: 'hash', keys: node.keys })];
       case 'window':
-        return window(node, places[node.input]!);
+        return [window(node, at)];
       case 'sort':
-        return sort(node, places[node.input]!);
+        return [sort(node, met(at))];
       case 'limit': {
-        const of = (at: Place, name = uid): Place => add(at.stage, { kind: 'limit', uid: name, input: at.operator, count: node.count, schema });
-        const input = places[node.input]!;
-        return isSingle(input) ? of(input) : of(gathered(of(input, `${uid}.partial`)));
+        const of = (input: number, name = uid): StageOperator => ({ kind: 'limit', uid: name, input, count: node.count, schema });
+        if (at.length === 1 && isSingle(at[0]!)) return behind(at, of);
+        return behind([gathered(behind(at, (input) => of(input, `${uid}.partial`)))], of);
       }
       case 'sink': {
-        const input = places[node.input]!;
-        const { stage, operator } = options.single(node.sink) ? gathered(input) : input;
-        return add(stage, { kind: 'sink', uid, input: operator, name: node.name, sink: node.sink, schema });
+        const whole = options.single(node.sink) ? gathered(at) : met(at);
+        return behind([whole], (input) => ({ kind: 'sink', uid, input, name: node.name, sink: node.sink, schema }));
       }
     }
   };
 
   for (const node of plan.nodes) places.push(place(node));
-  const result = plan.result === null ? null : store(places[plan.result]!, { kind: 'forward' });
+  const result = plan.result === null ? null : store(met(places[plan.result]!), { kind: 'forward' });
   orderWhereItMatters(stages, edges);
   const finished = stages.map(
     ({ parallelism, operators, after }, id): Stage => ({ id, parallelism, operators, after: [...after].sort((a, b) => a - b) }),

@@ -17,6 +17,7 @@ import { createSample } from './sample.ts';
 import { createSort } from './sort.ts';
 import { createSpillingJoin } from './spilling-join.ts';
 import { createTopGroups } from './top-groups.ts';
+import { createUnion } from './union.ts';
 import { createWindow } from './window.ts';
 
 export type { Sampler, Samples } from './sample.ts';
@@ -43,6 +44,8 @@ export function createOperator(
       return createSpillingJoin(spec, inputs, functions, memory.open());
     case 'sort':
       return createSort(spec, input, memory.open());
+    case 'union':
+      return createUnion(spec, inputs.length);
     case 'expand':
       return createExpand(spec, input, functions);
     case 'window':

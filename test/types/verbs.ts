@@ -65,6 +65,16 @@ same<Row<typeof crossed>, { city: string | null; origin: string }>(true);
 const rows = places.distinct('city').except(places.intersect(places.distinct()));
 same<Row<typeof rows>, Row<typeof places>>(true);
 
+const other = flow.rows(schema({ runways: int32().nullable(), iata: utf8(), city: utf8(), lat: float64() }), []);
+const united = places.union(other);
+same<Row<typeof united>, { iata: string; city: string | null; lat: number; runways: number | null }>(true);
+// @ts-expect-error columns differ: lat is not there
+places.union(other.drop('lat'));
+// @ts-expect-error columns differ: one more
+places.drop('lat').union(other);
+// @ts-expect-error columns differ: another type
+places.union(other.derive((c) => ({ lat: c.lat.cast(utf8()) })));
+
 // expressions
 t.filter((c) => c.delay.gt(15).and(c.origin.eq('SFO')).or(c.cancelled).not());
 t.filter(({ delay }) => delay.isNotNull());

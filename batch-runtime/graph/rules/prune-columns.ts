@@ -12,12 +12,12 @@ export function pruneColumns(plan: Plan): Plan {
   return rewrite(plan, (node, id, add, nodes) => {
     const wanted = needed[id]!;
     /** The input with nothing in it that this node does not need. */
-    const only = (input: NodeId, names: ReadonlySet<string>): NodeId => {
+    const only = (input: NodeId, names: ReadonlySet<string>, which = ''): NodeId => {
       const { schema } = nodes[input]!;
       const kept = schema.filter((field) => names.has(field.name));
       if (kept.length === schema.length) return input;
       const columns = kept.map((field) => ({ name: field.name, expression: reference(field) }));
-      return add({ kind: 'project', uid: `${node.uid}.columns`, input, columns, schema: kept });
+      return add({ kind: 'project', uid: `${node.uid}.columns${which}`, input, columns, schema: kept });
     };
     switch (node.kind) {
       case 'scan': {
@@ -41,13 +41,18 @@ export function pruneColumns(plan: Plan): Plan {
       case 'join': {
         const [leftNames, rightNames] = joinNeeds(node, wanted);
         const left = only(node.left, leftNames);
-        const right = only(node.right, rightNames);
+        const right = only(node.right, rightNames, '.right');
         return add({ ...node, left, right, schema: joinSchema(nodes[left]!.schema, nodes[right]!.schema, node) });
       }
       case 'expand': {
         const schema = keep(node.schema, wanted);
         const kept = (columns: (typeof node.projections)[number]) => columns.filter(({ name }) => schema.some((field) => field.name === name));
         return add({ ...node, projections: node.projections.map(kept), schema });
+      }
+      case 'union': {
+        const schema = keep(node.schema, wanted);
+        const names = new Set(schema.map((field) => field.name));
+        return add({ ...node, inputs: node.inputs.map((input, k) => only(input, names, `.${k}`)), schema });
       }
       case 'repartition': {
         const input = only(node.input, new Set([...wanted, ...node.keys]));
@@ -122,6 +127,9 @@ function neededColumns(plan: Plan): Set<string>[] {
           if (schema.some((field) => field.name === name)) need(node.input, columnsIn(expression));
         break;
       }
+      case 'union':
+        for (const input of node.inputs) need(input, names(keep(node.schema, wanted)));
+        break;
       case 'repartition':
         need(node.input, [...wanted, ...node.keys]);
         break;

@@ -1,6 +1,6 @@
 /**
  * Filters as early as possible: the parts of a condition that cannot throw move below projects that only rename, into the side of
- * a join they speak of, below the keys of a group, below a sort; and what stands right above a scan is told to the source, which
+ * a join they speak of, into every input of a union, below the keys of a group, below a sort; and what stands right above a scan is told to the source, which
  * may leave out what its statistics exclude. Parts that can throw (a division, a cast, a user function) stay where they were
  * written, so that a filter below them still guards them.
  */
@@ -99,14 +99,15 @@ function step(plan: Plan): Plan | null {
       const conditionsOf = (side: Side) => moves.flatMap((move) => (move?.side === side ? [move.condition] : []));
       const schema = whole ? filter.schema : node.schema;
       if (node.kind === 'filter') return add({ ...node, condition: allOf([...conjuncts(node.condition), ...conditionsOf('left')]), schema });
-      const under = (side: Side, input: NodeId): NodeId => {
+      const under = (side: Side, input: NodeId, which = ''): NodeId => {
         const conditions = conditionsOf(side);
         if (conditions.length === 0) return input;
         const uid = whole ? filter.uid : `${filter.uid}.below`;
         const schema = narrowed(nodes[input]!.schema, conditions);
-        return add({ kind: 'filter', uid: side === 'left' ? uid : `${uid}.right`, input, condition: allOf(conditions), schema });
+        return add({ kind: 'filter', uid: side === 'left' ? `${uid}${which}` : `${uid}.right`, input, condition: allOf(conditions), schema });
       };
       if (node.kind === 'join') return add({ ...node, left: under('left', node.left), right: under('right', node.right), schema });
+      if (node.kind === 'union') return add({ ...node, inputs: node.inputs.map((input, k) => under('left', input, `.${k}`)), schema });
       return add({ ...withInputs(node, (input) => under('left', input)), schema });
     });
   }
@@ -141,6 +142,7 @@ function moved(plan: Plan, below: PlanNode, part: Expression): Move | null {
       const passes = below.verb === 'filterRows' || (below.verb === 'deriveRows' && !names.some((name) => below.gives.includes(name)));
       return passes ? { side: 'left', condition: part } : null;
     }
+    case 'union':
     case 'repartition':
       return { side: 'left', condition: part };
     case 'window':

@@ -81,6 +81,33 @@ export const plans: Readonly<Record<string, Plan>> = {
     const few = t.filter((r) => r.x.gt(3).or(r.a.isNull()));
     return t.except(few.intersect(t).distinct('a', 'x'));
   }),
+  unions: plan((flow) => {
+    const t = flow.read(csv('facts', { schema: facts })).select('a', 'b', 'x', 'y');
+    const s = flow.read(csv('side', { schema: side }));
+    const all = t
+      .union(t.filter((r) => r.y.gt(4)))
+      .union(s.select('size', (r) => ({ a: r.key, b: r.key, x: r.size, y: r.size })).drop('size'))
+      .filter((r) => r.y.lt(8).and(r.x.isNotNull()));
+    all
+      .groupBy('a')
+      .aggregate((r) => ({ n: count(), x: r.x.sum(), bs: r.b.countDistinct() }))
+      .write(parquet('groups'), 'groups');
+    all.aggregate(() => ({ n: count() })).write(csv('count.csv'), 'count');
+    all
+      .join(s, { on: { b: 'key' }, prefix: 's_' })
+      .select('y', 's_size')
+      .write(csv('joined.csv'), 'joined');
+    s.join(
+      all
+        .select('b')
+        .distinct()
+        .union(s.select((r) => ({ b: r.key }))),
+      { on: { key: 'b' }, how: 'left' },
+    ).write(parquet('left'), 'left');
+    all.derive((r) => ({ n: rank().over({ partitionBy: r.b, orderBy: [r.x, desc(r.y)] }) })).write(parquet('ranked'), 'ranked');
+    all.repartition('y').write(parquet('spread'), 'spread');
+    return all.select('b', 'x', 'y').orderBy('x', desc('y'), 'b');
+  }),
   groups: plan((flow) =>
     flow
       .read(csv('facts', { schema: facts }))

@@ -269,6 +269,7 @@ export function runPlan(plan: Plan, sources: Sources): Outputs {
     if (node.kind === 'scan') given.push(scanned(sources[node.uid]!, node.columns, node.predicate));
     else if (node.kind === 'aggregate') given.push(aggregated(input, { ...node, phase: 'complete' }));
     else if (node.kind === 'join') given.push(joined(given[node.left]!, given[node.right]!, node, node.schema));
+    else if (node.kind === 'union') given.push(node.inputs.flatMap((each) => given[each]!));
     else given.push(shared(node, input) ?? input);
     const names = node.schema.map(({ name }) => name).sort();
     for (const row of given.at(-1)!) {
@@ -341,6 +342,9 @@ export function runStages(graph: StageGraph, sources: Sources, width: number): O
               operator.schema,
             ),
           );
+          break;
+        case 'union':
+          given.push(operator.inputs.flatMap((each) => given[each]!));
           break;
         case 'sample':
           samples.set(stage, [...(samples.get(stage) ?? []), ...input]);

@@ -28,3 +28,28 @@ test('limits, totals and rows written down are bounds of their own', () => {
   assert.equal(of('total', 0, 0)('aggregate')!.rows, 1);
   assert.equal(of('written', 0, 0)('values')!.rows, 2);
 });
+
+test('a union has the rows of all its inputs, or their bytes, and is not known where one is not', () => {
+  const of = (sides: readonly (readonly [rows: number, bytes: number] | null)[]) => {
+    const schema = [{ name: 'a', type: { kind: 'int32' }, nullable: false }] as const;
+    const scan = (uid: string) => ({ kind: 'scan', uid, name: uid, source: { connector: 'none' }, columns: ['a'], predicate: null, schema }) as const;
+    const nodes = [...sides.map((_, i) => scan(`s${i}`)), { kind: 'union', uid: 'u', inputs: sides.map((_, i) => i), schema } as const];
+    const scans = new Map(sides.flatMap((side, i) => (side === null ? [] : [[i, { rows: side[0], bytes: side[1] }] as const])));
+    return sizesOf({ name: 'test', nodes, result: sides.length }, scans).at(-1);
+  };
+  assert.deepEqual(
+    of([
+      [10, 1],
+      [5, 1],
+    ]),
+    { rows: 15, bytes: 60 },
+  );
+  assert.deepEqual(
+    of([
+      [10, 1],
+      [0, 7],
+    ]),
+    { rows: 0, bytes: 47 },
+  );
+  assert.equal(of([[10, 1], null]), null);
+});

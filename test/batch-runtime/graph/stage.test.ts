@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { optimize } from '#runtime/graph/rules/optimize.ts';
-import type { StageGraph } from '#runtime/graph/stage.ts';
+import { inputsOf, type StageGraph } from '#runtime/graph/stage.ts';
 import { toStages } from '#runtime/graph/stages.ts';
 import { plans } from './jobs.ts';
 
@@ -13,8 +13,7 @@ test('stages are plain JSON, whose operators name only what stands before them',
       assert.equal(stage.id, id);
       assert(stage.after.every((each) => each >= 0 && each < graph.stages.length && each !== id));
       for (const [index, operator] of stage.operators.entries()) {
-        const inputs = 'input' in operator ? [operator.input] : operator.kind === 'join' ? [operator.probe, operator.build] : [];
-        for (const input of inputs) assert(input >= 0 && input < index, `${name}: operator ${index} of stage ${id} reads ${input}`);
+        for (const input of inputsOf(operator)) assert(input >= 0 && input < index, `${name}: operator ${index} of stage ${id} reads ${input}`);
         if (operator.kind === 'fetch')
           assert(stage.after.includes(graph.edges[operator.edge]!.from), `${name}: stage ${id} waits for what it fetches`);
         if (operator.kind === 'store') assert.equal(graph.edges[operator.edge]!.from, id);

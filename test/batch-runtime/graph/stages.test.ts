@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
 import { optimize } from '#runtime/graph/rules/optimize.ts';
-import type { StageGraph } from '#runtime/graph/stage.ts';
+import { inputsOf, type StageGraph } from '#runtime/graph/stage.ts';
 import { toStages } from '#runtime/graph/stages.ts';
 import { csv, float64, int32, job, schema, udf } from '#runtime/index.ts';
 import { buildGraph } from '#runtime/job.ts';
@@ -23,6 +23,7 @@ const ordered: Readonly<Record<string, readonly string[]>> = {
   manySinks: ['result', 'sizes', 'all'],
   twoOrders: ['up', 'down'],
   written: ['result'],
+  unions: ['result'],
 };
 /** Columns in any order; rows too, unless the job orders them. */
 const comparable = (name: string, outputs: Outputs): unknown =>
@@ -69,6 +70,18 @@ test('a table joined with what was made of it goes through partitions, since no 
   assert.ok(!kinds(graph).includes('broadcast'));
 });
 
+test('a union stays in the stages of its inputs: each groups its own rows before they are sent, and one of a stage is one there', () => {
+  const { stages } = staged('unions', false);
+  const partials = stages.flatMap(({ id, operators }) =>
+    operators.flatMap((each) => (each.kind === 'aggregate' && each.phase === 'partial' ? [id] : [])),
+  );
+  const [first, second] = new Set(partials);
+  assert.equal(new Set(partials).size, 2, `partial aggregates stand in stages ${partials}`);
+  for (const id of [first!, second!]) assert.equal(stages[id]!.parallelism.kind, 'splits');
+  const unions = stages[first!]!.operators.flatMap((each) => (each.kind === 'union' ? [each.inputs.length] : []));
+  assert.deepEqual(unions, [2, 1]);
+});
+
 test('a full order samples, then moves by range, then sorts; two of them sample in two stages', () => {
   const graph = staged('twoOrders', true);
   const sampling = graph.edges.flatMap(({ distribution }) => (distribution.kind === 'range' ? [distribution.sampledBy] : []));
@@ -101,8 +114,7 @@ test('operators stand after their inputs, edges agree with their stores, and sta
         assert.equal(id, at);
         assert.equal(new Set(operators.map(({ uid }) => uid)).size, operators.length, 'uids are unique in a stage');
         operators.forEach((operator, i) => {
-          for (const input of 'input' in operator ? [operator.input] : operator.kind === 'join' ? [operator.probe, operator.build] : [])
-            assert.ok(input < i);
+          for (const input of inputsOf(operator)) assert.ok(input < i);
           if (operator.kind === 'fetch') assert.ok(after.includes(graph.edges[operator.edge]!.from));
           if (operator.kind === 'store') {
             assert.equal(graph.edges[operator.edge]!.from, id);

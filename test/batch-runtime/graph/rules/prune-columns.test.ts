@@ -70,3 +70,18 @@ test('rows that are only counted keep one column', () => {
   );
   assert.deepEqual(shape(plan), ['scan k', 'limit k', 'aggregate n']);
 });
+
+test('a union reads of each input the columns that are used, by the same names in the same order', () => {
+  const plan = pruned((flow) => {
+    const t = read(flow).select('k', 'a', 'c');
+    t.write(csv('all'));
+    return t.union(read(flow).select('c', 'a', (r) => ({ k: r.c }))).select('a');
+  });
+  assert.deepEqual(shape(plan).slice(-5), ['project a', 'project a', 'project a', 'union a', 'project a']);
+  const union = plan.nodes.find((node) => node.kind === 'union')!;
+  for (const input of union.kind === 'union' ? union.inputs : [])
+    assert.deepEqual(
+      plan.nodes[input]!.schema.map(({ name }) => name),
+      ['a'],
+    );
+});

@@ -129,3 +129,22 @@ test('filters above filters become one, in order', () => {
   );
   assert.deepEqual(shape(plan), ["scan where (a > 1) and (k = 'x')", "filter (a > 1) and (k = 'x')"]);
 });
+
+test('into every input of a union', () => {
+  const plan = built((flow) =>
+    read(flow)
+      .select('k', 'a')
+      .union(readSide(flow).select((t) => ({ k: t.id, a: t.size.coalesce(0) })))
+      .filter((t) => t.k.ne('x').and(t.a.mod(2).eq(1))),
+  );
+  assert.deepEqual(shape(pushFilters(plan)), [
+    "scan where k <> 'x'",
+    "filter k <> 'x'",
+    'project',
+    "scan where id <> 'x'",
+    "filter id <> 'x'",
+    'project',
+    'union',
+    'filter (a % 2) = 1',
+  ]);
+});
