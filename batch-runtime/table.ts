@@ -114,6 +114,9 @@ type KeyCheck<R, R2, N> = N extends string
 type ClashCheck<R, A> = [keyof A & keyof R] extends [never] ? unknown : { readonly prefix: BothSidesHave<keyof A & keyof R> };
 /** What the options must be besides: key types that agree, no name on both sides. Asked for the named keys alone. */
 type JoinCheck<R, R2, O> = (O extends { readonly on: infer N } ? { readonly on: KeyCheck<R, R2, N> } : unknown) &
+  (O extends { readonly asOf: { readonly left: infer L; readonly right: infer N } }
+    ? { readonly asOf: { readonly right: N & Same<At<R, L>, At<R2, N>> } }
+    : unknown) &
   (string extends PrefixOf<O> ? { readonly prefix: PrefixIsNotALiteral } : ClashCheck<R, Added<R2, O>>);
 
 /** Rows of type R, not yet there. Verbs return new tables; one table may be used many times and is worked out once. */
@@ -397,6 +400,7 @@ class Made {
     const right = given.closed(uid);
     const find = { left: (name: string) => left.#field(uid, name), right: (name: string) => right.#field(`the right side of ${uid}`, name) };
     const node = joinOf(uid, left.#fields, right.#fields, find, options);
+    if (condition !== undefined && node.asOf !== undefined) refuse(`${uid}: an as-of join takes no condition besides: filter the tables before it`);
     const where = condition === undefined ? null : left.#pairCondition(uid, right, condition);
     return new Made(this.draft, this.draft.add(uid, { kind: 'join', left: left.id, right: right.id, ...node, where }), node.schema, false);
   }

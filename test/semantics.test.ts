@@ -11,7 +11,7 @@ import { end } from '#runtime/element.ts';
 import type { Expression } from '#runtime/expression/expression.ts';
 import { call, columnRef, literal } from '#runtime/expression/functions.ts';
 import { interpret } from '#runtime/expression/interpret.ts';
-import { bool, count, type Flow, job, schema } from '#runtime/index.ts';
+import { bool, count, type Flow, int32, job, schema } from '#runtime/index.ts';
 import { buildGraph } from '#runtime/job.ts';
 import { createAggregate } from '#runtime/operators/aggregate.ts';
 import { runPlan } from './batch-runtime/graph/reference.ts';
@@ -130,6 +130,17 @@ const cases: Readonly<Record<string, () => Promise<void>>> = {
         .groupBy('x')
         .rollup()
         .aggregate(() => ({ n: count() }));
+    const { plan } = buildGraph(job({ name: 'none', build }));
+    assert.deepEqual(runPlan(plan, {})['result'], []);
+  },
+  async 'as-of-null'() {
+    const joined = (rows: number) =>
+      `count(*) FROM (SELECT NULL::INTEGER a FROM range(${rows})) l ASOF JOIN (SELECT 1 b FROM range(${rows})) r ON l.a >= r.b`;
+    assert.equal(await theirs(joined(4)), '0');
+    assert.equal(await theirs(joined(5000)), '5000');
+    const numbers = schema({ a: int32().nullable() });
+    const build = (flow: Flow) =>
+      flow.rows(numbers, [{ a: null }]).join(flow.rows(numbers, [{ a: 1 }, { a: null }]), { asOf: { left: 'a', right: 'a' }, prefix: 'r_' });
     const { plan } = buildGraph(job({ name: 'none', build }));
     assert.deepEqual(runPlan(plan, {})['result'], []);
   },

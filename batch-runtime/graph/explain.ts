@@ -2,7 +2,8 @@
  * A plan in words, for `--explain` and for messages. Nothing decides anything by this text.
  */
 import { type Aggregate, type Expression, partsOf, type WindowFunction } from '../expression/expression.ts';
-import { inputsOf, type JoinKind, type Plan, type PlanNode, type SinkSpec, type SortKey, type SourceSpec } from './plan.ts';
+import { inputsOf, type Plan, type PlanNode, type SinkSpec, type SortKey, type SourceSpec } from './plan.ts';
+import type { NodeOf } from './rewrite.ts';
 import type { StageGraph, StageOperator } from './stage.ts';
 
 const infix: Readonly<Record<string, string>> = {
@@ -86,8 +87,10 @@ const windowText = (of: WindowFunction): string => {
 };
 const keysText = (keys: readonly SortKey[]): string => keys.map(({ name, descending }) => (descending ? `${name} desc` : name)).join(', ');
 const pathText = (spec: SourceSpec | SinkSpec): string => `${spec.connector}${typeof spec['path'] === 'string' ? ` ${spec['path']}` : ''}`;
-function joinText(how: JoinKind, left: readonly string[], right: readonly string[], where: Expression | null): string {
-  const kind = left.length === 0 ? 'cross join' : `${how} join on ${onText(left, right)}`;
+function joinText(node: Pick<NodeOf<'join'>, 'how' | 'where' | 'asOf'>, left: readonly string[], right: readonly string[]): string {
+  const { how, where, asOf } = node;
+  const on = left.length === 0 ? '' : ` on ${onText(left, right)}`;
+  const kind = asOf !== undefined ? `${how} join${on} as of ${asOf.left} >= ${asOf.right}` : on === '' ? 'cross join' : `${how} join${on}`;
   return where === null ? kind : `${kind} where ${expressionText(where)}`;
 }
 
@@ -132,7 +135,7 @@ function nodeText(node: PlanNode): string {
   if (own !== null) return `${own}${from}`;
   if (node.kind === 'repartition') return `spread by ${node.keys.join(', ')}${from}`;
   if (node.kind === 'aggregate') return `aggregate by ${node.keys.join(', ') || 'nothing'}: ${aggregatesText(node.aggregates)}${from}`;
-  return node.kind === 'join' ? `${joinText(node.how, node.leftKeys, node.rightKeys, node.where)}${from}` : node.uid;
+  return node.kind === 'join' ? `${joinText(node, node.leftKeys, node.rightKeys)}${from}` : node.uid;
 }
 
 function operatorText(operator: StageOperator, graph: StageGraph): string {
@@ -146,7 +149,7 @@ function operatorText(operator: StageOperator, graph: StageGraph): string {
     case 'aggregate':
       return `${operator.phase} aggregate by ${operator.keys.join(', ') || 'nothing'}: ${aggregatesText(operator.aggregates)} of ${operator.input}`;
     case 'join':
-      return `${joinText(operator.how, operator.probeKeys, operator.buildKeys, operator.where)} of ${operator.probe} with a table of ${operator.build}`;
+      return `${joinText(operator, operator.probeKeys, operator.buildKeys)} of ${operator.probe} with a table of ${operator.build}`;
     case 'union':
       return `union of ${operator.inputs.join(' and ')}`;
     case 'top-groups':

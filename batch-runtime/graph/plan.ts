@@ -10,6 +10,11 @@ import type { Places } from './places.ts';
 export type NodeId = number;
 
 export type JoinKind = 'inner' | 'left' | 'right' | 'full' | 'semi' | 'anti';
+/** Columns of one type, by which an as-of join orders the right rows. */
+export interface AsOf {
+  readonly left: string;
+  readonly right: string;
+}
 /** Before the name of a column of the right side in a join's `where`. */
 export const rightMark = 'right.';
 
@@ -80,6 +85,11 @@ export type PlanNode = { readonly uid: string; readonly schema: Schema } & (
       readonly where: Expression | null;
       /** Null keys match each other. */
       readonly nullsEqual?: true;
+      /**
+       * Of the right rows with equal keys only the last whose value is at or below the left row's matches; of equal values the last that came. Nulls
+       * match nothing. Only inner and left, without `where`.
+       */
+      readonly asOf?: AsOf;
     }
   /** A row for each projection, in order; all have the columns of the schema. */
   | {

@@ -5,7 +5,7 @@
  */
 import type { Schema } from '../batch/batch.ts';
 import type { Aggregate, Expression, WindowFunction } from '../expression/expression.ts';
-import type { JoinKind, RowCalls, SinkSpec, SortKey, SourceSpec } from './plan.ts';
+import type { AsOf, JoinKind, RowCalls, SinkSpec, SortKey, SourceSpec } from './plan.ts';
 
 export type StageId = number;
 export type EdgeId = number;
@@ -60,6 +60,8 @@ export type StageOperator = { readonly uid: string; readonly schema: Schema } & 
       readonly prefix: string;
       readonly where: Expression | null;
       readonly nullsEqual?: true;
+      /** As the plan's: left is the probe. */
+      readonly asOf?: AsOf;
     }
   /** What comes from any input, under one schema. */
   | { readonly kind: 'union'; readonly inputs: readonly number[] }

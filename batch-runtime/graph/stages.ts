@@ -140,7 +140,7 @@ export function toStages(plan: Plan, options: StageOptions): StageGraph {
   };
 
   const join = (node: NodeOf<'join'>, left: readonly Place[], right: readonly Place[]): readonly Place[] => {
-    const { uid, how, leftKeys, rightKeys, prefix, where, schema } = node;
+    const { uid, how, leftKeys, rightKeys, prefix, where, asOf, schema } = node;
     const of = (probe: Place, build: Place): Place =>
       add(probe.stage, {
         kind: 'join',
@@ -153,6 +153,7 @@ export function toStages(plan: Plan, options: StageOptions): StageGraph {
         prefix,
         where,
         ...(node.nullsEqual ? { nullsEqual: true as const } : {}),
+        ...(asOf === undefined ? {} : { asOf }),
         schema,
       });
     const sideOf = (name: string, stage: StageId, edges: readonly EdgeId[], ordered = false): Place => {
@@ -168,7 +169,8 @@ export function toStages(plan: Plan, options: StageOptions): StageGraph {
     const isApart = !left.some((probe) => right.some((build) => waitsFor(build.stage, probe.stage)));
     // Rows that only the build side has leave once: it cannot stand in every task.
     const mayBroadcast = how !== 'right' && how !== 'full' && isApart;
-    const bytes = leftKeys.length === 0 ? 0 : (sizes[node.right]?.bytes ?? Number.POSITIVE_INFINITY);
+    const isCross = leftKeys.length === 0 && asOf === undefined;
+    const bytes = isCross ? 0 : (sizes[node.right]?.bytes ?? Number.POSITIVE_INFINITY);
     if (mayBroadcast && bytes <= (options.broadcastBytes ?? defaultBroadcastBytes)) {
       const edges = stored(right, { kind: 'broadcast' });
       return left.map((probe) => of(probe, sideOf('right', probe.stage, edges)));
@@ -310,7 +312,12 @@ function orderWhereItMatters(stages: readonly Draft[], edges: readonly Edge[]): 
   };
   stages.forEach(({ operators }, stage) => {
     const cuts = operators.some(
-      (each) => each.kind === 'limit' || each.kind === 'window' || each.kind === 'top-groups' || (each.kind === 'sort' && each.limit !== null),
+      (each) =>
+        each.kind === 'limit' ||
+        each.kind === 'window' ||
+        each.kind === 'top-groups' ||
+        (each.kind === 'sort' && each.limit !== null) ||
+        (each.kind === 'join' && each.asOf !== undefined),
     );
     const onOrder = operators.flatMap((each) => (each.kind === 'aggregate' ? each.aggregates.map((of) => aggregateRow(of.fn).order(of)) : []));
     if (cuts || onOrder.includes('result') || (onOrder.includes('bits') && keyed(stage))) order(stage);

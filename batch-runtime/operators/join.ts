@@ -2,15 +2,18 @@
  * Hash join: keeps the build side (port 1) whole, then streams the probe side (port 0) past it; what comes to the probe
  * before the build has ended waits. Null keys match nothing. Matches leave in the order of the probe's rows, then of the
  * build's, at most batchRows per batch: an expanding join suspends between two of them; rows that only the build side has
- * come last. A join without keys pairs each row with each.
+ * come last. A join without keys pairs each row with each. An as-of join keeps the build rows of a key in the order of their
+ * values and finds by halving the last that is not behind the probe's.
  */
 import assert from 'node:assert/strict';
 import { type Batch, batchRows, type Column, type Schema } from '../batch/batch.ts';
 import { bitAt } from '../batch/bitmap.ts';
 import { layoutOf, makeBatch, nullColumn } from '../batch/column.ts';
+import { columnComparator } from '../batch/compare.ts';
 import { concat } from '../batch/concat.ts';
 import { GroupTable } from '../batch/groups.ts';
 import { KeyEncoder, type KeyField } from '../batch/keys.ts';
+import { sortRows } from '../batch/sort.ts';
 import { take, takeColumn, takeOrNull } from '../batch/take.ts';
 import { type Element, end } from '../element.ts';
 import { compileFilter, type Filter } from '../expression/compile.ts';
@@ -46,6 +49,8 @@ interface Table {
   readonly next: Int32Array;
   /** Build rows that have been given in a pair; empty where nobody asks. */
   readonly given: Uint8Array;
+  /** Of an as-of join: the rows of group g in the order of their values are `rows[start[g]]` up to that of the next group. */
+  readonly ordered: { readonly start: Int32Array; readonly rows: Int32Array } | null;
 }
 
 /** Whether the condition holds for each of the pairs. */
@@ -66,6 +71,8 @@ export function createJoin(spec: Spec, inputs: readonly Schema[], functions: rea
   const keepsProbe = how === 'left' || how === 'full';
   const keepsBuild = how === 'right' || how === 'full';
   const picksProbe = how === 'semi' || how === 'anti';
+  const asOf =
+    spec.asOf === undefined ? null : { probe: indexesOf(probeSchema, [spec.asOf.left])[0]!, build: indexesOf(buildSchema, [spec.asOf.right])[0]! };
   const test = spec.where === null ? null : pairTest(spec.where, probeSchema, buildSchema, functions);
   let built: Batch[] = [];
   let waiting: Batch[] = [];
@@ -81,7 +88,8 @@ export function createJoin(spec: Spec, inputs: readonly Schema[], functions: rea
     const batch = concat(buildSchema, built);
     built = [];
     // Rows with a null key match nothing: they are here only to be given alone.
-    const nulls = spec.nullsEqual ? [] : buildKeys.flatMap((c) => (batch.columns[c]!.validity === null ? [] : [batch.columns[c]!.validity!]));
+    const known = spec.nullsEqual ? [] : asOf === null ? buildKeys : [...buildKeys, asOf.build];
+    const nulls = known.flatMap((c) => (batch.columns[c]!.validity === null ? [] : [batch.columns[c]!.validity!]));
     const matchable = keepsBuild ? batch : withoutNulls(batch, nulls);
     const n = matchable.length;
     const groups = new GroupTable(encoder.width);
@@ -105,7 +113,8 @@ export function createJoin(spec: Spec, inputs: readonly Schema[], functions: rea
       next[row] = first[group]!;
       first[group] = row;
     }
-    return { batch: matchable, groups, first, next, given: new Uint8Array(keepsBuild ? n : 0) };
+    const ordered = asOf === null ? null : inOrder(matchable, groupOf, first.length, asOf.build);
+    return { batch: matchable, groups, first, next, given: new Uint8Array(keepsBuild ? n : 0), ordered };
   };
 
   const gather = (probe: Batch, probeRows: Int32Array, buildRows: Int32Array, count: number, unchanged: boolean): Element => {
@@ -166,6 +175,36 @@ export function createJoin(spec: Spec, inputs: readonly Schema[], functions: rea
       } while (row >= 0);
     }
     if (count > 0) yield gather(batch, probeRows, buildRows, count, unchanged && count === n);
+  }
+
+  /** Of each row and the last build row whose value is not behind its own. */
+  function* lastPairs(batch: Batch, at: { readonly probe: number; readonly build: number }): Generator<Element> {
+    const n = batch.length;
+    const { batch: buildBatch, ordered } = table!;
+    const { start, rows } = ordered!;
+    const own = batch.columns[at.probe]!;
+    const compare = columnComparator(own, buildBatch.columns[at.build]!, false);
+    const outProbe = n <= batchRows ? probeRows : new Int32Array(n);
+    const outBuild = n <= batchRows ? buildRows : new Int32Array(n);
+    let count = 0;
+    for (let i = 0; i < n; i++) {
+      const group = groupOf[i]!;
+      let row = -1;
+      if (group >= 0 && (own.validity === null || bitAt(own.validity, i) === 1)) {
+        const from = start[group]!;
+        let [low, high] = [from, start[group + 1]!];
+        while (low < high) {
+          const middle = (low + high) >>> 1;
+          if (compare(i, rows[middle]!) >= 0) low = middle + 1;
+          else high = middle;
+        }
+        if (low > from) row = rows[low - 1]!;
+      }
+      if (row < 0 && !keepsProbe) continue;
+      outProbe[count] = i;
+      outBuild[count++] = row;
+    }
+    if (count > 0) yield gather(batch, outProbe, outBuild, count, count === n);
   }
 
   /** As pairs, of those for which the condition holds. */
@@ -251,7 +290,8 @@ export function createJoin(spec: Spec, inputs: readonly Schema[], functions: rea
   function* probe(batch: Batch): Generator<Element> {
     if (batch.length === 0) return;
     findGroups(batch);
-    if (picksProbe) yield* picked(batch, test);
+    if (asOf !== null) yield* lastPairs(batch, asOf);
+    else if (picksProbe) yield* picked(batch, test);
     else if (test !== null) yield* testedPairs(batch, test);
     else yield* pairs(batch);
   }
@@ -295,6 +335,17 @@ export function createJoin(spec: Spec, inputs: readonly Schema[], functions: rea
       yield end;
     },
   };
+}
+
+/** The rows of each group in the order of a column, equal ones as they came. */
+function inOrder(batch: Batch, groupOf: Int32Array, groups: number, column: number): { start: Int32Array; rows: Int32Array } {
+  const start = new Int32Array(groups + 1);
+  for (let row = 0; row < batch.length; row++) start[groupOf[row]! + 1]!++;
+  for (let group = 0; group < groups; group++) start[group + 1]! += start[group]!;
+  const place = start.slice();
+  const rows = new Int32Array(batch.length);
+  for (const row of sortRows(batch, [{ column, descending: false }])) rows[place[groupOf[row]!]!++] = row;
+  return { start, rows };
 }
 
 function withoutNulls(batch: Batch, bitmaps: readonly Uint8Array[]): Batch {

@@ -2,7 +2,8 @@
  * A join whose build side may be larger than its memory. While the build side fits this is the join itself (join.ts). Else both
  * sides are put aside by partitions of the key hash and joined partition by partition, each by a join of its own; a partition
  * that is still too large is spread again, and one that cannot be spread, since it is one key, is joined chunk by chunk of
- * its build rows. Matches then leave partition by partition.
+ * its build rows. Matches then leave partition by partition. Chunks of an as-of join go from the last values to the first,
+ * and what has found its row in one asks no further.
  */
 import type { Batch, Column, ColumnType, Schema } from '../batch/batch.ts';
 import { bitAt, bitmapBytes, setBit } from '../batch/bitmap.ts';
@@ -16,6 +17,7 @@ import { createPartitions, type Partitions, partitionSizes } from '../spill/part
 import { createSpillFile, type SpillFile } from '../spill/spill-file.ts';
 import { createJoin } from './join.ts';
 import type { Operator } from './operator.ts';
+import { createSort } from './sort.ts';
 
 type Spec = Extract<StageOperator, { kind: 'join' }>;
 type How = Spec['how'];
@@ -160,8 +162,10 @@ export function createSpillingJoin(spec: Spec, inputs: readonly Schema[], functi
     // The number stands behind the columns of the probe, wherever those stand in what leaves.
     const at = probeSchema.length;
     const chunkSpec: Spec = { ...spec, how: kinds.chunk, schema: [...spec.schema.slice(0, at), numberField, ...spec.schema.slice(at)] };
-    for (const chunk of chunksOf(build, part)) {
-      for (const batch of joined(chunkSpec, [numbered, buildSchema], chunk, numberRows(probe.read(part), numbered))) {
+    for (const chunk of spec.asOf === undefined ? chunksOf(build.read(part)) : chunksOf(fromTheLast(build.read(part), spec.asOf.right), true)) {
+      const rows = numberRows(probe.read(part), numbered);
+      const open = spec.asOf === undefined ? rows : unmatched(rows, at, matched);
+      for (const batch of joined(chunkSpec, [numbered, buildSchema], chunk, open)) {
         const numbers = batch.columns[at]!;
         const values = numbers.data as Int32Array;
         for (let i = 0; i < batch.length; i++) if (numbers.validity === null || bitAt(numbers.validity, i) === 1) setBit(matched, values[i]!);
@@ -177,11 +181,13 @@ export function createSpillingJoin(spec: Spec, inputs: readonly Schema[], functi
     else if (kinds.rest !== null) yield* joined({ ...spec, how: kinds.rest }, inputs, [], marked(probe.read(part), matched, 0));
   }
 
-  function* chunksOf(build: SpillFile, part: number): Generator<Batch[]> {
+  /** @param backwards  the batches come from the last to the first, and stand in a chunk the other way round */
+  function* chunksOf(batches: Iterable<Batch>, backwards = false): Generator<Batch[]> {
     let chunk: Batch[] = [];
     let [chunkBytes, chunkRows] = [0, 0];
-    for (const batch of build.read(part)) {
-      chunk.push(batch);
+    for (const batch of batches) {
+      if (backwards) chunk.unshift(batch);
+      else chunk.push(batch);
       chunkBytes += batchBytes(batch);
       chunkRows += batch.length;
       // Half of what it may hold: the next one is read while this one is let go.
@@ -191,6 +197,21 @@ export function createSpillingJoin(spec: Spec, inputs: readonly Schema[], functi
       [chunkBytes, chunkRows] = [0, 0];
     }
     if (chunk.length > 0) yield chunk;
+  }
+
+  /** The rows in the order of a column, batch by batch from the last to the first; inside of a batch they go up. */
+  function* fromTheLast(batches: Iterable<Batch>, column: string): Generator<Batch> {
+    const keys = [{ name: column, descending: false }];
+    const sort = createSort({ kind: 'sort', uid: spec.uid, input: 0, keys, limit: null, schema: buildSchema }, buildSchema, share);
+    const file = createSpillFile(share.scratch, buildSchema, partitionSizes(share.limitBytes).blockBytes);
+    let parts = 0;
+    function* sorted(): Generator<Element> {
+      for (const batch of batches) yield* sort.process({ kind: 'batch', batch }, 0);
+      yield* sort.process(end, 0);
+    }
+    for (const element of sorted()) if (element.kind === 'batch') file.write(parts++, element.batch);
+    while (parts-- > 0) yield* [...file.read(parts)].reverse();
+    file.close();
   }
 
   function* inBatches(batches: Iterable<Batch>): Generator<Element> {
@@ -252,6 +273,17 @@ function* numberRows(batches: Iterable<Batch>, schema: Schema): Generator<Batch>
     from += batch.length;
     const columns: Column[] = [...batch.columns, makeColumn(numberType, batch.length, data)];
     yield makeBatch(schema, batch.length, columns);
+  }
+}
+
+/** What has not matched yet, of rows that know their numbers. */
+function* unmatched(batches: Iterable<Batch>, number: number, matched: Uint8Array): Generator<Batch> {
+  for (const batch of batches) {
+    const numbers = batch.columns[number]!.data as Int32Array;
+    const rows = new Int32Array(batch.length);
+    let count = 0;
+    for (let i = 0; i < batch.length; i++) if (bitAt(matched, numbers[i]!) === 0) rows[count++] = i;
+    if (count > 0) yield take(batch, rows, count);
   }
 }
 

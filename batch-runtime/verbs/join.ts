@@ -5,7 +5,7 @@
 import { SluiceError } from '#manager/protocol/errors.ts';
 import { type Field, type Schema, sameType } from '../batch/batch.ts';
 import type { Columns, Condition } from '../fluent/expr.ts';
-import { type JoinKind, rightMark } from '../graph/plan.ts';
+import { type AsOf, type JoinKind, rightMark } from '../graph/plan.ts';
 import { joinSchema } from '../graph/rewrite.ts';
 
 type Names<R> = keyof R & string;
@@ -21,6 +21,11 @@ export interface JoinOptions<R, R2> {
    * rows that have a match, or have none, without any right column. cross: all pairs.
    */
   readonly how?: How;
+  /**
+   * Each left row meets one right row at most: of those with equal keys the last whose value here is at or before its own, as a price is that of the
+   * last change: `{ left: 'at', right: 'since' }`. Only with how inner and left; `on` may be left out. SQL: ASOF JOIN.
+   */
+  readonly asOf?: { readonly left: Names<R>; readonly right: Names<R2> };
   /** Put before the name of each right column. */
   readonly prefix?: string;
 }
@@ -36,6 +41,7 @@ export interface JoinNode {
   readonly leftKeys: readonly string[];
   readonly rightKeys: readonly string[];
   readonly prefix: string;
+  readonly asOf?: AsOf;
   readonly schema: Schema;
 }
 
@@ -52,13 +58,15 @@ export function joinOf(
   find: { readonly left: (name: string) => Field; readonly right: (name: string) => Field },
   options: JoinOptions<Record<string, unknown>, Record<string, unknown>>,
 ): JoinNode {
-  const { on, how: given = 'inner', prefix = '' } = options;
+  const { on, how: given = 'inner', prefix = '', asOf } = options;
   if (!hows.includes(given)) refuse(`${uid}: how is one of ${hows.join(', ')}, not ${String(given)}`);
   const pairs = on === undefined ? [] : typeof on === 'string' ? [[on, on]] : Array.isArray(on) ? on.map((name) => [name, name]) : Object.entries(on);
   const keys = pairs.map(([l, r]) => ({ left: find.left(String(l)), right: find.right(String(r)) }));
   if (given === 'cross' && keys.length > 0) refuse(`${uid}: a cross join has no keys; leave how out to join on them`);
-  if (given !== 'cross' && keys.length === 0) refuse(`${uid} has no keys: name them with on, or say how: 'cross'`);
-  for (const key of keys) {
+  if (asOf !== undefined && given !== 'inner' && given !== 'left') refuse(`${uid}: an as-of join is inner or left, not ${given}`);
+  if (given !== 'cross' && keys.length === 0 && asOf === undefined) refuse(`${uid} has no keys: name them with on, or say how: 'cross'`);
+  const ordering = asOf === undefined ? [] : [{ left: find.left(asOf.left), right: find.right(asOf.right) }];
+  for (const key of [...keys, ...ordering]) {
     if (!sameType(key.left.type, key.right.type))
       throw new SluiceError('EXPRESSION_TYPE', {
         what: `${uid}: ${key.left.name} is ${key.left.type.kind}, ${key.right.name} is ${key.right.type.kind}: cast one of them`,
@@ -70,7 +78,7 @@ export function joinOf(
   schema.forEach(({ name }, i) => {
     if (schema.findIndex((field) => field.name === name) !== i) throw new SluiceError('COLUMN_CLASH', { column: name });
   });
-  return { ...node, schema };
+  return { ...node, ...(asOf === undefined ? {} : { asOf: { left: asOf.left, right: asOf.right } }), schema };
 }
 
 /** The fields a condition sees: the left ones as they are, the right ones behind their mark. @throws COLUMN_CLASH */

@@ -80,7 +80,11 @@ export type Step =
       readonly how: JoinKind;
       readonly on: readonly (readonly [string, string])[];
       readonly prefix: string;
+      /** Names of the columns it goes by, left and right; null: it is no as-of join. */
+      readonly asOf: readonly [string, string] | null;
     }
+  /** Both have the same columns. */
+  | { readonly op: 'union'; readonly left: number; readonly right: number }
   /** A column for each function, over the same partitions in the same order; without an order over all of the partition. */
   | {
       readonly op: 'window';
@@ -136,7 +140,8 @@ export interface Case {
   readonly slots: number;
 }
 
-export const inputsOf = (step: Step): readonly number[] => (step.op === 'read' ? [] : step.op === 'join' ? [step.left, step.right] : [step.input]);
+export const inputsOf = (step: Step): readonly number[] =>
+  step.op === 'read' ? [] : step.op === 'join' || step.op === 'union' ? [step.left, step.right] : [step.input];
 
 /** The steps that outputs need. */
 export function used(one: Case): ReadonlySet<number> {

@@ -32,6 +32,8 @@ const duties = [
   'subtotals',
   'unpivot',
   'repartition',
+  'union',
+  'joinAsOf',
   'countDistinct',
   'median',
   'stddevPop',
@@ -498,12 +500,69 @@ export function generate(seed: number, number: number, attempt = 0): Case {
       return { ...column, nullable, rowsPerValue: column.rowsPerValue * (picks ? 1 : times) + (mayMiss ? right.rows : 0) };
     });
     const on = pairs.map(([l, r]): [string, string] => [l.name, r.name]);
-    return add({ op: 'join', left: left.step, right: right.step, how, on, prefix }, left, {
+    return add({ op: 'join', left: left.step, right: right.step, how, on, prefix, asOf: null }, left, {
       columns: [...own, ...(picks ? [] : added)],
       rows: picks ? left.rows : left.rows * times + (mayMiss ? right.rows : 0),
       order: [],
       total: false,
     });
+  };
+
+  /** One right row for each key and value: of equal ones DuckDB takes any. */
+  const joinAsOf = (left: Table, given: Table): Table | null => {
+    const open = (table: Table): Column[] => table.columns.filter(({ grain, kind }) => grain !== 'inexact' && kind !== 'bool');
+    const pairsWith = (table: Table): [Column, Column][] =>
+      dice.shuffled(open(left).flatMap((l) => open(table).flatMap((r): [Column, Column][] => (l.kind === r.kind ? [[l, r]] : []))));
+    if (open(left).length === 0) return null;
+    const right = pairsWith(given).length > 0 ? given : addSource(dice.between(1, 300), 'parquet', false, [dice.pick(open(left)).kind]);
+    const [at, ...others] = pairsWith(right) as [[Column, Column], ...[Column, Column][]];
+    const key = dice.chance(75) ? others.find(([, r]) => r.name !== at[1].name) : undefined;
+    const keys = [...(key === undefined ? [] : [key]), at].map(([, r]) => r.name);
+    const made = [aggregateOf(right, 'count')!, ...[aggregateOf(right, null)].flatMap((each) => each ?? [])];
+    const whole = add({ op: 'aggregate', input: right.step, keys, computed: [], aggregates: made.map(({ spec }) => spec) }, right, {});
+    const how = dice.pick(['inner', 'left'] as const);
+    const prefix = `${newName()}_`;
+    const added = [at[1], ...made.map(({ column }) => column)].map((column) => ({
+      ...column,
+      name: prefix + column.name,
+      nullable: column.nullable || how === 'left',
+      rowsPerValue: left.rows,
+    }));
+    const on = key === undefined ? [] : [[key[0].name, key[1].name] as const];
+    return add({ op: 'join', left: left.step, right: whole.step, how, on, prefix, asOf: [at[0].name, at[1].name] }, left, {
+      columns: [...left.columns, ...added],
+      order: [],
+      total: false,
+    });
+  };
+  /** With the columns of another table that are of the same kinds. */
+  const union = (from: Table, given: Table): Table | null => {
+    const taken = new Set<string>();
+    const pairs = dice.shuffled(from.columns.filter(({ grain }) => grain !== 'inexact')).flatMap((own): [Column, Column][] => {
+      const other = given.columns.find(({ name, kind, grain }) => kind === own.kind && grain !== 'inexact' && !taken.has(name));
+      if (other === undefined) return [];
+      taken.add(other.name);
+      return [[own, other]];
+    });
+    const right = pairs.length > 0 ? given : filter(from);
+    const chosen = pairs.length > 0 ? pairs : from.columns.map((column): [Column, Column] => [column, column]);
+    if (from.rows + right.rows > mostRows) return null;
+    const left = add({ op: 'select', input: from.step, names: chosen.map(([own]) => own.name), columns: [] }, from, {});
+    const renamed = dice.shuffled(chosen).map(([own, { name, kind }]): Named => ({ name: own.name, expr: { op: 'column', name, kind } }));
+    const other = add({ op: 'select', input: right.step, names: [], columns: renamed }, right, {});
+    const columns = chosen.map(
+      ([a, b]): Column => ({
+        ...a,
+        nullable: a.nullable || b.nullable,
+        bits: Math.max(a.bits, b.bits),
+        grain: b.grain === 'grid' ? a.grain : b.grain,
+        low: Math.min(a.low, b.low),
+        high: Math.max(a.high, b.high),
+        rowsPerValue: a.rowsPerValue + b.rowsPerValue,
+        values: a.values + b.values,
+      }),
+    );
+    return add({ op: 'union', left: left.step, right: other.step }, left, { columns, rows: from.rows + right.rows, order: [], total: false });
   };
 
   /** `besides`: the last key. */
@@ -563,6 +622,8 @@ export function generate(seed: number, number: number, attempt = 0): Case {
   if (has('window')) middle.push(() => go(window(main)));
   if (has('unpivot')) middle.push(() => go(unpivot(main)));
   if (has('repartition')) middle.push(() => go(repartition(main)));
+  if (has('union')) middle.push(() => go(union(main, rightSide(false))));
+  if (has('joinAsOf')) middle.push(() => go(joinAsOf(main, rightSide(false))));
   if (has('joinInner')) middle.push(() => go(join(main, 'inner', rightSide())));
   if (has('joinLeft')) middle.push(() => go(join(main, 'left', rightSide())));
   if (has('select')) late.push(() => go(select(main)));

@@ -113,11 +113,17 @@ export default job({
     const table = (step: Step): unknown => {
       if (step.op === 'read') return read(step.source);
       if (step.op === 'join') {
-        const { left, right, how, on, prefix } = step;
+        const { left, right, how, on, prefix, asOf } = step;
         const same = on.every(([l, r]) => l === r);
         const keys = same ? (on.length === 1 ? on[0]![0] : on.map(([l]) => l)) : Object.fromEntries(on);
-        return tables[left]!['join']!(tables[right], { on: keys, ...(how === 'inner' ? {} : { how }), ...(prefix === '' ? {} : { prefix }) });
+        return tables[left]!['join']!(tables[right], {
+          ...(on.length > 0 ? { on: keys } : {}),
+          ...(asOf === null ? {} : { asOf: { left: asOf[0], right: asOf[1] } }),
+          ...(how === 'inner' ? {} : { how }),
+          ...(prefix === '' ? {} : { prefix }),
+        });
       }
+      if (step.op === 'union') return tables[step.left]!['union']!(tables[step.right]);
       const input = tables[step.input]!;
       switch (step.op) {
         case 'filter':

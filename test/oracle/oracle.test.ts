@@ -88,7 +88,8 @@ test('whatever the seed, 50 cases have every verb', () => {
         counts.set(verb, (counts.get(verb) ?? 0) + 1);
       }
     }
-    for (const verb of ['window', 'subtotals', 'unpivot', 'repartition']) assert.ok((counts.get(verb) ?? 0) >= 2, `${verb} with seed ${seed}`);
+    for (const verb of ['window', 'subtotals', 'unpivot', 'repartition', 'union'])
+      assert.ok((counts.get(verb) ?? 0) >= 2, `${verb} with seed ${seed}`);
     for (const verb of verbs) assert.ok((counts.get(verb) ?? 0) >= 5, `${verb} occurs ${counts.get(verb) ?? 0} times with seed ${seed}`);
   }
 });

@@ -39,7 +39,7 @@ export interface Verdict {
 
 /** Every operator that has to occur. */
 export const operators: readonly string[] = (
-  'scanParquet scanCsv values filter select derive drop rename dropNulls distinct groupBy aggregate count sum avg min max ' +
+  'scanParquet scanCsv values filter select derive drop rename dropNulls distinct groupBy aggregate count sum avg min max union joinAsOf ' +
   'joinInnerBroadcast joinInnerPartitioned joinLeftBroadcast joinLeftPartitioned orderBy limit topN writeParquet writeCsv severalSinks'
 ).split(' ');
 
@@ -160,6 +160,7 @@ export function operatorsOf(one: Case, { stages, edges }: StageGraph): string[] 
         found.push(one.steps[step.input]!.op === 'orderBy' ? 'topN' : 'limit');
         break;
       case 'join':
+        if (step.asOf !== null) found.push('joinAsOf');
         break;
       default:
         found.push(step.op);
@@ -167,7 +168,7 @@ export function operatorsOf(one: Case, { stages, edges }: StageGraph): string[] 
   }
   for (const { operators: all } of stages) {
     for (const operator of all) {
-      if (operator.kind !== 'join') continue;
+      if (operator.kind !== 'join' || operator.asOf !== undefined) continue;
       const build = all[operator.build];
       const whole = build?.kind === 'fetch' && edges[build.edge]?.distribution.kind === 'broadcast';
       found.push(`join${operator.how === 'inner' ? 'Inner' : 'Left'}${whole ? 'Broadcast' : 'Partitioned'}`);

@@ -134,7 +134,7 @@ function aggregateSql({ name, fn, arg, filter }: AggregateSpec, over = ''): stri
 function stepSql(step: Step, columns: readonly (readonly string[])[], one: Case): string {
   if (step.op === 'read') return `SELECT ${columns[one.steps.indexOf(step)]!.map(quoted).join(', ')} FROM source_${step.source}`;
   if (step.op === 'join') {
-    const { left, right, how, on, prefix } = step;
+    const { left, right, how, on, prefix, asOf } = step;
     const rightKeys = on.map(([, r]) => r);
     const added = columns[right]!.filter((name) => !rightKeys.includes(name)).map((name) => `r.${quoted(name)} AS ${quoted(prefix + name)}`);
     const mayMiss = how === 'right' || how === 'full';
@@ -143,10 +143,16 @@ function stepSql(step: Step, columns: readonly (readonly string[])[], one: Case)
       const cell = `l.${quoted(name)}`;
       return `${key === undefined ? cell : `COALESCE(${cell}, r.${quoted(key[1])})`} AS ${quoted(name)}`;
     });
+    // A null takes the last row in DuckDB where tables are large, see docs/SEMANTICS.md.
+    const isKnown = asOf === null ? '' : `l.${quoted(asOf[0])} IS NOT NULL`;
+    if (asOf !== null && how === 'left')
+      for (const [i, cell] of added.entries()) added[i] = cell.replace(/^(.*) AS /, `CASE WHEN ${isKnown} THEN $1 END AS `);
     const list = [...own, ...(how === 'semi' || how === 'anti' ? [] : added)].join(', ');
-    const match = on.map(([l, r]) => `l.${quoted(l)} = r.${quoted(r)}`).join(' AND ');
-    return `SELECT ${list} FROM step_${left} l ${how.toUpperCase()} JOIN step_${right} r ON ${match}`;
+    const last = asOf === null ? [] : [`l.${quoted(asOf[0])} >= r.${quoted(asOf[1])}`];
+    const match = [...on.map(([l, r]) => `l.${quoted(l)} = r.${quoted(r)}`), ...last].join(' AND ');
+    return `SELECT ${list} FROM step_${left} l ${asOf === null ? '' : 'ASOF '}${how.toUpperCase()} JOIN step_${right} r ON ${match}${asOf !== null && how === 'inner' ? ` WHERE ${isKnown}` : ''}`;
   }
+  if (step.op === 'union') return `SELECT * FROM step_${step.left} UNION ALL BY NAME SELECT * FROM step_${step.right}`;
   const from = `FROM step_${step.input}`;
   switch (step.op) {
     case 'filter':
@@ -236,6 +242,8 @@ function namesOf(step: Step, columns: readonly string[][], sources: readonly Sou
       const rightKeys = step.on.map(([, r]) => r);
       return [...columns[step.left]!, ...columns[step.right]!.filter((name) => !rightKeys.includes(name)).map((name) => step.prefix + name)];
     }
+    case 'union':
+      return columns[step.left]!;
     default:
       return columns[step.input]!;
   }

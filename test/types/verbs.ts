@@ -62,6 +62,22 @@ const both = places.drop('lat').join(t.select('origin', 'distance'), { on: { iat
 same<Row<typeof both>, { iata: string; city: string | null; runways: number | null; t_distance: number | null }>(true);
 const crossed = places.select('city').join(t.select('origin'), { how: 'cross' });
 same<Row<typeof crossed>, { city: string | null; origin: string }>(true);
+const lastOf = t.select('origin', 'at', 'delay').join(
+  places.drop('lat').derive(() => ({ since: lit('2020-01-01T00:00:00Z', timestamp()) })),
+  {
+    on: { origin: 'iata' },
+    asOf: { left: 'at', right: 'since' },
+    how: 'left',
+  },
+);
+same<
+  Row<typeof lastOf>,
+  { origin: string; at: Temporal.Instant; delay: number | null; city: string | null; runways: number | null; since: Temporal.Instant | null }
+>(true);
+// @ts-expect-error another type
+t.join(places, { asOf: { left: 'at', right: 'runways' } });
+// @ts-expect-error a column that is not there
+t.join(places, { asOf: { left: 'when', right: 'runways' } });
 const rows = places.distinct('city').except(places.intersect(places.distinct()));
 same<Row<typeof rows>, Row<typeof places>>(true);
 

@@ -168,6 +168,10 @@ const kept = (node: NodeOf<'aggregate'>, wanted: ReadonlySet<string>): readonly 
 function joinNeeds(node: NodeOf<'join'>, wanted: ReadonlySet<string>): [Set<string>, Set<string>] {
   const left = new Set(node.leftKeys);
   const right = new Set(node.rightKeys);
+  if (node.asOf !== undefined) {
+    left.add(node.asOf.left);
+    right.add(node.asOf.right);
+  }
   for (const name of node.where === null ? [] : columnsIn(node.where)) {
     if (name.startsWith(rightMark)) right.add(name.slice(rightMark.length));
     else left.add(name);

@@ -132,7 +132,8 @@ function moved(plan: Plan, below: PlanNode, part: Expression): Move | null {
       if (names.every((name) => left.some((field) => field.name === name))) return { side: 'left', condition: part };
       const right = plan.nodes[below.right]!.schema;
       const source = (name: string) => right.find((field) => !below.rightKeys.includes(field.name) && below.prefix + field.name === name);
-      if (below.how !== 'inner' || !names.every((name) => source(name) !== undefined)) return null;
+      // Of what is left aside no row can be the last.
+      if (below.how !== 'inner' || below.asOf !== undefined || !names.every((name) => source(name) !== undefined)) return null;
       return { side: 'right', condition: replaceColumns(part, (name) => reference(source(name)!)) };
     }
     case 'aggregate':

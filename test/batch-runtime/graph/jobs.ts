@@ -76,6 +76,21 @@ export const plans: Readonly<Record<string, Plan>> = {
       .filter((r) => r.y.lt(r.most))
       .select('b', 'y', 'n');
   }),
+  asOf: plan((flow) => {
+    const t = flow.read(csv('facts', { schema: facts }));
+    const s = flow.read(csv('side', { schema: side }));
+    const whole = s.groupBy('size').aggregate((r) => ({ name: r.name.max() }));
+    return t
+      .join(s, { on: { a: 'key' }, asOf: { left: 'x', right: 'size' }, how: 'left', prefix: 'a_' })
+      .join(whole, { asOf: { left: 'y', right: 'size' } })
+      .filter((r) =>
+        r.y
+          .gt(1)
+          .and(r.name.isNotNull())
+          .and(r.a_size.isNull().or(r.a_size.gt(0))),
+      )
+      .select('a', 'y', 'size', 'name', 'a_size');
+  }),
   setsOfRows: plan((flow) => {
     const t = flow.read(csv('facts', { schema: facts })).select('a', 'x');
     const few = t.filter((r) => r.x.gt(3).or(r.a.isNull()));

@@ -7,7 +7,7 @@ import type { Schema } from '#runtime/batch/batch.ts';
 import type { Aggregate, Expression, WindowFunction } from '#runtime/expression/expression.ts';
 import { rowOf } from '#runtime/expression/functions/table.ts';
 import { compareValues, literalValue, type Value } from '#runtime/expression/values.ts';
-import { type Plan, type PlanNode, rightMark, type SortKey } from '#runtime/graph/plan.ts';
+import { type AsOf, type Plan, type PlanNode, rightMark, type SortKey } from '#runtime/graph/plan.ts';
 import type { StageGraph, StageOperator } from '#runtime/graph/stage.ts';
 
 export type Row = Readonly<Record<string, Value>>;
@@ -206,8 +206,13 @@ export function compareRows(a: Row, b: Row, keys: readonly SortKey[]): number {
   return 0;
 }
 
-type Join = Pick<Extract<PlanNode, { kind: 'join' }>, 'how' | 'leftKeys' | 'rightKeys' | 'prefix' | 'where' | 'nullsEqual'>;
-function joined(left: readonly Row[], right: readonly Row[], { how, leftKeys, rightKeys, prefix, where, nullsEqual }: Join, schema: Schema): Row[] {
+type Join = Pick<Extract<PlanNode, { kind: 'join' }>, 'how' | 'leftKeys' | 'rightKeys' | 'prefix' | 'where' | 'nullsEqual' | 'asOf'>;
+function joined(
+  left: readonly Row[],
+  right: readonly Row[],
+  { how, leftKeys, rightKeys, prefix, where, nullsEqual, asOf }: Join,
+  schema: Schema,
+): Row[] {
   const renamed = (row: Row): Row =>
     Object.fromEntries(Object.entries(row).flatMap(([name, value]) => (rightKeys.includes(name) ? [] : [[prefix + name, value]])));
   const isKnown = (row: Row, keys: readonly string[]): boolean => nullsEqual === true || keys.every((key) => row[key] !== null);
@@ -218,7 +223,8 @@ function joined(left: readonly Row[], right: readonly Row[], { how, leftKeys, ri
     keyOf(other, rightKeys) === keyOf(row, leftKeys) &&
     (where === null || evaluate(where, { ...row, ...marked(other) }) === true);
   const given = left.flatMap((row) => {
-    const found = right.filter((other) => matches(row, other));
+    const all = right.filter((other) => matches(row, other));
+    const found = asOf === undefined ? all : lastAsOf(row, all, asOf);
     if (how === 'semi' || how === 'anti') return found.length > 0 === (how === 'semi') ? [row] : [];
     const rows = found.map((match) => ({ ...row, ...renamed(match) }));
     return rows.length === 0 && (how === 'left' || how === 'full') ? [row] : rows;
@@ -226,6 +232,14 @@ function joined(left: readonly Row[], right: readonly Row[], { how, leftKeys, ri
   const rest = how === 'right' || how === 'full' ? right.filter((other) => !left.some((row) => matches(row, other))) : [];
   const ofRight = rest.map((row) => ({ ...renamed(row), ...Object.fromEntries(leftKeys.map((key, k) => [key, row[rightKeys[k]!]!])) }));
   return [...given, ...ofRight].map((each) => pick(each, schema));
+}
+
+/** The last of them that is not behind the row, if there is one. */
+function lastAsOf(row: Row, others: readonly Row[], { left, right }: AsOf): Row[] {
+  const isBefore = (other: Row): boolean => row[left] !== null && other[right] !== null && compareValues(other[right]!, row[left]!) <= 0;
+  return others
+    .filter(isBefore)
+    .reduce<Row[]>(([best], other) => (best === undefined || compareValues(best[right]!, other[right]!) <= 0 ? [other] : [best]), []);
 }
 
 const scanned = (rows: readonly Row[], columns: readonly string[], predicate: Expression | null): Row[] =>

@@ -70,6 +70,16 @@ test('a table joined with what was made of it goes through partitions, since no 
   assert.ok(!kinds(graph).includes('broadcast'));
 });
 
+test('an as-of join without keys is broadcast only when its right side is small, and fetches in order', () => {
+  assert.deepEqual(kinds(staged('asOf', true)).filter((kind) => kind === 'broadcast').length, 2);
+  const large = staged('asOf', false);
+  assert.ok(!kinds(large).includes('broadcast'));
+  for (const { operators } of large.stages) {
+    if (!operators.some((each) => each.kind === 'join')) continue;
+    for (const each of operators) if (each.kind === 'fetch') assert.ok(each.ordered);
+  }
+});
+
 test('a union stays in the stages of its inputs: each groups its own rows before they are sent, and one of a stage is one there', () => {
   const { stages } = staged('unions', false);
   const partials = stages.flatMap(({ id, operators }) =>

@@ -4,7 +4,7 @@ import fc from 'fast-check';
 import { type Batch, batchRows, type Schema } from '#runtime/batch/batch.ts';
 import { slice } from '#runtime/batch/slice.ts';
 import { call, columnRef, literal } from '#runtime/expression/functions.ts';
-import { type JoinKind, rightMark } from '#runtime/graph/plan.ts';
+import { type AsOf, type JoinKind, rightMark } from '#runtime/graph/plan.ts';
 import { joinSchema } from '#runtime/graph/rewrite.ts';
 import { createJoin } from '#runtime/operators/join.ts';
 import { batchOf, formArb, valueArb } from '../batch/columns.ts';
@@ -20,6 +20,7 @@ interface Kind {
   readonly how: JoinKind;
   readonly tested: boolean;
   readonly nullsEqual?: true;
+  readonly asOf?: AsOf;
 }
 const where = call('or', [
   call('isNull', [columnRef(field('left', 'utf8'))]),
@@ -204,4 +205,23 @@ test('where nulls are equal, null keys match each other and only those', () => {
   };
   assert.deepEqual(rows('semi'), [1, 3]);
   assert.deepEqual(rows('anti'), [2]);
+});
+
+test('as of: each row meets the last one of its key that is not behind it, of equal ones the last that came', () => {
+  const given = fc.tuple(fc.array(fc.constantFrom(...keyKinds), { maxLength: 2 }), fc.constantFrom(...keyKinds)).chain(([kinds, kind]) => {
+    const sides: Sides = {
+      probe: [...kinds.map((each, k) => field(`k${k}`, each)), field('at', kind), field('left', 'utf8')],
+      build: [...kinds.map((each, k) => field(`key${k}`, each)), field('since', kind), field('number', 'int64')],
+    };
+    return fc.tuple(fc.constant(kinds.length), fc.constant(sides), batchesArb(sides.probe), batchesArb(sides.build));
+  });
+  fc.assert(
+    fc.property(given, fc.constantFrom('inner', 'left'), ([keys, sides, probe, build], how) => {
+      const kind: Kind = { how, tested: false, asOf: { left: 'at', right: 'since' } };
+      const join = joinOf(sides, keys, kind);
+      const rows = namedRows(batchesOf([...elementsOf(join, build, 1), ...elementsOf(join, probe, 0)]));
+      assert.deepEqual(inOrder(rows, output(sides, keys, kind)), expected(sides, keys, kind, probe, build));
+    }),
+    { numRuns: 400 },
+  );
 });

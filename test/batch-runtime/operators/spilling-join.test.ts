@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
 import type { Batch, Schema } from '#runtime/batch/batch.ts';
+import type { AsOf } from '#runtime/graph/plan.ts';
 import { joinSchema } from '#runtime/graph/rewrite.ts';
 import { createJoin } from '#runtime/operators/join.ts';
 import { createSpillingJoin } from '#runtime/operators/spilling-join.ts';
@@ -15,7 +16,7 @@ type How = Spec['how'];
 const probe: Schema = rowSchema;
 const build: Schema = rowSchema.map((each) => ({ ...each, name: `b_${each.name}` }));
 const kinds: readonly How[] = ['inner', 'left', 'right', 'full', 'semi', 'anti'];
-const specOf = (how: How, keys: readonly string[], where: Spec['where'] = null): Spec => {
+const specOf = (how: How, keys: readonly string[], where: Spec['where'] = null, asOf?: AsOf): Spec => {
   const node = { how, leftKeys: keys, rightKeys: keys.map((key) => `b_${key}`), prefix: 'r_' };
   return {
     kind: 'join',
@@ -27,6 +28,7 @@ const specOf = (how: How, keys: readonly string[], where: Spec['where'] = null):
     buildKeys: node.rightKeys,
     prefix: node.prefix,
     where,
+    ...(asOf === undefined ? {} : { asOf }),
     schema: joinSchema(probe, build, node),
   };
 };
@@ -84,6 +86,29 @@ test('one key with more build rows than fit is joined chunk by chunk, in each ki
       const { rows, written } = through(spec, 50_000, sides, 0);
       assert.deepEqual(rows, reference(spec, sides));
       assert.ok(written > 0);
+    }
+  }
+});
+
+test('as of, beyond memory: the same rows by partitions, and chunk by chunk from the last values to the first', () => {
+  // Sizes are many, notes few: with these, many rows of a key are equal.
+  for (const asOf of [
+    { left: 'size', right: 'b_size' },
+    { left: 'note', right: 'b_note' },
+  ]) {
+    for (const how of ['inner', 'left'] as const) {
+      for (const [keys, skew] of [
+        [['key'], 'even'],
+        [['key'], 'zipf'],
+        [['key'], 'one'],
+        [[], 'one'],
+      ] as const) {
+        const sides: [Batch[], Batch[]] = [rowBatches(3, 3000, 900, skew, probe), rowBatches(4, 4000, 900, skew, build)];
+        const spec = specOf(how, keys, null, asOf);
+        const { rows, written } = through(spec, 60_000, sides, 2);
+        assert.deepEqual(rows, reference(spec, sides), JSON.stringify([asOf, how, keys, skew]));
+        assert.ok(written > 0);
+      }
     }
   }
 });

@@ -148,3 +148,12 @@ test('into every input of a union', () => {
     'filter (a % 2) = 1',
   ]);
 });
+
+test('into the left side of an as-of join, not into the right: of what is left aside no row can be the last', () => {
+  const plan = built((flow) =>
+    read(flow)
+      .join(readSide(flow), { on: { k: 'id' }, asOf: { left: 'b', right: 'size' } })
+      .filter((t) => t.a.gt(1).and(t.size.lt(5))),
+  );
+  assert.deepEqual(shape(pushFilters(plan)), ['scan where a > 1', 'scan', 'filter a > 1', 'join', 'filter size < 5']);
+});
