@@ -135,7 +135,7 @@ const cases: Readonly<Record<string, () => Promise<void>>> = {
   },
   async 'as-of-null'() {
     const joined = (rows: number) =>
-      `count(*) FROM (SELECT NULL::INTEGER a FROM range(${rows})) l ASOF JOIN (SELECT 1 b FROM range(${rows})) r ON l.a >= r.b`;
+      `count(*) FROM (SELECT NULL::INTEGER a, range % 3 k FROM range(${rows})) l ASOF JOIN (SELECT 1 b, range % 3 k FROM range(${rows})) r ON l.k = r.k AND l.a >= r.b`;
     assert.equal(await theirs(joined(4)), '0');
     assert.equal(await theirs(joined(5000)), '5000');
     const numbers = schema({ a: int32().nullable() });
