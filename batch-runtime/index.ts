@@ -5,7 +5,7 @@ export { Temporal } from 'temporal-polyfill';
 export { Type } from 'typebox';
 export { type ErrorCode, SluiceError } from '#manager/protocol/errors.ts';
 export { Decimal } from './batch/decimal.ts';
-export { csv, json, parquet, type Sink, type Source } from './connectors/builders.ts';
+export { arrow, csv, json, parquet, type Sink, type Source } from './connectors/builders.ts';
 export { type Aggregate, type Count, count } from './fluent/aggregate.ts';
 export { when } from './fluent/choice.ts';
 export { col, lit } from './fluent/columns.ts';

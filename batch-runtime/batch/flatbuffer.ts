@@ -1,7 +1,7 @@
 /**
  * The part of flatbuffers that Arrow's metadata needs: reading tables with every access inside the buffer's bounds, and writing a
- * tree of tables front to back. Not a general library: no schema files, no sharing of vtables. Used by ipc.ts and
- * ipc-schema.ts only.
+ * tree of tables front to back. Not a general library: no schema files, no sharing of vtables. Used by ipc.ts,
+ * ipc-schema.ts and what reads and writes Arrow files.
  */
 
 /** A table, read by slot. A slot that is not there gives 0, '' or []. Anything that points outside throws a RangeError. */
@@ -97,11 +97,13 @@ export type Value =
   | { readonly kind: 'long'; readonly value: number }
   | { readonly kind: 'text'; readonly value: string }
   | { readonly kind: 'table'; readonly value: TableValue }
-  | { readonly kind: 'tables'; readonly value: readonly TableValue[] };
+  | { readonly kind: 'tables'; readonly value: readonly TableValue[] }
+  /** Structs of `width` bytes, a multiple of 8, one behind the other. */
+  | { readonly kind: 'structs'; readonly value: Uint8Array; readonly width: number };
 /** By slot; null leaves a slot out. */
 export type TableValue = readonly (Value | null)[];
 
-const widths = { byte: 1, short: 2, int: 4, long: 8, text: 4, table: 4, tables: 4 } as const;
+const widths = { byte: 1, short: 2, int: 4, long: 8, text: 4, table: 4, tables: 4, structs: 4 } as const;
 
 /** A finished buffer, its length a multiple of 8. Cost: meant for schemas, not for blocks. */
 export function writeRoot(root: TableValue): Uint8Array<ArrayBuffer> {
@@ -126,6 +128,13 @@ export function writeRoot(root: TableValue): Uint8Array<ArrayBuffer> {
     const at = reserve(4 + encoded.length + 1, 4);
     view.setUint32(at, encoded.length, true);
     bytes.set(encoded, at + 4);
+    return at;
+  };
+  const writeStructs = (structs: Uint8Array, width: number): number => {
+    // The count stands right before the first struct, which starts at a multiple of 8.
+    const at = reserve(8 + structs.length, 8) + 4;
+    view.setUint32(at, structs.length / width, true);
+    bytes.set(structs, at + 4);
     return at;
   };
   const writeTable = (fields: TableValue): number => {
@@ -157,6 +166,7 @@ export function writeRoot(root: TableValue): Uint8Array<ArrayBuffer> {
       else if (field.kind === 'long') view.setBigInt64(here, BigInt(field.value), true);
       else if (field.kind === 'text') point(here, writeText(field.value));
       else if (field.kind === 'table') point(here, writeTable(field.value));
+      else if (field.kind === 'structs') point(here, writeStructs(field.value, field.width));
       else {
         const list = reserve(4 + 4 * field.value.length, 4);
         view.setUint32(list, field.value.length, true);

@@ -1,8 +1,8 @@
 /**
- * A schema as an Arrow IPC schema message: what stands in a shuffle's open record, and what payloads (ipc.ts) follow in a legal
- * stream. integer and int64 are both Int64, and a decimal of up to 15
+ * A schema as an Arrow IPC schema message, in two forms. In that of a shuffle, which stands in its open record and which payloads
+ * (ipc.ts) follow in a legal stream, integer and int64 are both Int64, and a decimal of up to 15
  * digits is its unscaled number in a Float64 (wider ones are Decimal128): the field's metadata `sluice.type` tells. Text is dictionary encoded,
- * the dictionary's id is the column's index.
+ * the dictionary's id is the column's index. In that of a file, for other programs to read, text is plain and every decimal a Decimal128.
  */
 import { SluiceError } from '#manager/protocol/errors.ts';
 import { type ColumnType, columnTypeText, type Field, type Schema } from './batch.ts';
@@ -14,7 +14,8 @@ const schemaHeader = 1;
 const version = 4;
 /** Numbers of Arrow's Type union. */
 const arrow = { int: 2, floatingPoint: 3, utf8: 5, bool: 6, decimal: 7, date: 8, timestamp: 10 } as const;
-const typeKey = 'sluice.type';
+/** The metadata key of a field under which our type stands, where Arrow has no such one. */
+export const typeKey = 'sluice.type';
 
 const byte = (value: number): Value => ({ kind: 'byte', value });
 const short = (value: number): Value => ({ kind: 'short', value });
@@ -26,7 +27,12 @@ const tables = (value: readonly TableValue[]): Value => ({ kind: 'tables', value
 
 const signed = (bits: number): TableValue => [int(bits), byte(1)];
 
-function typeOf(type: ColumnType): { tag: number; value: TableValue } {
+/** Who will read it: tasks, or any program. */
+export type SchemaForm = 'shuffle' | 'file';
+
+const isDouble = (type: ColumnType, form: SchemaForm): boolean => form === 'shuffle' && layoutOf(type) === 'double';
+
+function typeOf(type: ColumnType, form: SchemaForm): { tag: number; value: TableValue } {
   switch (type.kind) {
     case 'int32':
       return { tag: arrow.int, value: signed(32) };
@@ -36,7 +42,7 @@ function typeOf(type: ColumnType): { tag: number; value: TableValue } {
     case 'float64':
       return { tag: arrow.floatingPoint, value: [short(2)] };
     case 'decimal':
-      return layoutOf(type) === 'double'
+      return isDouble(type, form)
         ? { tag: arrow.floatingPoint, value: [short(2)] }
         : { tag: arrow.decimal, value: [int(type.precision), int(type.scale), int(128)] };
     case 'bool':
@@ -50,17 +56,22 @@ function typeOf(type: ColumnType): { tag: number; value: TableValue } {
   }
 }
 
-/** One encapsulated schema message, a multiple of 8 bytes. */
-export function encodeSchema(schema: Schema): Uint8Array<ArrayBuffer> {
+/** The Schema table: what a schema message and the foot of a file hold. */
+export function schemaTable(schema: Schema, form: SchemaForm): TableValue {
   const fields = schema.map((field, c): TableValue => {
-    const { tag, value } = typeOf(field.type);
-    const dictionary: Value | null = field.type.kind === 'utf8' ? table([long(c), table(signed(32)), byte(0)]) : null;
-    const ours =
-      field.type.kind === 'integer' || (field.type.kind === 'decimal' && layoutOf(field.type) === 'double') ? columnTypeText(field.type) : null;
+    const { tag, value } = typeOf(field.type, form);
+    const isCoded = field.type.kind === 'utf8' && form === 'shuffle';
+    const dictionary: Value | null = isCoded ? table([long(c), table(signed(32)), byte(0)]) : null;
+    const ours = field.type.kind === 'integer' || (field.type.kind === 'decimal' && isDouble(field.type, form)) ? columnTypeText(field.type) : null;
     const metadata: Value | null = ours === null ? null : tables([[text(typeKey), text(ours)]]);
     return [text(field.name), byte(field.nullable ? 1 : 0), byte(tag), table(value), dictionary, tables([]), metadata];
   });
-  const metadata = writeRoot([short(version), byte(schemaHeader), table([short(0), tables(fields)]), long(0)]);
+  return [short(0), tables(fields)];
+}
+
+/** One encapsulated message without a body, a multiple of 8 bytes: its mark, its length, its metadata. */
+export function encodeMessage(header: number, value: TableValue, bodyBytes: number): Uint8Array<ArrayBuffer> {
+  const metadata = writeRoot([short(version), byte(header), table(value), long(bodyBytes)]);
   const message = new Uint8Array(8 + metadata.length);
   const view = new DataView(message.buffer);
   view.setUint32(0, 0xffff_ffff, true);
@@ -68,6 +79,10 @@ export function encodeSchema(schema: Schema): Uint8Array<ArrayBuffer> {
   message.set(metadata, 8);
   return message;
 }
+
+/** One encapsulated schema message. */
+export const encodeSchema = (schema: Schema, form: SchemaForm = 'shuffle'): Uint8Array<ArrayBuffer> =>
+  encodeMessage(schemaHeader, schemaTable(schema, form), 0);
 
 const damaged = (what: string): SluiceError => new SluiceError('FILE_CORRUPT', { path: 'An Arrow IPC schema', what });
 

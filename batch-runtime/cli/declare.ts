@@ -3,7 +3,7 @@
  * rests on: types that were guessed, nulls that were seen, and where files of the same table differ.
  */
 import { basename } from 'node:path';
-import type { ColumnType } from '../batch/batch.ts';
+import { type ColumnType, columnTypeText, sameType } from '../batch/batch.ts';
 import { type Inspected, type InspectedColumn, inspectFile } from '../connectors/inspect.ts';
 import { digits } from './table.ts';
 import { readArgs, usage, type Verb } from './verb.ts';
@@ -11,7 +11,7 @@ import { readArgs, usage, type Verb } from './verb.ts';
 export const verb: Verb = {
   help: `Usage: sluice types FILE... [--name NAME]
 
-Prints the TypeScript declaration of the schema of Parquet, CSV or NDJSON files, which are files of one table. On stderr: which
+Prints the TypeScript declaration of the schema of Parquet, Arrow, CSV or NDJSON files, which are files of one table. On stderr: which
 types were guessed and from how many rows, where nulls were seen, and how the files differ.
 
   --name NAME   what the schema is called; by default as the first file
@@ -54,11 +54,13 @@ function declaration(name: string, columns: readonly InspectedColumn[]): string 
   const kinds = [...new Set(readable.map(({ type }) => type.kind))];
   const lines = columns.map((column) =>
     column.readable
-      ? `  ${keyOf(column.name)}: ${column.type.kind}()${column.nullable ? '.nullable()' : ''},`
+      ? `  ${keyOf(column.name)}: ${declared(column.type)}${column.nullable ? '.nullable()' : ''},`
       : `  // ${column.name}: ${column.note}`,
   );
   return `import { ${['schema', ...kinds].sort().join(', ')} } from 'sluice';\n\nexport const ${name} = schema({\n${lines.join('\n')}\n});\n`;
 }
+
+const declared = (type: ColumnType): string => (type.kind === 'decimal' ? `decimal(${type.precision}, ${type.scale})` : `${type.kind}()`);
 
 function report({ path, columns, guessedFrom }: Inspected): string[] {
   const head = guessedFrom === null ? `${path}: types are those of the file` : `${path}: types are guessed from ${digits(guessedFrom)} rows`;
@@ -73,7 +75,7 @@ const numbers: readonly ColumnType['kind'][] = ['int32', 'integer', 'int64', 'fl
 
 /** The type that holds the values of both; int64 does not fit in float64 without loss, and neither does anything else in each other. */
 function wider(a: ColumnType, b: ColumnType): ColumnType | null {
-  if (a.kind === b.kind) return a;
+  if (sameType(a, b)) return a;
   const [from, to] = [a, b].sort((x, y) => numbers.indexOf(x.kind) - numbers.indexOf(y.kind)) as [ColumnType, ColumnType];
   if (!numbers.includes(from.kind) || (to.kind === 'float64' && from.kind !== 'int32')) return null;
   return to;
@@ -93,9 +95,11 @@ function merged(files: readonly Inspected[]): { columns: InspectedColumn[]; diff
         continue;
       }
       const type = wider(known.type, column.type);
-      if (known.type.kind !== column.type.kind) {
-        const so = type === null ? 'text' : type.kind;
-        differences.push(`${column.name} is ${column.type.kind} in ${file.path} and ${known.type.kind} before it: declared ${so}`);
+      if (!sameType(known.type, column.type)) {
+        const so = type === null ? 'text' : columnTypeText(type);
+        differences.push(
+          `${column.name} is ${columnTypeText(column.type)} in ${file.path} and ${columnTypeText(known.type)} before it: declared ${so}`,
+        );
       }
       columns.set(column.name, {
         ...known,

@@ -3,7 +3,7 @@
  * greatest value and about how many different ones, and the first rows. Reads the whole file in this process.
  */
 import { callOf } from '../aggregate/table.ts';
-import { type Batch, batchRows, type Schema } from '../batch/batch.ts';
+import { type Batch, batchRows, columnTypeText, type Schema } from '../batch/batch.ts';
 import { rowsOf } from '../batch/rows.ts';
 import { slice } from '../batch/slice.ts';
 import { type Inspected, inspectFile } from '../connectors/inspect.ts';
@@ -19,7 +19,7 @@ const cellLength = 40;
 export const verb: Verb = {
   help: `Usage: sluice peek FILE [--rows N]
 
-Shows the columns of a Parquet, CSV or NDJSON file (packed by gzip or zstd or not), with the number of rows and, for each column,
+Shows the columns of a Parquet, Arrow, CSV or NDJSON file (text packed by gzip or zstd or not), with the number of rows and, for each column,
 its nulls, least and greatest value and about how many different values there are; then the first rows. All of it is read.
 Types of CSV and NDJSON are guessed from the first 100,000 rows; a job declares its own: \`sluice types FILE\`.
 
@@ -45,7 +45,7 @@ Example: sluice peek flights.parquet
           if (!readable) return [name, '', '', '', '', '', note];
           return [
             name,
-            type.kind,
+            columnTypeText(type),
             digits(rows - Number(statistics[`count ${name}`] ?? 0)),
             of('min'),
             of('max'),

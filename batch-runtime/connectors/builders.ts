@@ -1,5 +1,5 @@
 /**
- * What a job writes to name a source or a sink: `csv(...)`, `json(...)`, `parquet(...)`. They make plain specs and touch no file; the
+ * What a job writes to name a source or a sink: `arrow(...)`, `csv(...)`, `json(...)`, `parquet(...)`. They make plain specs and touch no file; the
  * connector of that name reads them later. With `schema` it is a source, without it a sink, and a source whose columns
  * are named by `col` where they are used.
  */
@@ -37,6 +37,18 @@ interface ParquetSource {
   readonly schema: SchemaShape;
   readonly overwrite?: never;
   readonly partitionBy?: never;
+}
+interface ArrowSource {
+  readonly schema: SchemaShape;
+  readonly overwrite?: never;
+  readonly compression?: never;
+}
+interface ArrowSink {
+  /** Replace what is there, on success only. Without it a non-empty output is OUTPUT_NOT_EMPTY. */
+  readonly overwrite?: boolean;
+  /** Packs each column of each record batch; not every reader of Arrow takes it. */
+  readonly compression?: 'zstd';
+  readonly schema?: never;
 }
 interface TextSink {
   /** Replace what is there, on success only. Without it a non-empty output is OUTPUT_NOT_EMPTY. */
@@ -88,6 +100,18 @@ function text(connector: string, path: string, options: TextSource | TextSink | 
 export function parquet<const O extends ParquetSource | ParquetSink = ParquetSink>(path: string, options?: O): Connected<O> {
   const { schema, overwrite = false, partitionBy = [] }: ParquetSource | ParquetSink = options ?? {};
   return connected(schema, { connector: 'parquet', path }, { connector: 'parquet', path, overwrite, partitionBy }, partitionBy) as Connected<O>;
+}
+
+/**
+ * Arrow IPC. As a source: a path, a folder or a glob; files in the file or the stream format, packed by LZ4 or zstd or not. As a
+ * sink, in the file format: a path that ends in `.arrow`, `.arrows`, `.feather` or `.ipc` is one file in row order, else a folder of parts.
+ */
+export function arrow<const O extends ArrowSource | ArrowSink = ArrowSink>(path: string, options?: O): Connected<O> {
+  const { schema, overwrite = false, compression }: ArrowSource | ArrowSink = options ?? {};
+  if (compression !== undefined && compression !== 'zstd')
+    throw new SluiceError('PLAN_UNSUPPORTED', { what: `arrow: compression is 'zstd', not ${String(compression)}` });
+  const packed = compression === undefined ? {} : { compression };
+  return connected(schema, { connector: 'arrow', path }, { connector: 'arrow', path, overwrite, ...packed }, []) as Connected<O>;
 }
 
 const connected = (

@@ -1,13 +1,16 @@
 /**
- * What columns a file has, for people who have not declared them yet: read from the footer of Parquet, guessed from the values
+ * What columns a file has, for people who have not declared them yet: read from Parquet and Arrow files, guessed from the values
  * of CSV and NDJSON by the very parsers that will read them. A guess is a guess, so it says how many rows it has seen; jobs
  * never use it. Called by `sluice peek` and `sluice types`.
  */
 import { SluiceError } from '#manager/protocol/errors.ts';
-import type { ColumnType, Field, Schema } from '../batch/batch.ts';
+import { type ColumnType, columnTypeText, type Field, type Schema } from '../batch/batch.ts';
 import { bitAt } from '../batch/bitmap.ts';
 import { textAt } from '../batch/rows.ts';
 import type { SourceSpec } from '../graph/plan.ts';
+import { openArrow } from './arrow-file.ts';
+import { declaredType, foundText } from './arrow-schema.ts';
+import { arrowEndings } from './arrow-source.ts';
 import { csvColumns, csvSource } from './csv-source.ts';
 import { type FieldParser, fieldParser } from './csv-values.ts';
 import { openBytes, packingOf, unpackedName } from './input-bytes.ts';
@@ -34,14 +37,15 @@ const guessBytes = 16 * 1024 * 1024;
 
 /** @throws FILE_MISSING, FILE_CORRUPT, CSV_INVALID, PLAN_UNSUPPORTED when nobody reads such files */
 export async function inspectFile(path: string): Promise<Inspected> {
-  const [file] = await findFiles(path, '.parquet', '.csv', ...jsonEndings);
+  const [file] = await findFiles(path, '.parquet', '.csv', ...jsonEndings, ...arrowEndings);
   if (file === undefined) throw new SluiceError('FILE_MISSING', { path });
   const name = unpackedName(file.path);
   if (name.endsWith('.parquet')) return inspectParquet(file);
   if (name.endsWith('.csv')) return inspectCsv(file);
   if (jsonEndings.some((ending) => name.endsWith(ending))) return inspectJson(file);
+  if (arrowEndings.some((ending) => name.endsWith(ending))) return inspectArrow(file);
   throw new SluiceError('PLAN_UNSUPPORTED', {
-    what: `${path}: its name says none of the formats that are read: .parquet, .csv, ${jsonEndings.join(', ')}`,
+    what: `${path}: its name says none of the formats that are read: .parquet, .csv, ${[...jsonEndings, ...arrowEndings].join(', ')}`,
   });
 }
 
@@ -75,6 +79,22 @@ async function inspectParquet({ path }: InputFile): Promise<Inspected> {
     };
   });
   return { path, source: { connector: 'parquet', path }, columns: inspected, guessedFrom: null };
+}
+
+async function inspectArrow({ path }: InputFile): Promise<Inspected> {
+  const { fields } = await openArrow(path);
+  const columns = fields.map((field): InspectedColumn => {
+    const type = declaredType(field);
+    const found = foundText(field);
+    return {
+      name: field.name,
+      type: type ?? { kind: 'utf8' },
+      nullable: field.nullable,
+      note: type === null ? `${found}: cannot be read` : columnTypeText(type) === found ? '' : found,
+      readable: type !== null,
+    };
+  });
+  return { path, source: { connector: 'arrow', path }, columns, guessedFrom: null };
 }
 
 async function inspectCsv(file: InputFile): Promise<Inspected> {

@@ -198,7 +198,7 @@ export function plainTexts(bytes: Uint8Array, from: number, end: number, count: 
 }
 
 /** All bytes valid and no text starting inside a code point: then each text is valid. */
-function checkedTexts(offsets: Int32Array, bytes: Uint8Array): Texts {
+export function checkedTexts(offsets: Int32Array, bytes: Uint8Array): Texts {
   let isValid = isUtf8(bytes);
   for (let i = 0; i < offsets.length && isValid; i++) {
     const at = offsets[i]!;

@@ -389,7 +389,7 @@ function gatherDoubles(dictionary: Float64Array, codes: Int32Array): Float64Arra
   return out;
 }
 
-function widened(words: Int32Array, unsigned: boolean): Int32Array {
+export function widened(words: Int32Array, unsigned: boolean): Int32Array {
   const out = new Int32Array(2 * words.length);
   for (let i = 0; i < words.length; i++) {
     out[2 * i] = words[i]!;
@@ -398,7 +398,7 @@ function widened(words: Int32Array, unsigned: boolean): Int32Array {
   return out;
 }
 
-function checkRange(words: Int32Array, check: 'safe' | 'unsigned' | 'unsigned safe', name: string, path: string): void {
+export function checkRange(words: Int32Array, check: 'safe' | 'unsigned' | 'unsigned safe', name: string, path: string): void {
   const least = check === 'safe' ? -0x20_0000 : 0;
   const most = check === 'unsigned' ? 0x7fff_ffff : 0x1f_ffff;
   for (let i = 1; i < words.length; i += 2) {
@@ -416,7 +416,7 @@ function checkRange(words: Int32Array, check: 'safe' | 'unsigned' | 'unsigned sa
 
 const julianEpoch = 2_440_588n;
 
-function toMicros(words: Int32Array, unit: 'millis' | 'micros' | 'nanos' | 'int96', name: string, path: string): Int32Array {
+export function toMicros(words: Int32Array, unit: 'millis' | 'micros' | 'nanos' | 'int96', name: string, path: string): Int32Array {
   if (unit === 'micros') return words;
   const beyond = (value: bigint, why: string): SluiceError =>
     new SluiceError('VALUE_OUT_OF_RANGE', { what: `column ${name} of ${path} holds the time ${value} ${why}` });

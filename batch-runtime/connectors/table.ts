@@ -4,6 +4,8 @@
  */
 import { SluiceError } from '#manager/protocol/errors.ts';
 import type { SinkSpec, SourceSpec } from '../graph/plan.ts';
+import { arrowSink } from './arrow-sink.ts';
+import { arrowSource } from './arrow-source.ts';
 import type { Sink, Source } from './connector.ts';
 import { rejectsSink } from './csv-rejects.ts';
 import { csvSink } from './csv-sink.ts';
@@ -15,12 +17,14 @@ import { parquetSource } from './parquet-source.ts';
 
 /** By the name a source's spec gives; undefined for a name nobody has. */
 export const sources: Readonly<Record<string, Source>> = Object.assign(Object.create(null), {
+  arrow: arrowSource,
   csv: csvSource,
   json: jsonSource,
   parquet: parquetSource,
 });
 /** By the name a sink's spec gives. `rejects` is what a source's `side` names, not for users. */
 export const sinks: Readonly<Record<string, Sink>> = Object.assign(Object.create(null), {
+  arrow: arrowSink,
   csv: csvSink,
   json: jsonSink,
   parquet: parquetSink,

@@ -8,6 +8,7 @@ test('what a job may import is this and nothing else', () => {
     'SluiceError',
     'Temporal',
     'Type',
+    'arrow',
     'bool',
     'col',
     'count',

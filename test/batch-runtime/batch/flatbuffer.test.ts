@@ -50,6 +50,20 @@ test('what is written is read back, in any nesting', () => {
   );
 });
 
+test('structs stand on 8 bytes, whatever stands before them', () => {
+  const structs = new BigInt64Array([1n, 0x77n, 3n, 4n, 5n, 6n]);
+  for (const text of ['', 'a', 'abcdef']) {
+    const bytes = writeRoot([
+      { kind: 'text', value: text },
+      { kind: 'structs', value: new Uint8Array(structs.buffer), width: 24 },
+    ]);
+    assert.equal((bytes.indexOf(0x77) - 8) % 8, 0);
+    const read = openRoot(bytes).structs(1, 24);
+    assert.deepEqual([read.length, read.long(0, 8), read.long(1, 16)], [2, 0x77, 6]);
+    assert.equal(openRoot(bytes).text(0), text);
+  }
+});
+
 test('a slot that is not there gives nothing', () => {
   const table = openRoot(writeRoot([{ kind: 'byte', value: 1 }]));
   assert.deepEqual(

@@ -59,3 +59,15 @@ test('a damaged message is FILE_CORRUPT, never another error', () => {
   );
   assert.throws(() => decodeSchema(new Uint8Array(16)), { code: 'FILE_CORRUPT' });
 });
+
+test('in a file text is plain and decimals are Decimal128; integer is told by metadata', () => {
+  const { schema } = RecordBatchReader.from(encodeSchema(fieldsOf('utf8', 'decimal(9,2)', 'integer'), 'file')).open();
+  assert.deepEqual(
+    schema.fields.map(({ type, metadata }) => [String(type), metadata.get('sluice.type')]),
+    [
+      ['Utf8', undefined],
+      ['Decimal[9e+2]', undefined],
+      ['Int64', 'integer'],
+    ],
+  );
+});

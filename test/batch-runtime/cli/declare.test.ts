@@ -3,7 +3,7 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, test } from 'node:test';
-import { pathToFileURL } from 'node:url';
+import { fileURLToPath, pathToFileURL } from 'node:url';
 import { fieldsOf, typeText } from '#runtime/schema.ts';
 import { sluice } from './captured.ts';
 
@@ -38,6 +38,12 @@ test('files of one table give one declaration, and their differences are said', 
   assert.match(stderr, /a is float64 in .*2\.csv and int32 before it: declared float64/);
   assert.match(stderr, /2\.csv has a column d that .*1\.csv has not/);
   assert.match(stderr, /2\.csv has no column c/);
+});
+
+test('types of an Arrow file are its own, decimals with their digits', async () => {
+  const { stdout } = await sluice('types', fileURLToPath(new URL('../../fixtures/arrow/plain.arrow', import.meta.url)));
+  assert.match(stdout, /import \{ bool, date, decimal, .*schema.*\} from 'sluice'/);
+  assert.match(stdout, /\n {2}dec: decimal\(9, 2\)\.nullable\(\),\n/);
 });
 
 test('types says what is wrong with its arguments and files', async () => {

@@ -15,6 +15,13 @@ test('peek shows columns, rows, statistics and the first rows', async () => {
   assert.match((await sluice('peek', `${data}flights-3m.parquet`, '--rows', '0')).stdout, /3,000,000 rows, 5 columns\n/);
 });
 
+test('peek shows Arrow files', async () => {
+  const { code, stdout } = await sluice('peek', fileURLToPath(new URL('../../fixtures/arrow/zstd.arrow', import.meta.url)), '--rows', '0');
+  assert.equal(code, 0);
+  assert.match(stdout, /zstd\.arrow: 150 rows, \d+ columns\n/);
+  assert.match(stdout, /dec +decimal\(9,2\) +50 +-1\.50 +9999999\.99 +2/);
+});
+
 test('peek says what is wrong with its arguments and files', async () => {
   assert.equal((await sluice('peek')).code, 2);
   assert.equal((await sluice('peek', 'a.csv', 'b.csv')).code, 2);

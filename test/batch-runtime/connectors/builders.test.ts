@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { csv, parquet } from '#runtime/connectors/builders.ts';
+import { arrow, csv, parquet } from '#runtime/connectors/builders.ts';
 import { int32, schema, utf8 } from '#runtime/schema.ts';
 
 const columns = schema({ n: int32(), t: utf8().nullable() });
@@ -12,6 +12,7 @@ test('with a schema it is a source with its fields, in their order', () => {
     { name: 'n', type: { kind: 'int32' }, nullable: false },
     { name: 't', type: { kind: 'utf8' }, nullable: true },
   ]);
+  assert.deepEqual(arrow('in', { schema: columns }).source, { connector: 'arrow', path: 'in' });
   assert.deepEqual(parquet('in', { schema: columns }).source, { connector: 'parquet', path: 'in' });
 });
 
@@ -20,6 +21,13 @@ test('without a schema it is a sink, and a source of which nothing is declared',
   assert.deepEqual(out.sink, { connector: 'parquet', path: 'out', overwrite: true, partitionBy: ['t'] });
   assert.deepEqual(out.names, ['t']);
   assert.equal(out.fields, null);
+  assert.deepEqual(arrow('out.arrow', { compression: 'zstd' }).sink, {
+    connector: 'arrow',
+    path: 'out.arrow',
+    overwrite: false,
+    compression: 'zstd',
+  });
+  assert.throws(() => arrow('out.arrow', { compression: 'lz4' as 'zstd' }), { code: 'PLAN_UNSUPPORTED', message: /compression is 'zstd', not lz4/ });
   assert.deepEqual(csv('out.csv').sink, { connector: 'csv', path: 'out.csv', overwrite: false });
 });
 

@@ -62,6 +62,19 @@ test('Parquet says its own types', async () => {
   ]);
 });
 
+test('Arrow says its own types, and which of them cannot be read', async () => {
+  const { columns, source, guessedFrom } = await inspectFile(fileURLToPath(new URL('../../fixtures/arrow/plain.arrow', import.meta.url)));
+  assert.equal(guessedFrom, null);
+  const of = (name: string) => columns.find((column) => column.name === name)!;
+  assert.deepEqual(
+    ['i8', 'u64', 'vs', 'dec', 'coded'].map((name) => `${typeText(of(name))}: ${of(name).note}`),
+    ['int32 nullable: int8', 'int64 nullable: uint64', 'utf8 nullable: ', 'decimal(9,2) nullable: ', 'utf8 nullable: '],
+  );
+  assert.equal(of('map').note, 'map: cannot be read');
+  const readable = columns.filter(({ readable: is }) => is);
+  assert.equal((await scan(sourceOf(source), source, readable)).rows.length, 3);
+});
+
 test('what cannot be read says why', async () => {
   await assert.rejects(inspectFile(put('a.txt', 'x')), { code: 'PLAN_UNSUPPORTED', message: /\.parquet, \.csv/ });
   await assert.rejects(inspectFile(join(folder, 'nowhere.csv')), { code: 'FILE_MISSING' });
