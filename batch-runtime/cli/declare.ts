@@ -12,7 +12,7 @@ export const verb: Verb = {
   help: `Usage: sluice types FILE... [--name NAME]
 
 Prints the TypeScript declaration of the schema of Parquet, Arrow, CSV or NDJSON files, which are files of one table. On stderr: which
-types were guessed and from how many rows, where nulls were seen, and how the files differ.
+types were guessed and from how many rows, where nulls were seen, what could not be read, and how the files differ.
 
   --name NAME   what the schema is called; by default as the first file
 
@@ -62,11 +62,12 @@ function declaration(name: string, columns: readonly InspectedColumn[]): string 
 
 const declared = (type: ColumnType): string => (type.kind === 'decimal' ? `decimal(${type.precision}, ${type.scale})` : `${type.kind}()`);
 
-function report({ path, columns, guessedFrom }: Inspected): string[] {
+function report({ path, columns, guessedFrom, bad }: Inspected): string[] {
   const head = guessedFrom === null ? `${path}: types are those of the file` : `${path}: types are guessed from ${digits(guessedFrom)} rows`;
   return [
     head,
     ...columns.filter(({ note, readable }) => note !== '' && (guessedFrom !== null || !readable)).map(({ name, note }) => `  ${name}: ${note}`),
+    ...bad.report(),
   ];
 }
 

@@ -6,6 +6,7 @@ import { callOf } from '../aggregate/table.ts';
 import { type Batch, batchRows, columnTypeText, type Schema } from '../batch/batch.ts';
 import { rowsOf } from '../batch/rows.ts';
 import { slice } from '../batch/slice.ts';
+import { BadLines } from '../connectors/bad-lines.ts';
 import { type Inspected, inspectFile } from '../connectors/inspect.ts';
 import { sourceOf } from '../connectors/table.ts';
 import type { Aggregate } from '../expression/expression.ts';
@@ -22,6 +23,7 @@ export const verb: Verb = {
 Shows the columns of a Parquet, Arrow, CSV or NDJSON file (text packed by gzip or zstd or not), with the number of rows and, for each column,
 its nulls, least and greatest value and about how many different values there are; then the first rows. All of it is read.
 Types of CSV and NDJSON are guessed from the first 100,000 rows; a job declares its own: \`sluice types FILE\`.
+Records that cannot be read are left out and told of on stderr.
 
   --rows N   first rows to show (5)
 
@@ -34,7 +36,7 @@ Example: sluice peek flights.parquet
     const shown = count('rows', values.rows, 0) ?? 5;
     const inspected = await inspectFile(path);
     const schema: Schema = inspected.columns.filter(({ readable }) => readable).map(({ name, type }) => ({ name, type, nullable: true }));
-    const { rows, first, statistics } = await read(inspected, schema, shown);
+    const { rows, first, statistics, bad } = await read(inspected, schema, shown);
     const say = (text: string): void => void process.stdout.write(`${text}\n`);
     say(`${inspected.path}: ${digits(rows)} rows, ${inspected.columns.length} columns${guessed(inspected)}\n`);
     say(
@@ -64,6 +66,7 @@ Example: sluice peek flights.parquet
         ),
       );
     }
+    for (const line of bad.report()) process.stderr.write(`${line}\n`);
     return 0;
   },
 };
@@ -78,7 +81,7 @@ const cell = (value: unknown): string => {
 
 type Row = Readonly<Record<string, unknown>>;
 
-async function read(inspected: Inspected, schema: Schema, shown: number): Promise<{ rows: number; first: Row[]; statistics: Row }> {
+async function read(inspected: Inspected, schema: Schema, shown: number): Promise<{ rows: number; first: Row[]; statistics: Row; bad: BadLines }> {
   const aggregates = statisticsOf(schema);
   const operator = createAggregate(
     {
@@ -93,7 +96,8 @@ async function read(inspected: Inspected, schema: Schema, shown: number): Promis
     schema,
     [],
   );
-  const request = { source: inspected.source, schema, predicate: null };
+  const bad = new BadLines();
+  const request = { source: inspected.source, schema, predicate: null, rejects: bad };
   const source = sourceOf(inspected.source);
   const first: Row[] = [];
   let rows = 0;
@@ -106,7 +110,7 @@ async function read(inspected: Inspected, schema: Schema, shown: number): Promis
   }
   let statistics: Row = {};
   for (const out of operator.process({ kind: 'end' }, 0)) if (out.kind === 'batch') statistics = onlyRow(out.batch);
-  return { rows, first, statistics };
+  return { rows, first, statistics, bad };
 }
 
 const onlyRow = (batch: Batch): Row => rowsOf(batch).next().value ?? {};

@@ -5,6 +5,7 @@
 import type { Batch, Schema } from '../batch/batch.ts';
 import type { Expression } from '../expression/expression.ts';
 import type { SinkSpec, SourceSpec } from '../graph/plan.ts';
+import type { RejectsTaker } from './bad-lines.ts';
 
 /** One share of a source, plain JSON; `bytes` and `rows` are estimates for the scheduler, 0 = not known. */
 export interface Split {
@@ -19,6 +20,8 @@ export interface ScanRequest {
   readonly schema: Schema;
   /** Splits and row groups of which the statistics show that it is nowhere true are left out. */
   readonly predicate: Expression | null;
+  /** Who looks at a file without a job takes what cannot be read; it is left out. Tasks have the source's `rejects`. */
+  readonly rejects?: RejectsTaker;
 }
 
 export interface Source {

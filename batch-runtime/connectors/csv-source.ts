@@ -7,6 +7,7 @@ import type { FileHandle } from 'node:fs/promises';
 import { SluiceError } from '#manager/protocol/errors.ts';
 import type { Batch, Schema } from '../batch/batch.ts';
 import { typeText } from '../schema.ts';
+import type { RejectsTaker } from './bad-lines.ts';
 import type { Source } from './connector.ts';
 import { Rejects, rejectsSpec } from './csv-rejects.ts';
 import { type Boundary, BoundaryFinder, countLines, firstInvalid, firstRecord, type ScanShape, scanRecords } from './csv-scan.ts';
@@ -32,7 +33,7 @@ export const csvSource: Source = {
     const rejects = typeof path === 'string' ? new Rejects(path, task) : null;
     let whole = false;
     try {
-      for (const part of split['parts'] as readonly Part[]) yield* readPart(request.schema, part, rejects);
+      for (const part of split['parts'] as readonly Part[]) yield* readPart(request.schema, part, request.rejects ?? rejects);
       whole = true;
     } finally {
       await rejects?.close(whole);
@@ -152,7 +153,7 @@ function formatOf(schema: Schema, header: Header, path: string): RecordFormat {
   };
 }
 
-async function* readPart(schema: Schema, part: Part, rejects: Rejects | null): AsyncGenerator<Batch> {
+async function* readPart(schema: Schema, part: Part, rejects: RejectsTaker | null): AsyncGenerator<Batch> {
   const header = await readHeader(part);
   yield* readRecords(formatOf(schema, header, part.file.path), part, rejects);
 }

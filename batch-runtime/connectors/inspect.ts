@@ -11,6 +11,7 @@ import type { SourceSpec } from '../graph/plan.ts';
 import { openArrow } from './arrow-file.ts';
 import { declaredType, foundText } from './arrow-schema.ts';
 import { arrowEndings } from './arrow-source.ts';
+import { BadLines } from './bad-lines.ts';
 import { csvColumns, csvSource } from './csv-source.ts';
 import { type FieldParser, fieldParser } from './csv-values.ts';
 import { openBytes, packingOf, unpackedName } from './input-bytes.ts';
@@ -30,6 +31,8 @@ export interface Inspected {
   readonly columns: readonly InspectedColumn[];
   /** Rows the types were guessed from; null: the file says them. */
   readonly guessedFrom: number | null;
+  /** Records among them that could not be read. */
+  readonly bad: BadLines;
 }
 
 const guessRows = 100_000;
@@ -78,7 +81,7 @@ async function inspectParquet({ path }: InputFile): Promise<Inspected> {
       readable: type !== undefined,
     };
   });
-  return { path, source: { connector: 'parquet', path }, columns: inspected, guessedFrom: null };
+  return { path, source: { connector: 'parquet', path }, columns: inspected, guessedFrom: null, bad: new BadLines() };
 }
 
 async function inspectArrow({ path }: InputFile): Promise<Inspected> {
@@ -94,7 +97,7 @@ async function inspectArrow({ path }: InputFile): Promise<Inspected> {
       readable: type !== null,
     };
   });
-  return { path, source: { connector: 'arrow', path }, columns, guessedFrom: null };
+  return { path, source: { connector: 'arrow', path }, columns, guessedFrom: null, bad: new BadLines() };
 }
 
 async function inspectCsv(file: InputFile): Promise<Inspected> {
@@ -102,7 +105,8 @@ async function inspectCsv(file: InputFile): Promise<Inspected> {
   const source = { connector: 'csv', path, rejects: null };
   const schema: Schema = (await csvColumns(file)).map((name) => ({ name, type: { kind: 'utf8' }, nullable: true }));
   const guesses = schema.map(() => new Guess());
-  const request = { source, schema, predicate: null };
+  const bad = new BadLines();
+  const request = { source, schema, predicate: null, rejects: bad };
   let rows = 0;
   scan: for (const split of await csvSource.plan(request)) {
     for await (const batch of csvSource.read(request, split, { job: 'inspect', task: 0, attempt: 0 })) {
@@ -114,23 +118,21 @@ async function inspectCsv(file: InputFile): Promise<Inspected> {
       }
     }
   }
-  return { path, source, columns: schema.map(({ name }, c) => guesses[c]!.column(name)), guessedFrom: rows };
+  return { path, source, columns: schema.map(({ name }, c) => guesses[c]!.column(name)), guessedFrom: rows, bad };
 }
 
 async function inspectJson(file: InputFile): Promise<Inspected> {
   const { path } = file;
   const guesses = new Map<string, Guess>();
+  const bad = new BadLines();
   let rows = 0;
   for (const [at, line] of (await firstLines(file)).entries()) {
     if (line.trim() === '') continue;
-    let record: unknown;
-    try {
-      record = JSON.parse(line);
-    } catch (thrown) {
-      throw new SluiceError('JSON_INVALID', { path, line: at + 1, column: 1, what: (thrown as Error).message });
+    const record = objectOf(line);
+    if (typeof record === 'string') {
+      await bad.add(path, at + 1, 1, record);
+      continue;
     }
-    if (typeof record !== 'object' || record === null || Array.isArray(record))
-      throw new SluiceError('JSON_INVALID', { path, line: at + 1, column: 1, what: 'a record is an object: it begins with {' });
     for (const [name, value] of Object.entries(record)) {
       const guess = guesses.get(name) ?? new Guess(rows);
       guesses.set(name, guess);
@@ -145,7 +147,19 @@ async function inspectJson(file: InputFile): Promise<Inspected> {
     source: { connector: 'json', path, rejects: null },
     columns: [...guesses].map(([name, guess]) => guess.column(name)),
     guessedFrom: rows,
+    bad,
   };
+}
+
+/** The record on a line, or what is wrong with it. */
+function objectOf(line: string): object | string {
+  try {
+    const record: unknown = JSON.parse(line);
+    const isObject = typeof record === 'object' && record !== null && !Array.isArray(record);
+    return isObject ? record : 'a record is an object: it begins with {';
+  } catch (thrown) {
+    return (thrown as Error).message;
+  }
 }
 
 async function firstLines(file: InputFile): Promise<string[]> {

@@ -6,8 +6,8 @@
 import type { SluiceError } from '#manager/protocol/errors.ts';
 import { type Batch, batchRows, type Column, type Schema } from '../batch/batch.ts';
 import { makeBatch } from '../batch/column.ts';
+import type { RejectsTaker } from './bad-lines.ts';
 import type { Split } from './connector.ts';
-import type { Rejects } from './csv-rejects.ts';
 import { type BadRecord, countLines, lineFeed, type ScanResult, scanSlack } from './csv-scan.ts';
 import { type ByteRange, type InputBytes, openBytes } from './input-bytes.ts';
 
@@ -64,14 +64,14 @@ export interface RecordFormat {
   invalid(path: string, line: number, column: number, what: string): SluiceError;
 }
 
-export async function* readRecords(format: RecordFormat, part: Part, rejects: Rejects | null): AsyncGenerator<Batch> {
+export async function* readRecords(format: RecordFormat, part: Part, rejects: RejectsTaker | null): AsyncGenerator<Batch> {
   const { schema } = format;
   const size = part.to === null ? Number.POSITIVE_INFINITY : part.to - part.from;
   const capacity = Math.max(1, Math.min(batchRows, Math.ceil(size / format.recordBytesMin) + 1));
   const scanner = format.scanner(capacity);
   const places = new PlaceFinder(part);
   const input = await openBytes(part);
-  const leaveAside = async (base: number, bytes: Uint8Array, bad: BadRecord, into: Rejects | null): Promise<void> => {
+  const leaveAside = async (base: number, bytes: Uint8Array, bad: BadRecord, into: RejectsTaker | null): Promise<void> => {
     const { line, column } = await places.find(base + bad.at);
     if (into === null) throw format.invalid(part.file.path, line, column, bad.reason);
     const text = Buffer.from(bytes.buffer, bytes.byteOffset + bad.from, bad.to - bad.from).toString();

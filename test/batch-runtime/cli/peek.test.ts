@@ -1,4 +1,7 @@
 import assert from 'node:assert/strict';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { sluice } from './captured.ts';
@@ -20,6 +23,26 @@ test('peek shows Arrow files', async () => {
   assert.equal(code, 0);
   assert.match(stdout, /zstd\.arrow: 150 rows, \d+ columns\n/);
   assert.match(stdout, /dec +decimal\(9,2\) +50 +-1\.50 +9999999\.99 +2/);
+});
+
+test('peek goes on past what cannot be read, and says where it stands', async () => {
+  const folder = mkdtempSync(join(tmpdir(), 'sluice-peek-'));
+  try {
+    const path = join(folder, 'bad.csv');
+    writeFileSync(path, `n,s\n1,a\n2\n3,c\n${'4,d,e\n'.repeat(7)}`);
+    const { code, stdout, stderr } = await sluice('peek', path);
+    assert.equal(code, 0);
+    assert.match(stdout, /bad\.csv: 2 rows, 2 columns/);
+    assert.match(stderr, /^8 records cannot be read and are left out; .*rejects/);
+    assert.match(stderr, /bad\.csv:3:\d+: .*\n.*bad\.csv:5:/);
+    assert.match(stderr, /and 3 more/);
+    const types = await sluice('types', path);
+    assert.equal(types.code, 0);
+    assert.match(types.stdout, /n: int32\(\)/);
+    assert.match(types.stderr, /8 records cannot be read/);
+  } finally {
+    rmSync(folder, { recursive: true });
+  }
 });
 
 test('peek says what is wrong with its arguments and files', async () => {

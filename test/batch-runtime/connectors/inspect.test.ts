@@ -78,6 +78,16 @@ test('Arrow says its own types, and which of them cannot be read', async () => {
 test('what cannot be read says why', async () => {
   await assert.rejects(inspectFile(put('a.txt', 'x')), { code: 'PLAN_UNSUPPORTED', message: /\.parquet, \.csv/ });
   await assert.rejects(inspectFile(join(folder, 'nowhere.csv')), { code: 'FILE_MISSING' });
-  await assert.rejects(inspectFile(put('bad.json', '{"a":1}\n[1]\n')), { code: 'JSON_INVALID', message: /bad\.json:2:1/ });
   await assert.rejects(inspectFile(put('empty.csv', '')), { code: 'CSV_INVALID' });
+});
+
+test('records that cannot be read are left out and counted, the first few with their lines', async () => {
+  const json = await inspectFile(put('bad.ndjson', '{"a":1}\n[1]\n{"a":2}\n{"a":\n'));
+  assert.equal(json.guessedFrom, 2);
+  assert.equal(json.bad.count, 2);
+  assert.match(json.bad.report().join('\n'), /bad\.ndjson:2:1: a record is an object.*\n.*bad\.ndjson:4:1: /);
+  assert.deepEqual(await typesOf(put('bad.csv', 'a,b\n1,2\n1\n3,4,5\n6,7\n')), ['a int32', 'b int32']);
+  const csv = await inspectFile(join(folder, 'bad.csv'));
+  assert.deepEqual([csv.guessedFrom, csv.bad.count], [2, 2]);
+  assert.match(csv.bad.report()[1]!, /bad\.csv:3:/);
 });
