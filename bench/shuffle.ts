@@ -60,9 +60,9 @@ const arenaBytes = 128 * MiB;
 const memoryRoundBytes = 40 * MiB;
 const partitions = 200;
 const mapBytes = 64 * MiB;
-const bufferBytes = 512 * KiB;
+const bufferBytes = 288 * KiB;
 /** Of a location: while one is filled the others are on their way. */
-const buffersPerColumn = 4;
+const buffersPerColumn = 7;
 /** A reduce task takes as many partitions as it takes to come to this. */
 const readBytes = 4 * MiB;
 /** Payloads are pieces of this; it compresses about as well as text does. */

@@ -7,7 +7,7 @@ import assert from 'node:assert/strict';
 import type { Channel, Clock, DataTransport, Hello, Millis, Random, Timer, Welcome } from '#manager/process/ports.ts';
 import { type Level, levels } from '#manager/protocol/control.ts';
 import { asSluiceError, SluiceError } from '#manager/protocol/errors.ts';
-import { KiB } from '#manager/protocol/ids.ts';
+import { KiB, MiB } from '#manager/protocol/ids.ts';
 import type { ReadPart, ReadStream, ReadTarget, WriteStream, WriteTarget } from './client.ts';
 import { frameBytes, readWindowBytes } from './limits.ts';
 import { blockBytes, blockHeaderBytes } from './protocol/block.ts';
@@ -34,8 +34,8 @@ export interface ConnectionOptions {
   readonly reconnects: number;
 }
 
-/** What a bulk writer asks for at once. */
-const askBytes = 1024 * KiB;
+/** What a bulk writer may send before it hears from the worker; it asks again when half of it is used, so that neither waits for the other. */
+const bulkBytes = 2 * MiB;
 /** A stream whose blocks arrived damaged is resumed this often. */
 const resendsAtMost = 3;
 const firstPauseMs = 50;
@@ -217,8 +217,7 @@ export class Connection {
     if (this.#pumping || !this.#channel) return;
     this.#pumping = true;
     const parts: Uint8Array[] = [];
-    let unsent = 0;
-    let blocked = 0;
+    let [sent, unsent, blocked] = [0, 0, 0];
     for (const reading of this.#reads.values()) reading.open(parts);
     for (const writing of [...this.#writes.values()]) {
       if (!writing.open(parts)) continue;
@@ -228,6 +227,7 @@ export class Connection {
         if (taken === 0) break;
         parts.splice(header, 0, blocksFrameHeader(writing.id, taken));
         this.#credit -= taken;
+        sent += taken;
       }
       if (writing.unsentBytes === 0) continue;
       unsent += writing.unsentBytes;
@@ -238,10 +238,9 @@ export class Connection {
         blocked = 0;
       }
     }
-    if (unsent > 0 && this.#asked === 0) {
-      const bulk = unsent > 64 * KiB ? askBytes : 0;
-      const wanted = Math.max(blocked, bulk, Math.min(unsent, askBytes)) - this.#credit;
-      if (wanted > 0) {
+    if (this.#asked === 0) {
+      const wanted = Math.max(blocked, sent + unsent > 64 * KiB ? bulkBytes : unsent) - this.#credit;
+      if (wanted > (unsent > 0 ? 0 : bulkBytes / 2)) {
         this.#asked = wanted;
         parts.push(encodeMessage({ type: 'credit', stream: 0, grantBytes: 0, wantedBytes: wanted }));
       }

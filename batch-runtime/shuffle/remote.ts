@@ -38,9 +38,9 @@ export interface RemoteShuffleOptions {
   readonly silenceMs?: Millis;
 }
 
-const bufferBytes = 512 * KiB;
+const bufferBytes = 288 * KiB;
 /** Of a writer for each location: while one is filled the others are on their way. */
-const buffersPerColumn = 4;
+const buffersPerColumn = 7;
 /** The one place for a block that fits no buffer. */
 const largeBytes = blockBytes(maxBlockBytes);
 /** A layout older than this is asked for again; one that does not serve is asked for again at once. */
