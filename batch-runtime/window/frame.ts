@@ -27,15 +27,17 @@ export function framesOf(rows: WindowRows, frame: Frame, key: RangeKey | null): 
   const to = new Int32Array(rows.length);
   for (let p = 0; p + 1 < rows.starts.length; p++) {
     const [start, end] = [rows.starts[p]!, rows.starts[p + 1]!];
+    // Of a partition that is seen in part, the rows that are there.
+    const [first, behind] = [Math.max(0, start), Math.min(rows.length, end)];
     if (frame.unit === 'rows') {
-      for (let i = start; i < end; i++) {
+      for (let i = first; i < behind; i++) {
         from[i] = frame.start === null ? start : Math.min(end, Math.max(start, i + frame.start));
         to[i] = frame.end === null ? end : Math.max(start, Math.min(end, i + frame.end + 1));
       }
       continue;
     }
-    fillRange(rows, start, end, frame.start, key, from, true);
-    fillRange(rows, start, end, frame.end, key, to, false);
+    fillRange(rows, first, behind, frame.start, key, from, true);
+    fillRange(rows, first, behind, frame.end, key, to, false);
   }
   return { from, to };
 }

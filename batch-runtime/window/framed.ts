@@ -2,7 +2,8 @@
  * Aggregates over frames. Where every row of a partition sees all of it, the accumulator of the table works it out once. Counts, sums,
  * means, extremes, first and last move with the frame: whole numbers by running totals, which are exact; floats forward while the frame
  * only grows, else anew for each row, so that no digit is lost by taking away; extremes by a queue of those that may still win. Any other
- * aggregate is worked out anew from the rows of each frame, which costs as much as the frames are long.
+ * aggregate is worked out as its frame grows, where it only grows, else anew from the rows of each frame, which costs as much as the
+ * frames are long.
  */
 import { SluiceError } from '#manager/protocol/errors.ts';
 import { createAccumulator } from '../aggregate/table.ts';
@@ -10,10 +11,12 @@ import type { Column } from '../batch/batch.ts';
 import { bitAt, bitmapBytes, setBit } from '../batch/bitmap.ts';
 import { layoutOf, makeColumn } from '../batch/column.ts';
 import { columnComparator } from '../batch/compare.ts';
+import { concatColumns } from '../batch/concat.ts';
 import { highLane, highLaneOf, int64Max, int64Min, lowLane, lowLaneOf } from '../batch/lanes.ts';
 import { takeColumn, takeOrNull } from '../batch/take.ts';
 import type { WindowFunction } from '../expression/expression.ts';
 import type { Frames } from './frame.ts';
+import { createGrowing } from './growing.ts';
 import type { WindowRows } from './rows.ts';
 
 /** What one function works on. */
@@ -29,6 +32,8 @@ export interface Framed {
 
 /** Pairs of a frame and a row of it that are worked out at once. */
 const pairs = 1 << 16;
+/** Frames of so many rows on average are worked out as they grow. */
+const worthGrowing = 32;
 
 /** The result for each row. @throws VALUE_OUT_OF_RANGE */
 export function framed(given: Framed): Column {
@@ -41,17 +46,37 @@ export function framed(given: Framed): Column {
     case 'avg': {
       const kind = of.argument!.type.kind;
       if (kind === 'int32' || kind === 'integer' || kind === 'int64') return wholeSums(given);
-      return kind === 'float64' ? floatSums(given) : anew(given);
+      return kind === 'float64' ? floatSums(given) : another(given);
     }
     case 'min':
     case 'max':
       return extremes(given, of.fn === 'max' ? 1 : -1);
     case 'first':
     case 'last':
-      return of.more === undefined && counts === null ? ends(given) : anew(given);
+      return of.more === undefined && counts === null ? ends(given) : another(given);
     default:
-      return anew(given);
+      return another(given);
   }
+}
+
+/** Any aggregate; asking an accumulator for one result costs as much as adding some rows to one of many. */
+function another(given: Framed): Column {
+  const { of, rows, frames } = given;
+  let seen = 0;
+  for (let i = 0; i < rows.length; i++) seen += frames.to[i]! - frames.from[i]!;
+  return of.frame.start === null && seen > worthGrowing * rows.length ? grown(given) : anew(given);
+}
+
+/** Frames that begin with their partition. */
+function grown({ of, rows, frames, argument, more, counts }: Framed): Column {
+  const columns: Column[] = [];
+  for (let p = 0; p + 1 < rows.starts.length; p++) {
+    const [start, end] = [rows.starts[p]!, rows.starts[p + 1]!];
+    const to = frames.to.subarray(start, end).map((row) => row - start);
+    const growing = createGrowing(of);
+    columns.push(growing.results(to, (reached) => growing.add(reached, { from: -start, argument, more, counts })));
+  }
+  return concatColumns(of.type, columns, rows.length);
 }
 
 function isWhole({ rows, frames }: Framed): boolean {

@@ -81,7 +81,7 @@ export const rankings: Readonly<Record<string, RankingRow>> = {
     integers(rows, (i, start) => rows.peerStart[i]! - start + 1),
   ),
   denseRank: place('As rank, and none is left out.', integer, (rows) => {
-    let rank = 0;
+    let rank = rows.peersBefore;
     return integers(rows, (i, start) => {
       if (i === start) rank = 0;
       if (rows.peerStart[i] === i) rank++;

@@ -1,6 +1,7 @@
 /**
  * Rows of whole partitions in order, as window functions see them: where each partition and each run of rows that are equal in the
- * order (peers) begins. Row numbers are those of the batch.
+ * order (peers) begins. Row numbers are those of the batch. Of a partition that is seen in part (pages.ts), places of what is not there
+ * are below 0, or at `length` and beyond.
  */
 import type { Column } from '../batch/batch.ts';
 import type { ColumnOrder, Comparator } from '../batch/compare.ts';
@@ -15,6 +16,8 @@ export interface WindowRows {
   /** By row: the first of its peers, and the end of them. Without an order all rows of a partition are peers. */
   readonly peerStart: Int32Array;
   readonly peerEnd: Int32Array;
+  /** Runs of peers of the first row's partition that begin before it. */
+  readonly peersBefore: number;
 }
 
 /** @param columns  of all rows, in order of the partition keys and then of the order keys */
@@ -29,7 +32,7 @@ export function windowRows(columns: readonly Column[], length: number, keys: rea
     peerStart.fill(peers[r]!, peers[r], peers[r + 1]);
     peerEnd.fill(peers[r + 1]!, peers[r], peers[r + 1]);
   }
-  return { length, starts: partitions, partition, peerStart, peerEnd };
+  return { length, starts: partitions, partition, peerStart, peerEnd, peersBefore: 0 };
 }
 
 /** Where runs of rows equal in these keys begin, and the end. */
