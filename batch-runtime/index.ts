@@ -9,12 +9,24 @@ export { arrow, csv, json, parquet, type Sink, type Source } from './connectors/
 export { type Aggregate, type Count, count } from './fluent/aggregate.ts';
 export { when } from './fluent/choice.ts';
 export { col, lit } from './fluent/columns.ts';
-export type { AnyExpr, BooleanExpr, Columns, DateExpr, Duration, Expr, NumericExpr, StringExpr, TimestampExpr } from './fluent/expr.ts';
+export type {
+  AnyExpr,
+  BooleanExpr,
+  Columns,
+  DateExpr,
+  Duration,
+  Expr,
+  ListExpr,
+  NumericExpr,
+  StringExpr,
+  StructExpr,
+  TimestampExpr,
+} from './fluent/expr.ts';
 export { udf } from './fluent/udf.ts';
 export { type Bounds, cumeDist, denseRank, type Framed, ntile, type Over, percentRank, type Ranking, rank, rowNumber } from './fluent/window.ts';
 export { type Job, job, type Params } from './job.ts';
 export { type Run, type RunOptions, run } from './run.ts';
 export type { JobEvent, JobReport } from './schedule/events.ts';
-export { bool, type Declared, date, decimal, float64, int32, int64, integer, type RowOf, schema, timestamp, utf8 } from './schema.ts';
+export { bool, type Declared, date, decimal, float64, int32, int64, integer, list, type RowOf, schema, struct, timestamp, utf8 } from './schema.ts';
 export { type Descending, desc, type Flow, type Grouped, type Table } from './table.ts';
 export type { RowCall, RowOptions } from './verbs/rows.ts';

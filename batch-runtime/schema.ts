@@ -62,6 +62,12 @@ export const date = (): Declared<Temporal.PlainDate> => declared({ kind: 'date' 
 /** A moment, in microseconds, UTC: Temporal.Instant in rows. */
 export const timestamp = (): Declared<Temporal.Instant> => declared({ kind: 'timestamp' });
 
+/** Any number of values of one type, in order: an array in rows. Passes through every verb, but is no key of one. */
+export const list = <T>(item: Declared<T>): Declared<readonly T[]> =>
+  declared({ kind: 'list', item: { type: item.type, nullable: item.isNullable } });
+/** A value for each field: an object in rows. Passes through every verb, but is no key of one. */
+export const struct = <const S extends SchemaShape>(fields: S): Declared<RowOf<S>> => declared({ kind: 'struct', fields: fieldsOf(fields) });
+
 /** Names the columns of a table and their types, in the order of the table. */
 export const schema = <const S extends SchemaShape>(columns: S): S => Object.freeze({ ...columns });
 

@@ -10,12 +10,14 @@ import type { Sink, Source } from './connectors/builders.ts';
 import type { Aggregate as AggregateNode, Expression } from './expression/expression.ts';
 import { call, columnRef } from './expression/functions.ts';
 import { type Aggregate, type Count, settleAggregate } from './fluent/aggregate.ts';
-import { literalOf, Unused } from './fluent/built.ts';
+import { Unused } from './fluent/built.ts';
 import { columnsOf, unknownColumn } from './fluent/columns.ts';
 import type { Columns, Expr, Projection, ValueOf } from './fluent/expr.ts';
 import { type Scope, settle, settleCondition } from './fluent/settle.ts';
 import type { Definition } from './fluent/udf.ts';
+import { plainOf } from './fluent/written.ts';
 import { expressionText } from './graph/explain.ts';
+import { refuseNestedKeys } from './graph/keys.ts';
 import { placeOfCall } from './graph/places.ts';
 import type { Graph, NodeId, PlanNode, RowCalls, RowFunction, SortKey, UserFunction } from './graph/plan.ts';
 import { fieldsOf, type RowOf, type SchemaShape, typeText } from './schema.ts';
@@ -253,8 +255,10 @@ export class Draft implements Flow {
     return uid;
   }
 
-  add(uid: string, node: Unnamed): NodeId {
-    this.#nodes.push({ uid, ...node } as PlanNode);
+  add(uid: string, given: Unnamed): NodeId {
+    const node = { uid, ...given } as PlanNode;
+    refuseNestedKeys(node, (id) => this.#nodes[id]!.schema);
+    this.#nodes.push(node);
     return this.#nodes.length - 1;
   }
 
@@ -291,7 +295,7 @@ export class Draft implements Flow {
       fields.map((field) => {
         const value = propertyOf(row as Record<string, unknown>, field.name) ?? null;
         if (value === null && !field.nullable) refuse(`row ${i} of ${uid} has no ${field.name}: declare it .nullable()`);
-        return (literalOf(value, field.type) as Extract<Expression, { op: 'literal' }>).value;
+        return plainOf(value, field);
       }),
     );
     return new Made(this, this.add(uid, { kind: 'values', rows: values, schema: fields }), fields, false) as unknown as Table<RowOf<S>>;

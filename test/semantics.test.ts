@@ -244,6 +244,13 @@ const cases: Readonly<Record<string, () => Promise<void>>> = {
       'x\u0301e',
     );
   },
+  async 'split-null'() {
+    assert.equal(String(await theirs("string_split('a', NULL)")), "['a']");
+    assert.equal(
+      ours(() => call('split', [value('a', 'utf8'), literal(null, { kind: 'utf8' })])),
+      null,
+    );
+  },
   async 'json-text'() {
     assert.equal(await theirs(`json_extract_string('{"a":1e2}', '$.a')`), '100.0');
     assert.equal(

@@ -17,6 +17,7 @@ const row = (doc: string, sign: 1 | -1): AggregateRow => ({
   doc,
   empty: 'null',
   nulls: 'keep',
+  nested: true,
   order: () => 'result',
   resolve: (fn, argument) => argument?.type ?? wrong(`${fn} of nothing`),
   fields: ({ name, type, more = [] }) => [

@@ -31,8 +31,12 @@ export interface AggregateRow {
   readonly empty: 'zero' | 'null';
   /** What it gives over a single value; by default it is a value. */
   readonly lone?: 'null' | 'value';
+  /** Over nulls alone it is no null. */
+  readonly ofNulls?: 'value';
   /** keep: it sees the rows in which its argument is null. */
   readonly nulls: 'skip' | 'keep';
+  /** Its argument may be a list or a struct. */
+  readonly nested?: true;
   /** What depends on the order of rows: nothing, the last bits of a float, the result. */
   order(aggregate: Aggregate): 'nothing' | 'bits' | 'result';
   /** The type its argument is cast to. */

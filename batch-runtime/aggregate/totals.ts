@@ -37,6 +37,7 @@ export const totals: AggregateRows = {
     doc: 'How many rows; of an expression, how many values.',
     empty: 'zero',
     nulls: 'skip',
+    nested: true,
     order: () => 'nothing',
     resolve: () => ({ kind: 'integer' }),
     fields: ({ name }) => [countField(name)],

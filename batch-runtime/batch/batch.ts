@@ -18,10 +18,22 @@ export type ColumnType =
   /** Days since 1970-01-01; Temporal.PlainDate in rows. */
   | { readonly kind: 'date' }
   /** Microseconds since 1970-01-01T00:00Z; Temporal.Instant in rows. */
-  | { readonly kind: 'timestamp' };
+  | { readonly kind: 'timestamp' }
+  /** Any number of values of one type, in order; an array in rows. */
+  | ListType
+  /** A value of each field; an object in rows. */
+  | StructType;
+export interface ListType {
+  readonly kind: 'list';
+  readonly item: { readonly type: ColumnType; readonly nullable: boolean };
+}
+export interface StructType {
+  readonly kind: 'struct';
+  readonly fields: Schema;
+}
 export type TypeKind = ColumnType['kind'];
 /** Kinds that are a type by themselves. */
-export type SimpleKind = Exclude<TypeKind, 'decimal'>;
+export type SimpleKind = Exclude<TypeKind, 'decimal' | 'list' | 'struct'>;
 
 export interface Field {
   readonly name: string;
@@ -35,8 +47,9 @@ export type Schema = readonly Field[];
  * Int32Array(4n) · integer, int64, timestamp:
  * Int32Array(2n), the low lane first · bool: Uint8Array, a bitmap, bit i of byte i >> 3 · utf8: Uint8Array of bytes with
  * `offsets` (Int32Array, n + 1, offsets[0] may be > 0), or, with a `dictionary`, Int32Array(n) of codes into it.
+ * list: nothing, `offsets` into the one child · struct: nothing, a child of n values for each field.
  * `validity`: a bitmap, 1 = there; null = all there. What stands in `data` where a value is null is unspecified but in
- * range (a code of 0 only if the dictionary is not empty). Arrays may be longer than needed; never shorter. Read only once made.
+ * range (a code of 0 only if the dictionary is not empty); what a null struct's children hold is not looked at, nulls or not. Arrays may be longer than needed; never shorter. Read only once made.
  */
 export interface Column {
   readonly type: ColumnType;
@@ -46,14 +59,43 @@ export interface Column {
   readonly validity: Uint8Array | null;
   /** A utf8 column without nulls and without a dictionary of its own; values may repeat. */
   readonly dictionary: Column | null;
+  /** Of a list its items, of a struct its fields; else none. */
+  readonly children: readonly Column[];
 }
 
-/** A type in words: `int32`, `decimal(12,2)`. */
-export const columnTypeText = (type: ColumnType): string => (type.kind === 'decimal' ? `decimal(${type.precision},${type.scale})` : type.kind);
+/** A type in words: `int32`, `decimal(12,2)`, `list(utf8 nullable)`, `struct(a: int32, b: utf8)`. */
+export function columnTypeText(type: ColumnType): string {
+  const text = (of: { readonly type: ColumnType; readonly nullable: boolean }): string =>
+    `${columnTypeText(of.type)}${of.nullable ? ' nullable' : ''}`;
+  switch (type.kind) {
+    case 'decimal':
+      return `decimal(${type.precision},${type.scale})`;
+    case 'list':
+      return `list(${text(type.item)})`;
+    case 'struct':
+      return `struct(${type.fields.map((field) => `${field.name}: ${text(field)}`).join(', ')})`;
+    default:
+      return type.kind;
+  }
+}
 
 /** Equal by value. */
-export const sameType = (a: ColumnType, b: ColumnType): boolean =>
-  a.kind === b.kind && (a.kind !== 'decimal' || b.kind !== 'decimal' || (a.precision === b.precision && a.scale === b.scale));
+export function sameType(a: ColumnType, b: ColumnType): boolean {
+  if (a.kind === 'decimal' && b.kind === 'decimal') return a.precision === b.precision && a.scale === b.scale;
+  if (a.kind === 'list' && b.kind === 'list') return a.item.nullable === b.item.nullable && sameType(a.item.type, b.item.type);
+  if (a.kind === 'struct' && b.kind === 'struct')
+    return (
+      a.fields.length === b.fields.length &&
+      a.fields.every((field, i) => {
+        const other = b.fields[i]!;
+        return field.name === other.name && field.nullable === other.nullable && sameType(field.type, other.type);
+      })
+    );
+  return a.kind === b.kind;
+}
+
+/** A list or a struct: no key of anything, and no argument of most functions. */
+export const isNested = (type: ColumnType): type is ListType | StructType => type.kind === 'list' || type.kind === 'struct';
 
 /** `length` rows; columns stand in the order of the schema and all have that length. */
 export interface Batch {

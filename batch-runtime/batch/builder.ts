@@ -1,12 +1,12 @@
 /**
  * Column builders for sources: append values one after another into growing typed arrays, then `finish` for a column. One
  * class with one hidden class for all kinds; which append method fits which kind is said at each. Text is dictionary
- * encoded as long as it repeats. Called by connectors and by rows.ts.
+ * encoded as long as it repeats. A list or a struct has builders for its children: they are appended to first, then the value is closed. Called by connectors and by rows.ts.
  */
 import { SluiceError } from '#manager/protocol/errors.ts';
 import { type Batch, type Column, type ColumnType, columnTypeText, type Schema } from './batch.ts';
 import { bitmapBytes, setBits } from './bitmap.ts';
-import { type Layout, layoutOf, makeBatch, makeColumn } from './column.ts';
+import { type Layout, layoutOf, makeBatch, makeColumn, makeList, makeStruct } from './column.ts';
 import { fitsDigits, putWide } from './decimal.ts';
 import { highLane, highLaneOf, int64Max, int64Min, lowLane, lowLaneOf } from './lanes.ts';
 import { maxColumnBytes } from './take.ts';
@@ -17,6 +17,8 @@ const dictionaryTrial = 1024;
 
 export class ColumnBuilder {
   readonly type: ColumnType;
+  /** Of a list that of its items, of a struct those of its fields. */
+  readonly children: readonly ColumnBuilder[];
   readonly #layout: Layout;
   #length = 0;
   #capacity: number;
@@ -41,7 +43,13 @@ export class ColumnBuilder {
     );
     this.#doubles = new Float64Array(layout === 'double' ? capacity : 0);
     this.#bytes = new Uint8Array(layout === 'bits' ? bitmapBytes(capacity) : layout === 'bytes' ? 4096 : 0);
-    this.#offsets = new Int32Array(layout === 'bytes' ? capacity + 1 : 0);
+    this.#offsets = new Int32Array(layout === 'bytes' || layout === 'list' ? capacity + 1 : 0);
+    this.children =
+      type.kind === 'list'
+        ? [new ColumnBuilder(type.item.type, rows)]
+        : type.kind === 'struct'
+          ? type.fields.map((field) => new ColumnBuilder(field.type, rows))
+          : [];
     this.#codes = layout === 'bytes' ? new Map() : null;
   }
 
@@ -58,6 +66,42 @@ export class ColumnBuilder {
     }
     if (this.#layout === 'bytes' && this.#codes === null) this.#offsets[i + 1] = this.#used;
     else if (this.#layout === 'word' || this.#layout === 'bytes') this.#words[i] = 0;
+    else if (this.#layout === 'list') this.#offsets[i + 1] = this.children[0]!.length;
+    else if (this.#layout === 'struct') for (const child of this.children) child.#appendFiller();
+  }
+
+  /** list: of the items appended since the last one. */
+  closeList(): void {
+    const i = this.#there();
+    this.#offsets[i + 1] = this.children[0]!.length;
+  }
+
+  /** struct: of the values just appended, one to each child. */
+  closeStruct(): void {
+    this.#there();
+  }
+
+  /** What stands where a struct is null: a value, as its field may not be nullable. */
+  #appendFiller(): void {
+    switch (this.#layout) {
+      case 'word':
+        return this.appendWord(0);
+      case 'lanes':
+        return this.appendLanes(0, 0);
+      case 'wide':
+        return this.appendDecimal(0n);
+      case 'double':
+        return this.appendDouble(0);
+      case 'bits':
+        return this.appendBool(false);
+      case 'bytes':
+        return this.appendText('');
+      case 'list':
+        return this.closeList();
+      case 'struct':
+        for (const child of this.children) child.#appendFiller();
+        return this.closeStruct();
+    }
   }
 
   /** int32, date (days). @throws VALUE_OUT_OF_RANGE */
@@ -158,6 +202,14 @@ export class ColumnBuilder {
     else if (this.#layout === 'wide') column = makeColumn(type, n, this.#words.subarray(0, 4 * n), validity);
     else if (this.#layout === 'lanes') column = makeColumn(type, n, this.#words.subarray(0, 2 * n), validity);
     else if (this.#layout === 'word') column = makeColumn(type, n, this.#words.subarray(0, n), validity);
+    else if (this.#layout === 'list') column = makeList(type, n, this.#offsets.subarray(0, n + 1), validity, this.children[0]!.finish());
+    else if (this.#layout === 'struct')
+      column = makeStruct(
+        type,
+        n,
+        validity,
+        this.children.map((child) => child.finish()),
+      );
     else if (this.#codes !== null && n > 0) {
       const entries = this.#codes.size;
       const dictionary = makeColumn(type, entries, this.#bytes.subarray(0, this.#used), null, this.#offsets.subarray(0, entries + 1));
@@ -196,7 +248,8 @@ export class ColumnBuilder {
       this.#doubles = doubles;
     }
     if (this.#layout === 'bits') this.#bytes = extended(this.#bytes, bitmapBytes(capacity));
-    if (this.#layout === 'bytes' && this.#codes === null && this.#offsets.length < capacity + 1) this.#offsets = widened(this.#offsets, capacity + 1);
+    if ((this.#layout === 'list' || (this.#layout === 'bytes' && this.#codes === null)) && this.#offsets.length < capacity + 1)
+      this.#offsets = widened(this.#offsets, capacity + 1);
     if (this.#validity !== null) this.#validity = extended(this.#validity, bitmapBytes(capacity));
   }
 

@@ -5,7 +5,7 @@
  */
 import type { Column } from './batch.ts';
 import { bitAt } from './bitmap.ts';
-import { layoutOf } from './column.ts';
+import { layoutOf, notOrdered } from './column.ts';
 
 /** Negative, 0 or positive for row i of the left columns against row j of the right ones. */
 export type Comparator = (i: number, j: number) => number;
@@ -81,6 +81,9 @@ function valueComparator(left: Column, right: Column): Comparator {
     }
     case 'bytes':
       return textComparator(left, right);
+    case 'list':
+    case 'struct':
+      return notOrdered(left.type);
   }
 }
 

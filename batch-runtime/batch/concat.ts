@@ -3,11 +3,12 @@
  * pays, else the column becomes plain.
  */
 import { SluiceError } from '#manager/protocol/errors.ts';
-import type { Batch, Column, ColumnType, Schema } from './batch.ts';
+import type { Batch, Column, ColumnType, ListType, Schema, StructType } from './batch.ts';
 import { bitmapBytes, copyBits, setBits } from './bitmap.ts';
-import { emptyColumn, layoutOf, makeBatch, makeColumn, wordsOf } from './column.ts';
+import { emptyColumn, layoutOf, makeBatch, makeColumn, makeList, makeStruct, wordsOf } from './column.ts';
 import { toPlain } from './dictionary.ts';
 import { Interner } from './interner.ts';
+import { sliceColumn } from './slice.ts';
 import { maxColumnBytes } from './take.ts';
 
 /**
@@ -46,6 +47,21 @@ export function concatColumns(type: ColumnType, columns: readonly Column[], leng
   }
   let at = 0;
   switch (layoutOf(type)) {
+    case 'list':
+      return concatLists(type as ListType, columns, length, validity);
+    case 'struct':
+      return makeStruct(
+        type,
+        length,
+        validity,
+        (type as StructType).fields.map((field, f) =>
+          concatColumns(
+            field.type,
+            columns.map((c) => c.children[f]!),
+            length,
+          ),
+        ),
+      );
     case 'double': {
       const data = new Float64Array(length);
       for (const c of columns) {
@@ -84,6 +100,24 @@ function concatValidity(columns: readonly Column[], length: number): Uint8Array 
     at += c.length;
   }
   return validity;
+}
+
+function concatLists(type: ListType, columns: readonly Column[], length: number, validity: Uint8Array | null): Column {
+  const offsets = new Int32Array(length + 1);
+  const parts: Column[] = [];
+  let row = 0;
+  let at = 0;
+  for (const c of columns) {
+    const from = c.offsets!;
+    const [first, last] = [from[0]!, from[c.length]!];
+    if (at + last - first > maxColumnBytes)
+      throw new SluiceError('MEMORY_EXCEEDED', { budgetBytes: maxColumnBytes, what: 'the items of the lists of one column' });
+    for (let i = 1; i <= c.length; i++) offsets[row + i] = from[i]! - first + at;
+    parts.push(sliceColumn(c.children[0]!, first, last));
+    row += c.length;
+    at += last - first;
+  }
+  return makeList(type, length, offsets, validity, concatColumns(type.item.type, parts, at));
 }
 
 function concatBytes(type: ColumnType, columns: readonly Column[], length: number, validity: Uint8Array | null): Column {

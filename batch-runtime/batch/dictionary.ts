@@ -15,6 +15,9 @@ export function toPlain(column: Column): Column {
   return makeColumn(column.type, column.length, plain.data, column.validity, plain.offsets);
 }
 
+/** It, or one of its children. */
+const hasDictionary = (column: Column): boolean => column.dictionary !== null || column.children.some(hasDictionary);
+
 /** Shrinks dictionaries, block after block, in scratch it keeps: 8 bytes per entry of the largest dictionary seen. */
 export class Compactor {
   #codes = new Int32Array(0);
@@ -23,12 +26,17 @@ export class Compactor {
 
   /** The same rows; dictionaries hold only what is used, in order of first use, unless nearly all is used. */
   compact(batch: Batch): Batch {
-    if (!batch.columns.some((c) => c.dictionary !== null)) return batch;
+    if (!batch.columns.some(hasDictionary)) return batch;
     return makeBatch(
       batch.schema,
       batch.length,
-      batch.columns.map((c) => (c.dictionary === null ? c : this.#column(c, c.dictionary))),
+      batch.columns.map((c) => this.#compacted(c)),
     );
+  }
+
+  #compacted(column: Column): Column {
+    if (column.dictionary !== null) return this.#column(column, column.dictionary);
+    return hasDictionary(column) ? { ...column, children: column.children.map((child) => this.#compacted(child)) } : column;
   }
 
   #column(column: Column, dictionary: Column): Column {

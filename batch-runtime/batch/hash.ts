@@ -139,6 +139,12 @@ export function hashColumn(column: Column, length: number, out: Int32Array): voi
     }
     case 'bytes':
       hashText(column, length, out);
+      break;
+    case 'list':
+      hashLists(column, length, out);
+      break;
+    case 'struct':
+      hashStructs(column, length, out);
   }
   const { validity } = column;
   if (validity === null) return;
@@ -147,6 +153,31 @@ export function hashColumn(column: Column, length: number, out: Int32Array): voi
     out[2 * i] = nullLow;
     out[2 * i + 1] = nullHigh;
   }
+}
+
+/** Of a list: of the hashes of its items, in order. */
+function hashLists({ offsets, children }: Column, length: number, out: Int32Array): void {
+  const items = children[0]!;
+  const hashes = new Int32Array(2 * items.length);
+  hashColumn(items, items.length, hashes);
+  const bytes = new Uint8Array(hashes.buffer);
+  for (let i = 0; i < length; i++) hashBytes(bytes, 8 * offsets![i]!, 8 * offsets![i + 1]!, out, i);
+}
+
+/** Of a struct: of the hashes of its fields, in order. */
+function hashStructs({ children }: Column, length: number, out: Int32Array): void {
+  const one = new Int32Array(2 * length);
+  const hashes = new Int32Array(2 * length * children.length);
+  children.forEach((child, f) => {
+    hashColumn(child, length, one);
+    for (let i = 0; i < length; i++) {
+      hashes[2 * (i * children.length + f)] = one[2 * i]!;
+      hashes[2 * (i * children.length + f) + 1] = one[2 * i + 1]!;
+    }
+  });
+  const bytes = new Uint8Array(hashes.buffer);
+  const width = 8 * children.length;
+  for (let i = 0; i < length; i++) hashBytes(bytes, width * i, width * (i + 1), out, i);
 }
 
 /** Canonical bytes of decimals that are doubles. */

@@ -2,7 +2,7 @@
  * A schema as an Arrow IPC schema message, in two forms. In that of a shuffle, which stands in its open record and which payloads
  * (ipc.ts) follow in a legal stream, integer and int64 are both Int64, and a decimal of up to 15
  * digits is its unscaled number in a Float64 (wider ones are Decimal128): the field's metadata `sluice.type` tells. Text is dictionary encoded,
- * the dictionary's id is the column's index. In that of a file, for other programs to read, text is plain and every decimal a Decimal128.
+ * the dictionary's id is the number of its node in preorder (of a flat schema: the column's index). In that of a file, for other programs to read, text is plain and every decimal a Decimal128.
  */
 import { SluiceError } from '#manager/protocol/errors.ts';
 import { type ColumnType, columnTypeText, type Field, type Schema } from './batch.ts';
@@ -13,7 +13,7 @@ const schemaHeader = 1;
 /** MetadataVersion V5. */
 const version = 4;
 /** Numbers of Arrow's Type union. */
-const arrow = { int: 2, floatingPoint: 3, utf8: 5, bool: 6, decimal: 7, date: 8, timestamp: 10 } as const;
+const arrow = { int: 2, floatingPoint: 3, utf8: 5, bool: 6, decimal: 7, date: 8, timestamp: 10, list: 12, struct: 13 } as const;
 /** The metadata key of a field under which our type stands, where Arrow has no such one. */
 export const typeKey = 'sluice.type';
 
@@ -53,20 +53,37 @@ function typeOf(type: ColumnType, form: SchemaForm): { tag: number; value: Table
       return { tag: arrow.date, value: [short(0)] };
     case 'timestamp':
       return { tag: arrow.timestamp, value: [short(2), text('UTC')] };
+    case 'list':
+    case 'struct':
+      return { tag: arrow[type.kind], value: [] };
   }
 }
 
+/** Arrow names the items of a list too. */
+const childrenOf = (type: ColumnType): Schema =>
+  type.kind === 'list' ? [{ name: 'item', ...type.item }] : type.kind === 'struct' ? type.fields : [];
+
 /** The Schema table: what a schema message and the foot of a file hold. */
 export function schemaTable(schema: Schema, form: SchemaForm): TableValue {
-  const fields = schema.map((field, c): TableValue => {
+  let nodes = 0;
+  const fieldOf = (field: Field): TableValue => {
+    const c = nodes++;
     const { tag, value } = typeOf(field.type, form);
     const isCoded = field.type.kind === 'utf8' && form === 'shuffle';
     const dictionary: Value | null = isCoded ? table([long(c), table(signed(32)), byte(0)]) : null;
     const ours = field.type.kind === 'integer' || (field.type.kind === 'decimal' && isDouble(field.type, form)) ? columnTypeText(field.type) : null;
     const metadata: Value | null = ours === null ? null : tables([[text(typeKey), text(ours)]]);
-    return [text(field.name), byte(field.nullable ? 1 : 0), byte(tag), table(value), dictionary, tables([]), metadata];
-  });
-  return [short(0), tables(fields)];
+    return [
+      text(field.name),
+      byte(field.nullable ? 1 : 0),
+      byte(tag),
+      table(value),
+      dictionary,
+      tables(childrenOf(field.type).map(fieldOf)),
+      metadata,
+    ];
+  };
+  return [short(0), tables(schema.map(fieldOf))];
 }
 
 /** One encapsulated message without a body, a multiple of 8 bytes: its mark, its length, its metadata. */
@@ -94,15 +111,14 @@ export function decodeSchema(message: Uint8Array): Schema {
     if (view.getUint32(0, true) !== 0xffff_ffff || length > message.length - 8) throw damaged('it is not a message');
     const root = openRoot(message.subarray(8, 8 + length));
     if (root.byte(1) !== schemaHeader) throw damaged(`a message of kind ${root.byte(1)}`);
-    return root
-      .table(2)
-      .tables(1)
-      .map((field): Field => ({ name: field.text(0), type: decodeType(field), nullable: field.bool(1) }));
+    return root.table(2).tables(1).map(decodeField);
   } catch (thrown) {
     if (thrown instanceof RangeError) throw damaged(`it ends early or points outside (${thrown.message})`);
     throw thrown;
   }
 }
+
+const decodeField = (field: Table): Field => ({ name: field.text(0), type: decodeType(field), nullable: field.bool(1) });
 
 function decodeType(field: Table): ColumnType {
   const tag = field.byte(2);
@@ -122,6 +138,12 @@ function decodeType(field: Table): ColumnType {
   if (tag === arrow.utf8 && field.has(4)) return { kind: 'utf8' };
   if (tag === arrow.date && type.has(0) && type.short(0) === 0) return { kind: 'date' };
   if (tag === arrow.timestamp && type.short(0) === 2) return { kind: 'timestamp' };
+  const children = field.tables(5);
+  if (tag === arrow.struct) return { kind: 'struct', fields: children.map(decodeField) };
+  if (tag === arrow.list && children.length === 1) {
+    const { type: item, nullable } = decodeField(children[0]!);
+    return { kind: 'list', item: { type: item, nullable } };
+  }
   throw damaged(`type ${tag} of column ${field.text(0)}`);
 }
 

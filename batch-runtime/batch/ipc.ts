@@ -1,20 +1,23 @@
 /**
  * Batches as Arrow IPC messages. A payload is `DictionaryBatch* RecordBatch`, decodes by itself next to the schema, and schema
  * message + payloads are a legal Arrow IPC stream. Every utf8 column is dictionary encoded there (the schema cannot change
- * from block to block), its dictionary's id is the column's index; a column without a dictionary goes out with codes 0, 1,
+ * from block to block), its dictionary's id is the number of its node, which is the column's index where nothing is nested; a column without a dictionary goes out with codes 0, 1,
  * 2 ... and comes back without one. Metadata is written from a template per schema: apache-arrow's objects per block cost
  * more than moving the block. Called by the shuffle's writer and reader.
  *
  *   message   ffffffff · metadata length, u32, padded to 8 · metadata (flatbuffer) · body, each buffer padded to 8
+ *   nodes     a column, then its children
  *   buffers   int32, date: validity, values · integer, int64, timestamp, float64, decimal, bool: the same · utf8: validity, codes
+ *             list: validity, offsets · struct: validity
  *   dictionary of column c: id c, validity (empty), offsets, bytes
  */
 import { SluiceError } from '#manager/protocol/errors.ts';
 import { maxBlockBytes } from '#manager/protocol/ids.ts';
-import type { Batch, Column, ColumnType, Schema } from './batch.ts';
+import type { Batch, Column, ColumnType, ListType, Schema } from './batch.ts';
 import { bitAt, bitmapBytes } from './bitmap.ts';
-import { emptyDictionary, layoutOf, makeBatch, makeColumn, nullCount } from './column.ts';
+import { emptyDictionary, layoutOf, makeBatch, makeColumn, makeList, makeStruct, nullCount } from './column.ts';
 import { openRoot, type Table } from './flatbuffer.ts';
+import { sliceColumn } from './slice.ts';
 
 export { decodeSchema, encodeSchema } from './ipc-schema.ts';
 
@@ -34,28 +37,33 @@ export interface BatchEncoder {
 }
 
 export function createBatchEncoder(schema: Schema): BatchEncoder {
-  const record = recordTemplate(schema.length, 2 * schema.length);
+  const types = nodesOf(schema);
+  const record = recordTemplate(types.length, bufferCount(types));
   const dictionary = dictionaryTemplate();
-  const size = (batch: Batch): number => {
+  // Without nested columns a column is a node.
+  const flat = types.length === schema.length;
+  const nodes = (batch: Batch): readonly Column[] => (flat ? batch.columns : batch.columns.flatMap(flattened));
+  const sizeOf = (columns: readonly Column[]): number => {
     let bytes = 8 + record.bytes.length;
-    for (const column of batch.columns) {
+    for (const column of columns) {
       bytes += bodyBytes(column);
       if (column.type.kind === 'utf8') bytes += 8 + dictionary.bytes.length + dictionaryBodyBytes(column.dictionary ?? column);
     }
     return bytes;
   };
   return {
-    size,
+    size: (batch) => sizeOf(nodes(batch)),
     encode(batch) {
-      const total = size(batch);
+      const columns = nodes(batch);
+      const total = sizeOf(columns);
       if (total > maxBlockBytes) throw new RangeError(`a payload of ${total} bytes: the caller splits`);
       const out = new Uint8Array(total);
       const view = new DataView(out.buffer);
       let at = 0;
-      batch.columns.forEach((column, c) => {
+      columns.forEach((column, c) => {
         if (column.type.kind === 'utf8') at = writeDictionary(out, view, at, dictionary, c, column.dictionary ?? column);
       });
-      writeRecord(out, view, at, record, batch);
+      writeRecord(out, view, at, record, batch.length, columns);
       return out;
     },
   };
@@ -63,6 +71,26 @@ export function createBatchEncoder(schema: Schema): BatchEncoder {
 
 /** One payload; for many of one schema make an encoder. */
 export const encodeBatch = (batch: Batch): Uint8Array<ArrayBuffer> => createBatchEncoder(batch.schema).encode(batch);
+
+/** The types of all nodes: each column, then its children. */
+function nodesOf(fields: readonly { readonly type: ColumnType }[]): ColumnType[] {
+  return fields.flatMap(({ type }) => [type, ...nodesOf(childFields(type))]);
+}
+const childFields = (type: ColumnType): readonly { readonly type: ColumnType }[] =>
+  type.kind === 'list' ? [type.item] : type.kind === 'struct' ? type.fields : [];
+const bufferCount = (types: readonly ColumnType[]): number => types.reduce((sum, type) => sum + (type.kind === 'struct' ? 1 : 2), 0);
+
+/** A column and its children, of lists just the items they have, offsets from 0. */
+function flattened(column: Column): readonly Column[] {
+  if (column.type.kind === 'struct') return [column, ...column.children.flatMap(flattened)];
+  if (column.type.kind !== 'list') return [column];
+  const n = column.length;
+  const [from, to] = [column.offsets![0]!, column.offsets![n]!];
+  const offsets = from === 0 ? column.offsets! : column.offsets!.subarray(0, n + 1).map((offset) => offset - from);
+  const items = column.children[0]!;
+  const used = from === 0 && to === items.length ? items : sliceColumn(items, from, to);
+  return [makeList(column.type, n, offsets, column.validity, used), ...flattened(used)];
+}
 
 function bodyBytes(column: Column): number {
   const n = column.length;
@@ -78,6 +106,10 @@ function bodyBytes(column: Column): number {
       return validity + 16 * n;
     case 'bits':
       return validity + pad8(bitmapBytes(n));
+    case 'list':
+      return validity + pad8(4 * (n + 1));
+    case 'struct':
+      return validity;
   }
 }
 
@@ -184,15 +216,15 @@ function writeDictionary(out: Uint8Array, view: DataView, at: number, template: 
   return end;
 }
 
-function writeRecord(out: Uint8Array, view: DataView, at: number, template: Template, batch: Batch): number {
+function writeRecord(out: Uint8Array, view: DataView, at: number, template: Template, rows: number, columns: readonly Column[]): number {
   const metadata = at + 8;
   const body = writeMetadata(out, view, at, template);
-  const n = batch.length;
-  setLong(view, metadata + template.length, n);
+  setLong(view, metadata + template.length, rows);
   let node = metadata + template.nodes;
   let buffer = metadata + template.buffers;
   let next = body;
-  for (const column of batch.columns) {
+  for (const column of columns) {
+    const n = column.length;
     const nulls = nullCount(column);
     setLong(view, node, n);
     setLong(view, node + 8, nulls);
@@ -206,10 +238,12 @@ function writeRecord(out: Uint8Array, view: DataView, at: number, template: Temp
     }
     // `size` counts the bitmap of a column that has one without nulls; its place stays empty.
     next += column.validity === null ? 0 : pad8(bitmapBytes(n));
+    buffer += 16;
+    if (column.type.kind === 'struct') continue;
     const bytes = writeValues(out, next, column);
-    setLong(view, buffer + 16, next - body);
-    setLong(view, buffer + 24, bytes);
-    buffer += 32;
+    setLong(view, buffer, next - body);
+    setLong(view, buffer + 8, bytes);
+    buffer += 16;
     next += pad8(bytes);
   }
   setLong(view, metadata + template.bodyLength, next - body);
@@ -241,6 +275,11 @@ function writeValues(out: Uint8Array, at: number, column: Column): number {
       out.set((column.data as Uint8Array).subarray(0, bitmapBytes(n)), at);
       clearTail(out, at, n);
       return bitmapBytes(n);
+    case 'list':
+      new Int32Array(out.buffer, at, n + 1).set(column.offsets!.subarray(0, n + 1));
+      return 4 * (n + 1);
+    case 'struct':
+      return 0;
   }
 }
 
@@ -274,20 +313,21 @@ function decode(schema: Schema, payload: Uint8Array): Batch {
   // Typed arrays over an ArrayBuffer start at multiples of their element's size.
   const { buffer, byteOffset, length } = payload;
   const bytes = (byteOffset & 7) === 0 ? new Uint8Array(buffer, byteOffset, length) : new Uint8Array(payload);
-  const dictionaries: (Column | null)[] = schema.map(() => null);
+  const types = nodesOf(schema);
+  const dictionaries: (Column | null)[] = types.map(() => null);
   let at = 0;
   for (;;) {
     const message = readMessage(bytes, at);
     at = message.end;
     if (message.header === dictionaryHeader) {
       const id = message.table.long(0);
-      const field = schema[id];
-      if (field === undefined || field.type.kind !== 'utf8' || dictionaries[id] !== null || message.table.bool(2))
-        throw damaged(`a dictionary for column ${id}`);
+      const type = types[id];
+      if (type === undefined || type.kind !== 'utf8' || dictionaries[id] !== null || message.table.bool(2))
+        throw damaged(`a dictionary for node ${id}`);
       dictionaries[id] = readDictionary(message.table.table(1), message.body);
     } else if (message.header === recordHeader) {
       if (at !== bytes.length) throw damaged(`${bytes.length - at} bytes behind the record batch`);
-      return readRecord(schema, message.table, message.body, dictionaries);
+      return readRecord(schema, types, message.table, message.body, dictionaries);
     } else throw damaged(`a message of kind ${message.header}`);
   }
 }
@@ -318,7 +358,8 @@ interface RecordTable {
   readonly length: number;
   readonly nodes: number;
   readonly buffers: number;
-  nullCount(node: number): number;
+  /** Rows and nulls of a node. */
+  node(i: number): { readonly rows: number; readonly nulls: number };
   /** Exactly `needed` bytes of a buffer that has at least as many. */
   buffer(i: number, needed: number): Uint8Array;
   whole(i: number): Uint8Array;
@@ -334,9 +375,11 @@ function openRecord(table: Table, body: Uint8Array): RecordTable {
     length,
     nodes: nodes.length,
     buffers: buffers.length,
-    nullCount(i: number): number {
-      if (nodes.long(i, 0) !== length) throw damaged(`column ${i} has ${nodes.long(i, 0)} rows, the batch ${length}`);
-      return nodes.long(i, 8);
+    node(i: number) {
+      const rows = nodes.long(i, 0);
+      const nulls = nodes.long(i, 8);
+      if (rows > maxRows || nulls > rows) throw damaged(`${nulls} nulls in ${rows} rows`);
+      return { rows, nulls };
     },
     buffer(i: number, needed: number): Uint8Array {
       const from = buffers.long(i, 0);
@@ -355,10 +398,16 @@ function readDictionary(table: Table, body: Uint8Array): Column {
   const record = openRecord(table, body);
   if (record.nodes !== 1 || record.buffers !== 3) throw damaged('a dictionary that is not of text');
   const n = record.length;
-  if (record.nullCount(0) !== 0) throw damaged('a null in a dictionary');
+  if (record.node(0).nulls !== 0 || record.node(0).rows !== n) throw damaged('a null in a dictionary');
   if (n === 0) return emptyDictionary;
   const offsets = words(record.buffer(1, 4 * (n + 1)), n + 1);
   const text = record.whole(2);
+  checkOffsets(offsets, n, text.length);
+  return makeColumn({ kind: 'utf8' }, n, text, null, offsets);
+}
+
+/** They go up, from 0 or more to what there is. */
+function checkOffsets(offsets: Int32Array, n: number, limit: number): void {
   let before = offsets[0]!;
   if (before < 0) throw damaged('an offset below 0');
   for (let i = 1; i <= n; i++) {
@@ -366,28 +415,39 @@ function readDictionary(table: Table, body: Uint8Array): Column {
     if (offset < before) throw damaged(`offset ${i} is less than the one before it`);
     before = offset;
   }
-  if (before > text.length) throw damaged(`offsets reach to ${before} of ${text.length} bytes`);
-  return makeColumn({ kind: 'utf8' }, n, text, null, offsets);
+  if (before > limit) throw damaged(`offsets reach to ${before} of ${limit}`);
 }
 
-function readRecord(schema: Schema, table: Table, body: Uint8Array, dictionaries: readonly (Column | null)[]): Batch {
+function readRecord(schema: Schema, types: readonly ColumnType[], table: Table, body: Uint8Array, dictionaries: readonly (Column | null)[]): Batch {
   const record = openRecord(table, body);
   const n = record.length;
-  if (record.nodes !== schema.length || record.buffers !== 2 * schema.length)
-    throw damaged(`${record.nodes} columns, ${schema.length} in the schema`);
+  if (record.nodes !== types.length || record.buffers !== bufferCount(types)) throw damaged(`${record.nodes} columns, ${types.length} in the schema`);
+  const cursor: Cursor = { node: 0, buffer: 0 };
   return makeBatch(
     schema,
     n,
-    schema.map((field, c) => readColumn(record, field.type, c, dictionaries[c]!)),
+    schema.map(({ type }) => readColumn(record, type, n, cursor, dictionaries)),
   );
 }
 
-function readColumn(record: RecordTable, type: ColumnType, c: number, dictionary: Column | null): Column {
-  const n = record.length;
-  const nulls = record.nullCount(c);
-  if (nulls > n) throw damaged(`${nulls} nulls in ${n} rows`);
-  const validity = nulls === 0 ? null : record.buffer(2 * c, bitmapBytes(n));
-  const at = 2 * c + 1;
+/** The next node and the next buffer. */
+interface Cursor {
+  node: number;
+  buffer: number;
+}
+
+/** @param rows  it must have; null: as many as it says */
+function readColumn(record: RecordTable, type: ColumnType, rows: number | null, cursor: Cursor, dictionaries: readonly (Column | null)[]): Column {
+  const c = cursor.node++;
+  const { rows: n, nulls } = record.node(c);
+  if (rows !== null && n !== rows) throw damaged(`column ${c} has ${n} rows, not ${rows}`);
+  const bitmap = cursor.buffer++;
+  const validity = nulls === 0 ? null : record.buffer(bitmap, bitmapBytes(n));
+  if (type.kind === 'struct') {
+    const fields = type.fields.map((field) => readColumn(record, field.type, n, cursor, dictionaries));
+    return makeStruct(type, n, validity, fields);
+  }
+  const at = cursor.buffer++;
   switch (layoutOf(type)) {
     case 'word':
       return makeColumn(type, n, words(record.buffer(at, 4 * n), n), validity);
@@ -404,8 +464,16 @@ function readColumn(record: RecordTable, type: ColumnType, c: number, dictionary
     case 'bits':
       return makeColumn(type, n, record.buffer(at, bitmapBytes(n)), validity);
     case 'bytes':
-      if (dictionary === null) throw damaged(`no dictionary for column ${c}`);
-      return textColumn(type, n, words(record.buffer(at, 4 * n), n), validity, dictionary);
+      if (dictionaries[c] == null) throw damaged(`no dictionary for column ${c}`);
+      return textColumn(type, n, words(record.buffer(at, 4 * n), n), validity, dictionaries[c]);
+    case 'list': {
+      const offsets = words(record.buffer(at, 4 * (n + 1)), n + 1);
+      const items = readColumn(record, (type as ListType).item.type, null, cursor, dictionaries);
+      checkOffsets(offsets, n, items.length);
+      return makeList(type, n, offsets, validity, items);
+    }
+    case 'struct':
+      throw damaged(`column ${c}`);
   }
 }
 

@@ -6,7 +6,7 @@
 import { SluiceError } from '#manager/protocol/errors.ts';
 import type { Column, ColumnType } from './batch.ts';
 import { bitAt, bitmapBytes, setBit } from './bitmap.ts';
-import { type Layout, layoutOf, makeColumn, nullCount } from './column.ts';
+import { type Layout, layoutOf, makeColumn, notOrdered, nullCount } from './column.ts';
 import { Interner } from './interner.ts';
 
 /** In place of a text's number; -1 is a text that lookup does not know. */
@@ -42,6 +42,7 @@ export class KeyEncoder {
     let at = 0;
     for (const { type, nullable } of fields) {
       const layout = layoutOf(type);
+      if (layout === 'list' || layout === 'struct') notOrdered(type);
       const lanes = layout === 'wide' ? 4 : layout === 'lanes' || layout === 'double' ? 2 : 1;
       const ownNull = nullable && layout !== 'bytes' && layout !== 'bits';
       this.#parts.push({
@@ -214,5 +215,8 @@ function decodePart(part: Part, lanes: Int32Array, length: number, width: number
       for (let i = 0, o = at; i < length; i++, o += width) if (lanes[o] === 1) setBit(data, i);
       return makeColumn(type, length, data, validity);
     }
+    case 'list':
+    case 'struct':
+      return notOrdered(type);
   }
 }

@@ -5,7 +5,7 @@
  */
 import type { Temporal } from 'temporal-polyfill';
 import { SluiceError } from '#manager/protocol/errors.ts';
-import { type Batch, type Column, columnTypeText, type Field, type Schema } from './batch.ts';
+import { type Batch, type Column, columnTypeText, type Field, type Schema, type StructType } from './batch.ts';
 import { bitAt } from './bitmap.ts';
 import { type BatchBuilder, type ColumnBuilder, createBatchBuilder } from './builder.ts';
 import { layoutOf } from './column.ts';
@@ -13,10 +13,20 @@ import { Decimal, decimalText, unscaledAt, wideBigInt } from './decimal.ts';
 import { lanesToBigInt, lanesToNumber } from './lanes.ts';
 import { dateOf, daysOf, instantOf, microsOf } from './temporal.ts';
 
-export type RowValue = number | bigint | boolean | string | Decimal | Temporal.PlainDate | Temporal.Instant | null;
+export type RowValue =
+  | number
+  | bigint
+  | boolean
+  | string
+  | Decimal
+  | Temporal.PlainDate
+  | Temporal.Instant
+  | readonly RowValue[]
+  | { readonly [field: string]: RowValue }
+  | null;
 export type Row = Record<string, RowValue>;
-/** int64, integer, timestamp (microseconds), decimal: decimal text · date: days · float64: a number or 'NaN', 'Infinity', '-Infinity' · the rest as it is. */
-export type PlainValue = string | number | boolean | null;
+/** int64, integer, timestamp (microseconds), decimal: decimal text · date: days · float64: a number or 'NaN', 'Infinity', '-Infinity' · list: an array · struct: an object · the rest as it is. */
+export type PlainValue = string | number | boolean | null | readonly PlainValue[] | { readonly [field: string]: PlainValue };
 
 const decoder = new TextDecoder('utf-8', { ignoreBOM: true });
 
@@ -59,8 +69,23 @@ export function rowValue(column: Column, i: number): RowValue {
       return dateOf(data[i]!);
     case 'timestamp':
       return instantOf(lanesToBigInt(data[2 * i]!, data[2 * i + 1]!));
+    case 'list':
+      return itemsAt(column, i, rowValue);
+    case 'struct':
+      return fieldsAt(column, i, rowValue);
   }
 }
+
+/** What a list that is not null has, each by `value`. */
+export function itemsAt<V>({ offsets, children }: Column, i: number, value: (column: Column, i: number) => V): V[] {
+  const items: V[] = [];
+  for (let item = offsets![i]!; item < offsets![i + 1]!; item++) items.push(value(children[0]!, item));
+  return items;
+}
+
+/** What a struct that is not null has, each by `value`, under its name. */
+export const fieldsAt = <V>({ type, children }: Column, i: number, value: (column: Column, i: number) => V): Record<string, V> =>
+  Object.fromEntries(children.map((child, f) => [(type as StructType).fields[f]!.name, value(child, i)]));
 
 /** The unscaled number of a decimal that is not null. */
 export const unscaledOf = ({ type, data }: Column, i: number): bigint =>
@@ -98,6 +123,10 @@ export function plainValue(column: Column, i: number): PlainValue {
       const value = data[i]!;
       return Number.isFinite(value) ? value : String(value);
     }
+    case 'list':
+      return itemsAt(column, i, plainValue);
+    case 'struct':
+      return fieldsAt(column, i, plainValue);
     default:
       return rowValue(column, i) as PlainValue;
   }
@@ -187,8 +216,36 @@ export function appendRowValue(builder: ColumnBuilder, field: Field, value: unkn
       if (tagOf(value) !== 'Temporal.Instant') break;
       builder.appendBigInt(microsOf(value as Temporal.Instant));
       return;
+    case 'list':
+    case 'struct':
+      appendNested(builder, field, value, appendRowValue);
+      return;
   }
   throw mistyped(field, value);
+}
+
+/** An array into a list, an object into a struct, what is in them by `append`. */
+function appendNested(
+  builder: ColumnBuilder,
+  { name, type }: Field,
+  value: unknown,
+  append: (builder: ColumnBuilder, field: Field, value: unknown) => void,
+): void {
+  const put = (child: ColumnBuilder, field: Field, given: unknown): void => {
+    if (given !== null && given !== undefined) append(child, field, given);
+    else if (field.nullable) child.appendNull();
+    else throw new SluiceError('ROW_TYPE', { node: `'${field.name}'`, what: `null in a ${columnTypeText(field.type)} that is not nullable` });
+  };
+  if (type.kind === 'list' && Array.isArray(value)) {
+    const item: Field = { name: `${name}[]`, ...type.item };
+    for (const each of value) put(builder.children[0]!, item, each);
+    builder.closeList();
+  } else if (type.kind === 'struct' && typeof value === 'object' && value !== null && !Array.isArray(value)) {
+    type.fields.forEach((field, f) => {
+      put(builder.children[f]!, { ...field, name: `${name}.${field.name}` }, propertyOf(value as Record<string, unknown>, field.name));
+    });
+    builder.closeStruct();
+  } else throw mistyped({ name, type, nullable: false }, value);
 }
 
 function appendPlain(builder: ColumnBuilder, field: Field, value: unknown): void {
@@ -219,6 +276,10 @@ function appendPlain(builder: ColumnBuilder, field: Field, value: unknown): void
 
       if (typeof value !== 'number') break;
       builder.appendDouble(value);
+      return;
+    case 'list':
+    case 'struct':
+      appendNested(builder, field, value, appendPlain);
       return;
     default:
       appendRowValue(builder, field, value);

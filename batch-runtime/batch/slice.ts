@@ -4,7 +4,7 @@
  */
 import type { Batch, Column } from './batch.ts';
 import { sliceBits } from './bitmap.ts';
-import { layoutOf, makeBatch, makeColumn } from './column.ts';
+import { layoutOf, makeBatch, makeColumn, makeList, makeStruct } from './column.ts';
 
 /** Rows [from, to) of the batch, 0 <= from <= to <= length. */
 export function slice(batch: Batch, from: number, to: number): Batch {
@@ -32,5 +32,14 @@ export function sliceColumn(column: Column, from: number, to: number): Column {
       return makeColumn(type, n, sliceBits(column.data as Uint8Array, from, to), validity);
     case 'bytes':
       return makeColumn(type, n, column.data, validity, column.offsets!.subarray(from, to + 1));
+    case 'list':
+      return makeList(type, n, column.offsets!.subarray(from, to + 1), validity, column.children[0]!);
+    case 'struct':
+      return makeStruct(
+        type,
+        n,
+        validity,
+        column.children.map((child) => sliceColumn(child, from, to)),
+      );
   }
 }

@@ -5,7 +5,7 @@
  */
 import type { Batch, Column } from './batch.ts';
 import { bitAt } from './bitmap.ts';
-import { layoutOf } from './column.ts';
+import { layoutOf, notOrdered } from './column.ts';
 import { type ColumnOrder, type Comparator, columnComparator, rowComparator } from './compare.ts';
 import { wideAt } from './decimal.ts';
 
@@ -231,6 +231,9 @@ function fillNumbers(column: Column, rows: Int32Array, from: number, to: number,
       }
       return false;
     }
+    case 'list':
+    case 'struct':
+      return notOrdered(column.type);
   }
 }
 

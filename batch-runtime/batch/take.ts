@@ -5,7 +5,7 @@
 import { SluiceError } from '#manager/protocol/errors.ts';
 import type { Batch, Column } from './batch.ts';
 import { bitmapBytes } from './bitmap.ts';
-import { layoutOf, makeBatch, makeColumn, nullColumn } from './column.ts';
+import { layoutOf, makeBatch, makeColumn, makeList, makeStruct, nullColumn, withValidity } from './column.ts';
 
 /** Offsets are 32 bits wide, so a column holds less than 2 GiB of text. */
 export const maxColumnBytes = 2 ** 31 - 1;
@@ -39,6 +39,15 @@ export function takeColumn(column: Column, rows: Int32Array, count: number = row
       return makeColumn(type, count, takeBits(column.data as Uint8Array, rows, count), validity);
     case 'bytes':
       return takeBytes(column, rows, count, validity);
+    case 'list':
+      return takeLists(column, rows, count, validity);
+    case 'struct':
+      return makeStruct(
+        type,
+        count,
+        validity,
+        column.children.map((child) => takeColumn(child, rows, count)),
+      );
   }
 }
 
@@ -59,7 +68,7 @@ export function takeOrNull(column: Column, rows: Int32Array, count: number = row
   const taken = takeColumn(column, clamped, count);
   if (missing === 0) return taken;
   if (taken.validity !== null) for (let b = 0; b < there.length; b++) there[b]! &= taken.validity[b]!;
-  return makeColumn(taken.type, count, taken.data, there, taken.offsets, taken.dictionary);
+  return withValidity(taken, there);
 }
 
 function takeWords(source: Int32Array, rows: Int32Array, count: number): Int32Array {
@@ -125,4 +134,25 @@ function takeBytes(column: Column, rows: Int32Array, count: number, validity: Ui
     } else for (let j = start; j < stop; j++) out[at++] = source[j]!;
   }
   return makeColumn(column.type, count, out, validity, offsets);
+}
+
+function takeLists(column: Column, rows: Int32Array, count: number, validity: Uint8Array | null): Column {
+  const from = column.offsets!;
+  const offsets = new Int32Array(count + 1);
+  let total = 0;
+  for (let i = 0; i < count; i++) {
+    const row = rows[i]!;
+    // What a null has is nobody's.
+    if (validity === null || ((validity[i >> 3]! >> (i & 7)) & 1) === 1) total += from[row + 1]! - from[row]!;
+    if (total > maxColumnBytes)
+      throw new SluiceError('MEMORY_EXCEEDED', { budgetBytes: maxColumnBytes, what: 'the items of the lists of one batch' });
+    offsets[i + 1] = total;
+  }
+  const items = new Int32Array(total);
+  for (let i = 0; i < count; i++) {
+    const start = from[rows[i]!]!;
+    const to = offsets[i + 1]!;
+    for (let at = offsets[i]!, item = start; at < to; at++, item++) items[at] = item;
+  }
+  return makeList(column.type, count, offsets, validity, takeColumn(column.children[0]!, items));
 }

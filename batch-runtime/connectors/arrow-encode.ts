@@ -12,6 +12,7 @@ import { toPlain } from '../batch/dictionary.ts';
 import type { TableValue } from '../batch/flatbuffer.ts';
 import { writeRoot } from '../batch/flatbuffer.ts';
 import { encodeMessage, encodeSchema, schemaTable } from '../batch/ipc-schema.ts';
+import { sliceColumn } from '../batch/slice.ts';
 import { packBuffer } from './arrow-compression.ts';
 import { plainDecimals } from './parquet-decimals.ts';
 
@@ -128,6 +129,15 @@ function addColumn(column: Column, nodes: number[], buffers: Uint8Array[]): void
     case 'bytes':
       addText(toPlain(column), buffers);
       break;
+    case 'list': {
+      const [from, to] = [column.offsets![0]!, column.offsets![n]!];
+      buffers.push(bytesOf(shifted(column.offsets!, n), 4 * (n + 1)));
+      addColumn(sliceColumn(column.children[0]!, from, to), nodes, buffers);
+      break;
+    }
+    case 'struct':
+      for (const child of column.children) addColumn(child.length === n ? child : sliceColumn(child, 0, n), nodes, buffers);
+      break;
   }
 }
 
@@ -138,11 +148,14 @@ function bitsOf(bitmap: Uint8Array, bits: number): Uint8Array {
   return bytes;
 }
 
+/** Offsets that begin at 0. */
+const shifted = (offsets: Int32Array, n: number): Int32Array =>
+  offsets[0] === 0 ? offsets.subarray(0, n + 1) : offsets.subarray(0, n + 1).map((offset) => offset - offsets[0]!);
+
 function addText(column: Column, buffers: Uint8Array[]): void {
   const n = column.length;
   const from = column.offsets![0]!;
-  const offsets = from === 0 ? column.offsets!.subarray(0, n + 1) : column.offsets!.subarray(0, n + 1).map((offset) => offset - from);
-  buffers.push(bytesOf(offsets, 4 * (n + 1)), (column.data as Uint8Array).subarray(from, column.offsets![n]!));
+  buffers.push(bytesOf(shifted(column.offsets!, n), 4 * (n + 1)), (column.data as Uint8Array).subarray(from, column.offsets![n]!));
 }
 
 /** As 16 bytes each, the low one first. */

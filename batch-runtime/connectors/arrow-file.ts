@@ -7,7 +7,7 @@ import type { FileHandle } from 'node:fs/promises';
 import { SluiceError } from '#manager/protocol/errors.ts';
 import { openRoot, type Table } from '../batch/flatbuffer.ts';
 import { codecs, unpackBuffer } from './arrow-compression.ts';
-import { type ArrowField, readFields } from './arrow-schema.ts';
+import { type ArrowField, buffersOf, readFields } from './arrow-schema.ts';
 import type { BodyReader } from './arrow-values.ts';
 import { corrupt, openInput, readRange } from './parquet-file.ts';
 
@@ -247,6 +247,9 @@ export async function openRecord(
           const raw = bytes.subarray(start, start + length);
           return aligned(codec === null ? raw : unpackBuffer(codec, raw));
         },
+        skip(count) {
+          at.buffer += count;
+        },
         viewed: () => viewed.long(at.viewed++, 0),
       };
     },
@@ -270,22 +273,7 @@ function pass(field: ArrowField, cursor: Cursor, viewedAt: (i: number) => number
     cursor.buffer += 2;
     return;
   }
-  switch (type.kind) {
-    case 'null':
-      break;
-    case 'text':
-    case 'bytes':
-      cursor.buffer += type.spread === 'views' ? 2 + viewedAt(cursor.viewed++) : 3;
-      break;
-    case 'struct':
-      cursor.buffer += 1;
-      break;
-    case 'other':
-      cursor.buffer += type.buffers;
-      break;
-    default:
-      cursor.buffer += 2;
-  }
+  cursor.buffer += buffersOf(type, () => viewedAt(cursor.viewed++));
   for (const child of field.children) pass(child, cursor, viewedAt);
 }
 

@@ -2,7 +2,7 @@
  * The fields of an Arrow file as their Schema table says them: Arrow's types, of which there are more than ours, dictionaries, children;
  * and which of them can be read as a declared type. What lies in the buffers is arrow-values.ts; called by arrow-file.ts.
  */
-import { type ColumnType, columnTypeText } from '../batch/batch.ts';
+import { type ColumnType, columnTypeText, type Field } from '../batch/batch.ts';
 import type { Table } from '../batch/flatbuffer.ts';
 import { typeKey } from '../batch/ipc-schema.ts';
 
@@ -130,7 +130,7 @@ function readType(tag: number, type: Table): ArrowType {
 }
 
 /** Its type in our words, for messages. */
-export function foundText({ type, noted }: ArrowField): string {
+export function foundText({ type, noted, children }: ArrowField): string {
   if (noted !== '') return noted;
   switch (type.kind) {
     case 'int':
@@ -143,6 +143,13 @@ export function foundText({ type, noted }: ArrowField): string {
       return `decimal(${type.precision},${type.scale})`;
     case 'other':
       return type.name;
+    case 'list':
+    case 'struct': {
+      const texts = children.map(
+        (child) => `${type.kind === 'list' ? '' : `${child.name}: `}${foundText(child)}${child.nullable ? ' nullable' : ''}`,
+      );
+      return `${type.kind}(${texts.join(', ')})`;
+    }
     default:
       return type.kind;
   }
@@ -168,13 +175,22 @@ export function declaredType(field: ArrowField): ColumnType | null {
       return type.bits <= 128 && type.scale >= 0 && type.scale <= type.precision
         ? { kind: 'decimal', precision: type.precision, scale: type.scale }
         : null;
+    case 'list': {
+      const item = field.children[0] === undefined ? null : declaredType(field.children[0]);
+      return item === null ? null : { kind: 'list', item: { type: item, nullable: field.children[0]!.nullable } };
+    }
+    case 'struct': {
+      const fields = field.children.map(({ name, nullable }, f) => ({ name, type: declaredType(field.children[f]!), nullable }));
+      return fields.every((one): one is Field => one.type !== null) ? { kind: 'struct', fields } : null;
+    }
     default:
       return null;
   }
 }
 
 /** Whether values of the file's type are read as the declared one. */
-export function readsAs({ type }: ArrowField, declared: ColumnType): boolean {
+export function readsAs(field: ArrowField, declared: ColumnType): boolean {
+  const { type } = field;
   // A column of nulls is one of every type.
   if (type.kind === 'null') return true;
   switch (declared.kind) {
@@ -193,5 +209,33 @@ export function readsAs({ type }: ArrowField, declared: ColumnType): boolean {
     case 'date':
     case 'timestamp':
       return type.kind === declared.kind;
+    case 'list':
+      return type.kind === 'list' && field.dictionary === null && field.children.length === 1 && readsAs(field.children[0]!, declared.item.type);
+    case 'struct':
+      return (
+        type.kind === 'struct' &&
+        field.dictionary === null &&
+        declared.fields.every(({ name, type: of }) => {
+          const child = field.children.find((one) => one.name === name);
+          return child !== undefined && readsAs(child, of);
+        })
+      );
+  }
+}
+
+/** Buffers of its own, beside those of its children. @param viewed  how many its views point into */
+export function buffersOf(type: ArrowType, viewed: () => number): number {
+  switch (type.kind) {
+    case 'null':
+      return 0;
+    case 'text':
+    case 'bytes':
+      return type.spread === 'views' ? 2 + viewed() : 3;
+    case 'struct':
+      return 1;
+    case 'other':
+      return type.buffers;
+    default:
+      return 2;
   }
 }

@@ -11,7 +11,7 @@ import { concatColumns } from '../batch/concat.ts';
 import { slice } from '../batch/slice.ts';
 import { typeText } from '../schema.ts';
 import { type ArrowFile, codedFields, openArrow, openRecord, understood } from './arrow-file.ts';
-import { foundText, readsAs } from './arrow-schema.ts';
+import { type ArrowField, foundText, readsAs } from './arrow-schema.ts';
 import { firstNull, type Place, readValues } from './arrow-values.ts';
 import type { Source, Split } from './connector.ts';
 import { checkUnchanged, findFiles, type InputFile } from './input-files.ts';
@@ -110,8 +110,9 @@ async function readBatch(
   for (const [c, field] of schema.entries()) {
     const index = indexes[c]!;
     const found = fields[index]!;
-    const dictionary = await dictionaries.before(b, found.dictionary?.id ?? null, field.type);
-    const place: Place = { column: field.name, path, dictionary: () => dictionary };
+    const values = new Map<number, Column | null>();
+    for (const { id, type } of codedIn(found, field.type)) values.set(id, await dictionaries.before(b, id, type));
+    const place: Place = { column: field.name, path, dictionary: (id) => values.get(id) ?? null };
     const column = readValues(found, field.type, await record.column(index), place);
     if (column.length !== record.rows) throw new Error(`column ${field.name} has ${column.length} rows, its record batch ${record.rows}`);
     const missing = field.nullable ? column.length : firstNull(column);
@@ -122,6 +123,14 @@ async function readBatch(
     columns.push(column);
   }
   return makeBatch(schema, record.rows, columns);
+}
+
+/** The dictionaries that a field and its children are coded by, with the types they are read as. */
+function codedIn(found: ArrowField, type: ColumnType): { readonly id: number; readonly type: ColumnType }[] {
+  if (found.dictionary !== null) return [{ id: found.dictionary.id, type }];
+  if (type.kind === 'list') return codedIn(found.children[0]!, type.item.type);
+  if (type.kind !== 'struct') return [];
+  return type.fields.flatMap((field) => codedIn(found.children.find(({ name }) => name === field.name)!, field.type));
 }
 
 /** The dictionaries of a file as they stand before a record batch, each read once; later batches mostly mean the same. */
@@ -136,8 +145,7 @@ class Dictionaries {
     this.#arrow = arrow;
   }
 
-  async before(batch: number, id: number | null, type: ColumnType): Promise<Column | null> {
-    if (id === null) return null;
+  async before(batch: number, id: number, type: ColumnType): Promise<Column | null> {
     const { dictionaries, fields, path } = this.#arrow;
     const last = dictionaries.findLastIndex((one) => one.id === id && one.after <= batch);
     if (last < 0) return null;

@@ -3,12 +3,13 @@
  * decimals as ours stand, text in any of Arrow's three forms, dictionaries of any type. Nothing in the buffers is believed before it is
  * checked. Which types may be read as which is arrow-schema.ts; called by arrow-source.ts.
  */
+import { SluiceError } from '#manager/protocol/errors.ts';
 import type { Column, ColumnType } from '../batch/batch.ts';
 import { bitAt, bitmapBytes, countBits } from '../batch/bitmap.ts';
-import { emptyColumn, layoutOf, makeColumn, nullColumn } from '../batch/column.ts';
+import { emptyColumn, layoutOf, makeColumn, makeList, makeStruct, nullColumn } from '../batch/column.ts';
 import { fitsDigits, wideBigInt } from '../batch/decimal.ts';
 import { maxColumnBytes, takeColumn } from '../batch/take.ts';
-import type { ArrowField, ArrowType, Dictionary, Spread } from './arrow-schema.ts';
+import { type ArrowField, type ArrowType, buffersOf, type Dictionary, type Spread } from './arrow-schema.ts';
 import { decimalsOf } from './parquet-decimals.ts';
 import { checkedTexts } from './parquet-encodings.ts';
 import { checkRange, toMicros, widened } from './parquet-pages.ts';
@@ -19,6 +20,8 @@ export interface BodyReader {
   node(): { readonly rows: number; readonly nulls: number };
   /** The next buffer, unpacked; it starts on 8 bytes. */
   buffer(): Uint8Array;
+  /** Passes over so many buffers. */
+  skip(buffers: number): void;
   /** How many buffers the views of the next column point into. */
   viewed(): number;
 }
@@ -39,6 +42,8 @@ export function readValues(field: ArrowField, type: ColumnType, body: BodyReader
   const bitmap = body.buffer();
   const validity = nulls === 0 ? null : exactly(bitmap, bitmapBytes(rows));
   if (field.dictionary !== null) return coded(field.dictionary, type, rows, validity, body, place);
+  if (field.type.kind === 'list') return lists(field, type, rows, validity, body, place);
+  if (field.type.kind === 'struct') return structs(field, type, rows, validity, body, place);
   const values = plain(field.type, type, rows, validity, body, place);
   return makeColumn(type, rows, values.data, validity, values.offsets);
 }
@@ -81,6 +86,65 @@ function plain(found: ArrowType, type: ColumnType, rows: number, validity: Uint8
     default:
       throw new Error(`a column of ${found.kind} cannot be read`);
   }
+}
+
+function lists(
+  { type: found, children }: ArrowField,
+  type: ColumnType,
+  rows: number,
+  validity: Uint8Array | null,
+  body: BodyReader,
+  place: Place,
+): Column {
+  if (found.kind !== 'list' || type.kind !== 'list') throw new Error('a list where none is declared');
+  const bytes = body.buffer();
+  const items = readValues(children[0]!, type.item.type, body, { ...place, column: `${place.column}[]` });
+  const offsets = offsetsOf(found.spread, rows, bytes, items.length);
+  if (!type.item.nullable && items.validity !== null) {
+    // Items that no list has, as those of a null list, are nobody's.
+    for (let row = 0; row < rows; row++)
+      for (let item = offsets[row]!; item < offsets[row + 1]! && isThere(validity, row); item++)
+        if (!isThere(items.validity, item)) throw nullIn(place, row);
+  }
+  return makeList(type, rows, offsets, validity, items);
+}
+
+const isThere = (validity: Uint8Array | null, i: number): boolean => validity === null || bitAt(validity, i) === 1;
+const nullIn = ({ column, path }: Place, row: number): SluiceError => new SluiceError('NULL_IN_COLUMN', { column, path, row: row + 1 });
+
+function structs({ children }: ArrowField, type: ColumnType, rows: number, validity: Uint8Array | null, body: BodyReader, place: Place): Column {
+  if (type.kind !== 'struct') throw new Error('a struct where none is declared');
+  const read = new Map<string, Column>();
+  for (const child of children) {
+    const field = type.fields.find(({ name }) => name === child.name);
+    if (field === undefined || read.has(child.name)) {
+      passOver(child, body);
+      continue;
+    }
+    const within = { ...place, column: `${place.column}.${child.name}` };
+    const column = readValues(child, field.type, body, within);
+    if (column.length !== rows) throw new Error(`field ${within.column} has ${column.length} values of ${rows}`);
+    if (!field.nullable && column.validity !== null)
+      for (let row = 0; row < rows; row++) if (isThere(validity, row) && !isThere(column.validity, row)) throw nullIn(within, row);
+    read.set(child.name, column);
+  }
+  return makeStruct(
+    type,
+    rows,
+    validity,
+    type.fields.map(({ name }) => read.get(name)!),
+  );
+}
+
+/** Goes behind a field that nobody wants. */
+function passOver({ type, dictionary, children }: ArrowField, body: BodyReader): void {
+  body.node();
+  if (dictionary !== null) {
+    body.skip(2);
+    return;
+  }
+  body.skip(buffersOf(type, () => body.viewed()));
+  for (const child of children) passOver(child, body);
 }
 
 const int64Max = 2n ** 63n - 1n;

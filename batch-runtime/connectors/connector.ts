@@ -61,6 +61,8 @@ export interface SinkWriter {
 
 /** Every attempt stages for itself and only those named in `publish` count, so that two attempts of a task may write at once. */
 export interface Sink {
+  /** Refuses what it cannot write, when the job is planned. @throws PLAN_UNSUPPORTED */
+  check?(sink: SinkSpec, schema: Schema): void;
   /** True: rows must all come to one task in order (a single file). */
   single(sink: SinkSpec): boolean;
   /**

@@ -2,7 +2,8 @@
  * Writes CSV. A header line stands first in each file. Null is nothing between two delimiters and empty text is `""`, so that
  * the two stay apart; text is quoted where it has to be. How files are written is text-sink.ts.
  */
-import type { Batch, Column } from '../batch/batch.ts';
+import { SluiceError } from '#manager/protocol/errors.ts';
+import { type Batch, type Column, columnTypeText, isNested } from '../batch/batch.ts';
 import { bitAt } from '../batch/bitmap.ts';
 import { isNull } from '../batch/column.ts';
 import { decimalText } from '../batch/decimal.ts';
@@ -13,6 +14,12 @@ import { textSink } from './text-sink.ts';
 
 export const csvSink = textSink({
   endings: ['.csv'],
+  check(sink, schema) {
+    const nested = schema.find(({ type }) => isNested(type));
+    if (nested === undefined) return;
+    const what = `${sink['path']}: CSV has no ${nested.type.kind} for column ${nested.name}: unnest it, select fields of it, or write NDJSON, Parquet or Arrow`;
+    throw new SluiceError('PLAN_UNSUPPORTED', { what });
+  },
   head: (schema) => record(schema.map((field) => quoted(field.name))),
   lines: recordsOf,
 });
@@ -56,5 +63,8 @@ export function plainText(column: Column, i: number): string {
       return formatDate(data[i]!);
     case 'timestamp':
       return formatTimestamp(lanesToBigInt(data[2 * i]!, data[2 * i + 1]!));
+    case 'list':
+    case 'struct':
+      throw new SluiceError('PLAN_UNSUPPORTED', { what: `a ${columnTypeText(column.type)} is no text: unnest it or select fields of it before` });
   }
 }

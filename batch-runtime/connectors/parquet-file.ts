@@ -264,6 +264,9 @@ export function conversionOf(column: ParquetColumn, { type: declared }: Field): 
       return found === 'date' && element.type === 'INT32' ? { kind: 'int32', to: 'word', unsigned: false } : null;
     case 'timestamp':
       return found === 'timestamp' ? { kind: 'timestamp', unit: unitOf(element) } : null;
+    case 'list':
+    case 'struct':
+      return null;
   }
 }
 

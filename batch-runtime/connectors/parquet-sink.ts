@@ -8,7 +8,7 @@ import { dirname, join } from 'node:path';
 import type { SchemaElement } from 'hyparquet';
 import { ByteWriter, ParquetWriter } from 'hyparquet-writer';
 import { SluiceError } from '#manager/protocol/errors.ts';
-import type { Batch, Field, Schema } from '../batch/batch.ts';
+import { type Batch, type Field, isNested, type Schema } from '../batch/batch.ts';
 import { isNull, makeBatch } from '../batch/column.ts';
 import { concat } from '../batch/concat.ts';
 import { Compactor, toPlain } from '../batch/dictionary.ts';
@@ -32,6 +32,11 @@ const outputOf = (sink: SinkSpec): Output => ({ path: String(sink['path']), kind
 const partitionOf = (sink: SinkSpec): readonly string[] => (sink['partitionBy'] as readonly string[] | undefined) ?? [];
 
 export const parquetSink: Sink = {
+  check(sink, schema) {
+    const nested = schema.find(({ name, type }) => isNested(type) && partitionOf(sink).includes(name));
+    if (nested === undefined) return;
+    throw new SluiceError('PLAN_UNSUPPORTED', { what: `${sink['path']}: a folder cannot be named for the ${nested.type.kind} ${nested.name}` });
+  },
   single: () => false,
   prepare: (sink, job, earlier) => prepareOutput(outputOf(sink), job, earlier),
   createWriter: (sink, schema, task) => openWriter(outputOf(sink), partitionOf(sink), schema, task),
@@ -236,5 +241,8 @@ function elementOf({ name, type, nullable }: Field): SchemaElement {
         converted_type: 'TIMESTAMP_MICROS',
         logical_type: { type: 'TIMESTAMP', isAdjustedToUTC: true, unit: 'MICROS' },
       };
+    case 'list':
+    case 'struct':
+      throw new SluiceError('PLAN_UNSUPPORTED', { what: `column ${name}: lists and structs are not written to Parquet` });
   }
 }

@@ -15,6 +15,8 @@ import { endings, type Packing, packingOfName, unpackedName } from './input-byte
 import { bytesOf, discardOutput, guarded, type Output, openAttempt, prepareOutput, publishOutput } from './publish.ts';
 
 export interface TextFormat {
+  /** As a sink's. */
+  check?(sink: SinkSpec, schema: Schema): void;
   /** What names of its files end with; parts of a folder with the first. */
   readonly endings: readonly string[];
   /** What stands first in each file. */
@@ -34,6 +36,7 @@ export function textSink(format: TextFormat): Sink {
     overwrite: sink['overwrite'] === true,
   });
   return {
+    ...(format.check === undefined ? {} : { check: format.check }),
     single: isFile,
     prepare: (sink, job, earlier) => prepareOutput(outputOf(sink), job, earlier),
     createWriter: (sink, schema, task) => {

@@ -3,7 +3,7 @@
  * that says whether the row is null. compile.ts implements it and puts the text into one loop. Names that start with `$` are
  * kernels, functions that the loop is given.
  *
- * Lanes by kind: int64, timestamp: low, high (int32) · utf8: bytes, start, end · all others: one; a decimal's is a number or a bigint
+ * Lanes by kind: int64, timestamp: low, high (int32) · utf8: bytes, start, end · list, struct: the column and the row · all others: one; a decimal's is a number or a bigint
  * (batch/decimal.ts). A bool is false where it is null.
  */
 import type { TypeKind } from '../batch/batch.ts';
@@ -42,7 +42,13 @@ export interface Code {
 
 /** What stands in the lanes of a null. */
 export const nullLanes = (kind: TypeKind): Lanes =>
-  kind === 'bool' ? ['false'] : kind === 'utf8' ? ['$empty', '0', '0'] : kind === 'int64' || kind === 'timestamp' ? ['0', '0'] : ['0'];
+  kind === 'bool'
+    ? ['false']
+    : kind === 'utf8'
+      ? ['$empty', '0', '0']
+      : kind === 'int64' || kind === 'timestamp' || kind === 'list' || kind === 'struct'
+        ? ['0', '0']
+        : ['0'];
 
 /** The scratch text of the loop, emptied for every row, and the scratch lanes. */
 export const arena = '$arena';

@@ -11,6 +11,7 @@ import { bitmapBytes } from '../batch/bitmap.ts';
 import { layoutOf, makeColumn, nullColumn } from '../batch/column.ts';
 import { Decimal, narrowed, putWide, wideAt } from '../batch/decimal.ts';
 import { highLaneOf, lanesToBigInt, lowLaneOf } from '../batch/lanes.ts';
+import { rowValue } from '../batch/rows.ts';
 import { dateOf, instantOf } from '../batch/temporal.ts';
 import type { UserFunction } from '../graph/plan.ts';
 import { dayOf, monthOf, truncateDays, yearOf } from './calendar.ts';
@@ -21,6 +22,7 @@ import { beyondLanes, divisionByZero } from './functions/arithmetic.ts';
 import { addDecimals, beyondDecimal, multiplyDecimals, remainderDecimals, subtractDecimals } from './functions/decimals.ts';
 import { rowOf } from './functions/table.ts';
 import { truncateMicros } from './functions/time.ts';
+import { lift } from './lift.ts';
 import { absent, Memo, there, unset } from './memo.ts';
 import {
   beyond,
@@ -98,6 +100,7 @@ const kernels: Readonly<Record<string, unknown>> = {
   remainderLanes,
   roundAway,
   roundEven,
+  rowValue,
   startsWith,
   subtractDecimals,
   TextArena,
@@ -132,6 +135,13 @@ const nodesPerLoop = 400;
  * The function throws VALUE_OUT_OF_RANGE, DIVISION_BY_ZERO, FUNCTION_THREW, ROW_TYPE. Cost: one pass over the rows.
  */
 export function compileProjection(schema: Schema, expressions: readonly Expression[], functions: readonly UserFunction[] = []): Projection {
+  const lifted = lift(schema, expressions, (below, args) => compileLoops(below, args, functions));
+  const loops = compileLoops(lifted.schema, lifted.expressions, functions);
+  return (batch) => loops(lifted.extend(batch));
+}
+
+/** As compileProjection, of expressions that are worked out row by row. */
+function compileLoops(schema: Schema, expressions: readonly Expression[], functions: readonly UserFunction[]): Projection {
   const computed = expressions.filter((e) => e.op === 'call' || e.op === 'udf');
   const loops = chunks(computed).map((group) => variants(schema, group, (shape) => projectionLoop(group, shape, functions)));
   const shared = expressions.map((e) => (e.op === 'column' ? indexOf(schema, e.name) : -1));
@@ -150,9 +160,12 @@ export function compileProjection(schema: Schema, expressions: readonly Expressi
 /** As compileProjection, for the condition of a filter. Unknown is not true. */
 export function compileFilter(schema: Schema, condition: Expression, functions: readonly UserFunction[] = []): Filter {
   assert.equal(condition.type.kind, 'bool');
-  const loop = variants(schema, [condition], (shape) => filterLoop(condition, shape, functions));
+  const lifted = lift(schema, [condition], (below, args) => compileLoops(below, args, functions));
+  const [rest] = lifted.expressions as [Expression];
+  const loop = variants(lifted.schema, [rest], (shape) => filterLoop(rest, shape, functions));
   let rows = 0;
-  return (batch, selection) => {
+  return (given, selection) => {
+    const batch = lifted.extend(given);
     const count = loop(batch)(batch, rows, selection) as number;
     rows += batch.length;
     return count;
@@ -214,6 +227,9 @@ function constantColumn(literal: Literal, length: number): Column {
       }
       return makeColumn(type, length, data);
     }
+    case 'list':
+    case 'struct':
+      return assert.fail(`a literal of type ${type.kind}`);
   }
 }
 
@@ -344,6 +360,7 @@ class Writer implements Code {
     if (expression.op === 'udf') return this.#callFunction(expression);
     if (this.isMemoised(expression)) return this.#fromMemo(expression);
     const row = rowOf(expression.fn);
+    assert(row.nulls !== 'columnar', `${expression.fn} in a loop`);
     if (row.nulls === 'own') return row.emit(this, expression);
     const args = expression.args.map((arg) => this.value(arg));
     const missing = [...new Set(args.map((arg) => arg.isNull))].filter((isNull) => isNull !== 'false');
@@ -472,6 +489,9 @@ function rowCode(type: ColumnType, lanes: Lanes): string {
       return `$dateOf(${all})`;
     case 'utf8':
       return `$decodeText(${all})`;
+    case 'list':
+    case 'struct':
+      return `$rowValue(${all})`;
     default:
       return lanes[0]!;
   }
@@ -499,6 +519,9 @@ const atRow =
       case 'int64':
       case 'timestamp':
         return { lanes: [code.hold(`d${index}[2 * i]`), code.hold(`d${index}[2 * i + 1]`)], isNull };
+      case 'list':
+      case 'struct':
+        return { lanes: [`c${index}`, 'i'], isNull };
       default:
         return { lanes: [code.hold(`d${index}[i]`)], isNull };
     }

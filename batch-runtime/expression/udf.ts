@@ -9,11 +9,16 @@ import { Decimal, fitsDigits, unscaledAt } from '../batch/decimal.ts';
 import { int64Max, int64Min } from '../batch/lanes.ts';
 import { dateOf, daysOf, instantOf, microsOf } from '../batch/temporal.ts';
 import type { UserFunction } from '../graph/plan.ts';
-import type { Value } from './values.ts';
+import type { NestedValue, Value } from './values.ts';
 
 /** A value at rest as the row shows it. @throws VALUE_OUT_OF_RANGE beyond what Temporal can say */
-export function rowOfValue(value: Value, type: ColumnType): unknown {
+export function rowOfValue(value: NestedValue, type: ColumnType): unknown {
   if (value === null) return null;
+  if (type.kind === 'list') return (value as readonly NestedValue[]).map((item) => rowOfValue(item, type.item.type));
+  if (type.kind === 'struct') {
+    const fields = value as Readonly<Record<string, NestedValue>>;
+    return Object.fromEntries(type.fields.map((field) => [field.name, rowOfValue(fields[field.name]!, field.type)]));
+  }
   if (type.kind === 'decimal') return new Decimal(value as bigint, type.scale);
   return type.kind === 'date' ? dateOf(value as number) : type.kind === 'timestamp' ? instantOf(value as bigint) : value;
 }
@@ -54,6 +59,9 @@ function restOf(given: unknown, type: ColumnType): NonNullable<Value> | undefine
       const micros = microsOf(given as Parameters<typeof microsOf>[0]);
       return micros >= int64Min && micros <= int64Max ? micros : undefined;
     }
+    case 'list':
+    case 'struct':
+      return undefined;
   }
 }
 

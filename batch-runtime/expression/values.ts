@@ -3,14 +3,18 @@
  * number · int64, timestamp (microseconds), decimal (its unscaled number): bigint · bool: boolean · utf8: string · null. Not the rows users see: there time
  * is Temporal (batch/rows.ts). Here is also the one order of values: NaN last, text by its UTF-8 bytes.
  */
-import { type Column, type ColumnType, sameType, type TypeKind } from '../batch/batch.ts';
+import { strict as assert } from 'node:assert';
+import { type Column, type ColumnType, isNested, sameType, type TypeKind } from '../batch/batch.ts';
 import { bitAt } from '../batch/bitmap.ts';
+import { isNull } from '../batch/column.ts';
 import { digitsOf, mostDigits, rescaled } from '../batch/decimal.ts';
 import { lanesToBigInt, lanesToNumber } from '../batch/lanes.ts';
-import { textAt, unscaledOf } from '../batch/rows.ts';
+import { fieldsAt, itemsAt, textAt, unscaledOf } from '../batch/rows.ts';
 import type { Expression } from './expression.ts';
 
 export type Value = number | bigint | boolean | string | null;
+/** Or a list of values, or a struct of them. */
+export type NestedValue = Value | readonly NestedValue[] | { readonly [field: string]: NestedValue };
 export type Literal = Extract<Expression, { op: 'literal' }>;
 export type Call = Extract<Expression, { op: 'call' }>;
 export type Udf = Extract<Expression, { op: 'udf' }>;
@@ -22,7 +26,7 @@ export function literalValue({ value, type }: Literal): Value {
   return type.kind === 'integer' || type.kind === 'float64' ? Number(value) : value;
 }
 
-/** The value of row i. */
+/** The value of row i of a column that is neither list nor struct. */
 export function valueAt(column: Column, i: number): Value {
   if (column.validity !== null && bitAt(column.validity, i) === 0) return null;
   const { data } = column;
@@ -42,7 +46,17 @@ export function valueAt(column: Column, i: number): Value {
       return bitAt(data as Uint8Array, i) === 1;
     case 'utf8':
       return textAt(column, i);
+    case 'list':
+    case 'struct':
+      return assert.fail(`a ${column.type.kind} is no single value`);
   }
+}
+
+/** The value of row i of any column. */
+export function nestedAt(column: Column, i: number): NestedValue {
+  if (!isNested(column.type)) return valueAt(column, i);
+  if (isNull(column, i)) return null;
+  return column.type.kind === 'list' ? itemsAt(column, i, nestedAt) : fieldsAt(column, i, nestedAt);
 }
 
 /** Orders two values of one kind, neither null. @returns below, at or above 0 */

@@ -52,13 +52,49 @@ export type ExprOf<T> = [T] extends [boolean | null]
         ? TimestampExpr<T>
         : [T] extends [Temporal.PlainDate | null]
           ? DateExpr<T>
-          : AnyExpr<T>;
+          : [T] extends [readonly unknown[] | null]
+            ? ListExpr<T>
+            : [T] extends [object | null]
+              ? StructExpr<T>
+              : AnyExpr<T>;
 
 /** The columns of a row, as expressions: the argument of `filter(t => ...)`. Only those touched are made. */
 export type Columns<R> = { readonly [K in keyof R]: ExprOf<R[K]> };
 
-/** What every expression can. Comparing with null gives null, as in SQL. */
-export interface AnyExpr<out T> extends Expr<T> {
+/** What can be asked of a list or a struct too. */
+interface PlainExpr<out T> extends Expr<T> {
+  isNull(): BooleanExpr<boolean>;
+  isNotNull(): BooleanExpr<boolean>;
+  /** How many rows have a value here. */
+  count(): Count;
+  /** The value of the first row, null if that is null: as the rows come, or by a key. */
+  first(options?: InOrder): Aggregate<T>;
+  /** The value of the last row, null if that is null: as the rows come, or by a key. */
+  last(options?: InOrder): Aggregate<T>;
+  /** The values of a group as a list, nulls too, in the order of rows. */
+  toList(): Aggregate<readonly T[]>;
+}
+
+type ItemOf<T> = T extends readonly (infer I)[] ? I : never;
+
+/** Values of one type, in order. It is compared with nothing; `unnest` makes rows of it. */
+export interface ListExpr<out T> extends PlainExpr<T> {
+  /** How many values, nulls too. */
+  length(): NumericExpr<number | NullOf<T>>;
+  /** One value: 0 is the first, -1 the last; null when there is none. */
+  at<I extends Operand<number>>(index: I): ExprOf<ItemOf<T> | null>;
+  /** Has an equal value; a null in the list equals nothing. */
+  contains<U extends Operand<NonNullable<ItemOf<T>>>>(other: U): BooleanExpr<boolean | NullOf<T> | NullIn<U>>;
+}
+
+/** A value for each field. It is compared with nothing; its fields are. */
+export interface StructExpr<out T> extends PlainExpr<T> {
+  /** The value of a field: `t.place.field('city')`. */
+  field<K extends keyof NonNullable<T> & string>(name: K): ExprOf<NonNullable<T>[K] | NullOf<T>>;
+}
+
+/** What every other expression can. Comparing with null gives null, as in SQL. */
+export interface AnyExpr<out T> extends PlainExpr<T> {
   eq<U extends Operand<NonNullable<T>>>(other: U): BooleanExpr<boolean | NullOf<T> | NullIn<U>>;
   ne<U extends Operand<NonNullable<T>>>(other: U): BooleanExpr<boolean | NullOf<T> | NullIn<U>>;
   lt<U extends Operand<NonNullable<T>>>(other: U): BooleanExpr<boolean | NullOf<T> | NullIn<U>>;
@@ -72,8 +108,6 @@ export interface AnyExpr<out T> extends Expr<T> {
   ): BooleanExpr<boolean | NullOf<T> | NullIn<L> | NullIn<H>>;
   /** Equal to one of the values; over none it is false. */
   in(values: readonly (NonNullable<T> | Text<NonNullable<T>>)[]): BooleanExpr<boolean | NullOf<T>>;
-  isNull(): BooleanExpr<boolean>;
-  isNotNull(): BooleanExpr<boolean>;
   /** This, or where it is null the first of the others that is not. */
   coalesce<U extends readonly Operand<NonNullable<T>>[]>(...others: U): ExprOf<NonNullable<T> | NullOfAll<U>>;
   /** Null where it equals the other. */
@@ -88,8 +122,6 @@ export interface AnyExpr<out T> extends Expr<T> {
   tryCast<V>(type: Declared<V>): ExprOf<NonNullable<V> | null>;
   /** A number from 0 to 2^32 - 1 that depends on this and the others alone, also where they are null. */
   hash(...others: readonly Expr<unknown>[]): NumericExpr<number>;
-  /** How many rows have a value here. */
-  count(): Count;
   /** How many different values, exactly; null is none. */
   countDistinct(): Count;
   /** About how many different values; the standard error is 1.6 %. */
@@ -98,10 +130,6 @@ export interface AnyExpr<out T> extends Expr<T> {
   lag(rows?: number, fallback?: Operand<NonNullable<T>>): Ranking<ExprOf<T | null>>;
   /** The value so many rows behind in a window's order; beyond its partition the fallback, or null. */
   lead(rows?: number, fallback?: Operand<NonNullable<T>>): Ranking<ExprOf<T | null>>;
-  /** The value of the first row, null if that is null: as the rows come, or by a key. */
-  first(options?: InOrder): Aggregate<T>;
-  /** The value of the last row, null if that is null: as the rows come, or by a key. */
-  last(options?: InOrder): Aggregate<T>;
 }
 
 export interface BooleanExpr<out T> extends AnyExpr<T> {
@@ -181,6 +209,8 @@ export interface StringExpr<out T> extends AnyExpr<T> {
   replace<U extends Operand<string>, V extends Operand<string>>(part: U, by: V): StringExpr<string | NullOf<T> | NullIn<U> | NullIn<V>>;
   /** What stands between separators: 0 is the first part, -1 the last; empty when there is no such part. */
   splitPart<U extends Operand<string>, I extends Operand<number>>(separator: U, index: I): StringExpr<string | NullOf<T> | NullIn<U> | NullIn<I>>;
+  /** What stands between separators, as a list. */
+  split<U extends Operand<string>>(separator: U): ListExpr<readonly string[] | NullOf<T> | NullIn<U>>;
   /** Has a part that fits the regular expression, which may not look around or back. */
   matches(pattern: RegExp | string): BooleanExpr<boolean | NullOf<T>>;
   /** The first part that fits, or a group of it; empty when there is none. */

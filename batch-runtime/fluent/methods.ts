@@ -103,7 +103,11 @@ export const methods: Readonly<Record<string, Method>> = {
   padEnd: pads('padEnd'),
   reverse: takes('reverse', 0),
   repeat: takes('repeat', 1, int32),
-  length: takes('length', 0),
+  length: (self) => apply(self.node.type.kind === 'list' ? 'listLength' : 'length', [self]),
+  at: (self, index) => apply('at', [self, operand(index, int32)]),
+  contains: (self, other) => apply('contains', [self, operand(other, self.node.type.kind === 'list' ? self.node.type.item.type : null)]),
+  field: takes('field', 1, text),
+  split: takes('split', 1, text),
   startsWith: takes('startsWith', 1, text),
   endsWith: takes('endsWith', 1, text),
   includes: takes('includes', 1, text),
@@ -162,6 +166,7 @@ export const methods: Readonly<Record<string, Method>> = {
   approxQuantile: aggregates('approxQuantile'),
   median: (self) => new BuiltAggregate('quantile', self, [], [0.5]),
   joinText: aggregates('joinText'),
+  toList: aggregates('toList'),
 };
 
 for (const [name, method] of Object.entries(methods)) {

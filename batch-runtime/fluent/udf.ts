@@ -2,7 +2,7 @@
  * A user's function in an expression. Its definition hangs on the node until a graph gives it a slot, since a function
  * is not JSON: executors find it again by rebuilding the graph.
  */
-import { sameType } from '../batch/batch.ts';
+import { isNested, sameType } from '../batch/batch.ts';
 import type { Expression } from '../expression/expression.ts';
 import type { UserFunction } from '../graph/plan.ts';
 import { type Declared, typeText } from '../schema.ts';
@@ -35,6 +35,7 @@ export function udf<const A extends readonly Declared<unknown>[], T>(
   run: (...values: DeclaredValues<A>) => NoInfer<T>,
   options: UdfOptions = {},
 ): (...given: Given<DeclaredValues<A>>) => ExprOf<T> {
+  if (isNested(result.type)) refuse(`a function of values gives no ${result.type.kind}: use map or deriveRows`);
   const field = (declared: Declared<unknown>) => ({ type: declared.type, nullable: declared.isNullable });
   const defined: Definition = { argumentTypes: argumentTypes.map(field), result: field(result), run: run as UserFunction['run'] };
   return ((...given: readonly unknown[]) => {

@@ -4,6 +4,7 @@
  * that user functions stand beside it in `Graph.functions`, addressed by slot.
  */
 import type { ColumnType, Schema } from '../batch/batch.ts';
+import type { PlainValue } from '../batch/rows.ts';
 import type { Aggregate, Expression, WindowFunction } from '../expression/expression.ts';
 import type { Places } from './places.ts';
 
@@ -63,7 +64,7 @@ export type PlanNode = { readonly uid: string; readonly schema: Schema } & (
       /** Rows for which it is not true may be left out (statistics); the filter above stays. Set by pushdown. */
       readonly predicate: Expression | null;
     }
-  | { readonly kind: 'values'; readonly rows: readonly (readonly (string | number | boolean | null)[])[] }
+  | { readonly kind: 'values'; readonly rows: readonly (readonly PlainValue[])[] }
   | { readonly kind: 'filter'; readonly input: NodeId; readonly condition: Expression }
   /** select, derive, drop and rename all are this. */
   | { readonly kind: 'project'; readonly input: NodeId; readonly columns: readonly { readonly name: string; readonly expression: Expression }[] }

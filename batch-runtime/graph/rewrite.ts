@@ -142,5 +142,11 @@ const widths: Readonly<Record<ColumnType['kind'], number>> = {
   int64: 8,
   timestamp: 8,
   utf8: 20,
+  list: 4,
+  struct: 0,
 };
-export const rowBytes = (schema: Schema): number => schema.reduce((sum, field) => sum + widths[field.type.kind], 0);
+/** Items of a list, roughly. */
+const listItems = 4;
+const widthOf = (type: ColumnType): number =>
+  widths[type.kind] + (type.kind === 'list' ? listItems * widthOf(type.item.type) : type.kind === 'struct' ? rowBytes(type.fields) : 0);
+export const rowBytes = (schema: Schema): number => schema.reduce((sum, field) => sum + widthOf(field.type), 0);

@@ -4,6 +4,7 @@
  * rebuilt from the same module) and then only (stage, task, attempt, share). Made by stages.ts, run by execute/task.ts.
  */
 import type { Schema } from '../batch/batch.ts';
+import type { PlainValue } from '../batch/rows.ts';
 import type { Aggregate, Expression, WindowFunction } from '../expression/expression.ts';
 import type { AsOf, JoinKind, RowCalls, SinkSpec, SortKey, SourceSpec } from './plan.ts';
 
@@ -36,7 +37,7 @@ export interface Edge {
 /** Operators of a stage in topological order; `input` is an index into the list. */
 export type StageOperator = { readonly uid: string; readonly schema: Schema } & (
   | { readonly kind: 'scan'; readonly source: SourceSpec; readonly columns: readonly string[]; readonly predicate: Expression | null }
-  | { readonly kind: 'values'; readonly rows: readonly (readonly (string | number | boolean | null)[])[] }
+  | { readonly kind: 'values'; readonly rows: readonly (readonly PlainValue[])[] }
   /** Reads an edge: the task's partition range, or (broadcast) all of it. `ordered`: map by map, in order. */
   | { readonly kind: 'fetch'; readonly edge: EdgeId; readonly ordered: boolean }
   | { readonly kind: 'filter'; readonly input: number; readonly condition: Expression }

@@ -51,6 +51,13 @@ export async function planJob(
   await Promise.all(
     plan.nodes.map(async (node, id) => {
       if (node.kind === 'values') estimates.set(id, { rows: node.rows.length, bytes: node.rows.length * node.schema.length * valueBytes });
+      if (node.kind === 'sink') {
+        try {
+          sinkOf(node.sink).check?.(node.sink, node.schema);
+        } catch (thrown) {
+          throw placedAt(thrown, graph.places, node.uid);
+        }
+      }
       if (node.kind !== 'scan') return;
       const found = await sourceOf(node.source)
         .plan({ source: node.source, schema: node.schema, predicate: node.predicate })

@@ -9,6 +9,7 @@ import { columnRef } from '#runtime/expression/functions.ts';
 import { rankings } from '#runtime/window/ranking.ts';
 import { cases as aggregateCases } from '../batch-runtime/aggregate/cases.ts';
 import { type Case, caseCall, cases } from '../batch-runtime/expression/functions/cases.ts';
+import { nestedCases } from '../batch-runtime/expression/functions/nested-cases.ts';
 import { kinds, typeOf } from '../batch-runtime/expression/random.ts';
 
 const source = readFileSync(new URL('../../batch-runtime/fluent/expr.ts', import.meta.url), 'utf8');
@@ -16,6 +17,7 @@ const source = readFileSync(new URL('../../batch-runtime/fluent/expr.ts', import
 /** How it is written: the method with the names of its parameters, as the compiler offers it. */
 function written(fn: string): string {
   if (fn === 'when') return 'when(condition, then).otherwise(value)';
+  if (fn === 'listLength') return '.length()';
   const start = new RegExp(`^  ${fn}(?=[<(])`, 'm').exec(source)!.index;
   // Behind what is generic in it, up to the bracket that closes.
   let from = start + 2 + fn.length;
@@ -60,8 +62,17 @@ function signatures(fn: string): string {
 
 const cell = (text: string): string => text.replaceAll('|', '\\|').replaceAll('\n', ' ');
 
+/** Of lists and structs by their own cases. */
+function nestedRow(fn: string): string {
+  const own = nestedCases.filter((each) => each.fn === fn);
+  const types = [...new Set(own.map(({ types: of }) => of.map(({ kind }) => kind).join(', ')))].join(' · ');
+  const sql = own[0]!.sql.replaceAll(/\$(\d)/g, (_, k) => 'abcdef'[Number(k) - 1]!);
+  return `| ${[`\`${written(fn)}\``, types, rowOf(fn).doc, 'null', `\`${sql}\``].map(cell).join(' | ')} |`;
+}
+
 function row(fn: string): string {
   const { doc, nulls } = rowOf(fn);
+  if (nulls === 'columnar') return nestedRow(fn);
   const sql = cases.find((one) => one.fn === fn && one.sql !== '$1')!.sql;
   const theirs = sql === null ? '-' : `\`${sql.replaceAll(/\$(\d)/g, (_, k) => 'abcdef'[Number(k) - 1]!)}\``;
   return `| ${[`\`${written(fn)}\``, signatures(fn), doc, nulls === 'strict' ? 'null' : 'its own', theirs].map(cell).join(' | ')} |`;

@@ -2,7 +2,7 @@
 import type { Temporal } from 'temporal-polyfill';
 import { col } from '../../batch-runtime/fluent/columns.ts';
 import type { Expr } from '../../batch-runtime/fluent/expr.ts';
-import { date, int32, int64, timestamp, utf8 } from '../../batch-runtime/schema.ts';
+import { date, float64, int32, int64, list, struct, timestamp, utf8 } from '../../batch-runtime/schema.ts';
 
 type Same<A, B> = (<T>() => T extends A ? 1 : 2) extends <T>() => T extends B ? 1 : 2 ? true : false;
 type Gives<E, T> = E extends Expr<infer V> ? Same<V, T> : false;
@@ -81,3 +81,42 @@ day.plus('5 h');
 day.diff(day, 'fortnight');
 // @ts-expect-error a date has no minute
 day.minute();
+
+// Lists and structs
+const tags = col('tags', list(utf8()));
+const scores = col('scores', list(int32().nullable()).nullable());
+const place = col('place', struct({ city: utf8(), at: struct({ lat: float64().nullable() }), tags: list(utf8()) }).nullable());
+const howMany = tags.length();
+gives<typeof howMany, number>(true);
+const firstTag = tags.at(0);
+gives<typeof firstTag, string | null>(true);
+const loud = tags.at(-1).upper();
+gives<typeof loud, string | null>(true);
+const maybeLong = scores.length();
+gives<typeof maybeLong, number | null>(true);
+const score = scores.at(maybe);
+gives<typeof score, number | null>(true);
+const has = tags.contains('a');
+gives<typeof has, boolean>(true);
+const hasScore = scores.contains(maybe);
+gives<typeof hasScore, boolean | null>(true);
+const city = place.field('city');
+gives<typeof city, string | null>(true);
+const lat = place.field('at').field('lat').add(1);
+gives<typeof lat, number | null>(true);
+const parts = s.split(',');
+gives<typeof parts, readonly string[]>(true);
+const lostParts = noText.split(s);
+gives<typeof lostParts, readonly string[] | null>(true);
+const oneCity = place.field('tags').at(0).lower();
+gives<typeof oneCity, string | null>(true);
+// @ts-expect-error a field that is not there
+place.field('town');
+// @ts-expect-error another type than the list has
+tags.contains(5);
+// @ts-expect-error a list is compared with nothing
+tags.eq(tags);
+// @ts-expect-error a struct has no length
+place.length();
+// @ts-expect-error a text is no list
+s.at(0);

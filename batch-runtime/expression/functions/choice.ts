@@ -51,6 +51,7 @@ export const choices: FunctionRows = {
   isNull: {
     doc: 'True where the argument is null; never null itself.',
     nulls: 'own',
+    nested: true,
     guarded: never,
     resolve(name, args) {
       wantCount(name, args, 1);
@@ -62,6 +63,7 @@ export const choices: FunctionRows = {
   isNotNull: {
     doc: 'True where the argument is there; never null itself.',
     nulls: 'own',
+    nested: true,
     guarded: never,
     resolve(name, args) {
       wantCount(name, args, 1);

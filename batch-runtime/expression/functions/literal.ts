@@ -51,6 +51,9 @@ function restingValue(value: string | number | bigint | boolean, type: ColumnTyp
       checkInteger(Number(whole), String(whole));
       return String(whole);
     }
+    case 'list':
+    case 'struct':
+      return wrong(`a ${columnTypeText(type)} cannot be written down in an expression`);
   }
 }
 

@@ -3,10 +3,10 @@
  * a compiled loop. The rows are in the files beside this one, by area; table.ts puts them together.
  */
 import { SluiceError } from '#manager/protocol/errors.ts';
-import type { ColumnType } from '../../batch/batch.ts';
+import type { Column, ColumnType } from '../../batch/batch.ts';
 import type { Code, Emitted, Lanes } from '../code.ts';
 import type { Expression } from '../expression.ts';
-import type { Call, Value } from '../values.ts';
+import type { Call, NestedValue, Value } from '../values.ts';
 
 interface Signature {
   /** The arguments, widened by casts where the function needs one type. */
@@ -18,6 +18,8 @@ interface Signature {
 interface Described {
   /** One sentence for the reader of a plan or of docs. */
   readonly doc: string;
+  /** It takes lists and structs too. */
+  readonly nested?: true;
   /** True when the code may throw, reads text or branches: it must not run on what stands where a null is, and is not cheap. */
   guarded(node: Call): boolean;
   /** @throws EXPRESSION_TYPE */
@@ -35,7 +37,15 @@ export interface Own extends Described {
   interpret(value: (k: number) => Value, node: Call): Value;
   emit(code: Code, node: Call): Emitted;
 }
-export type FunctionRow = Strict | Own;
+/** Makes a column of whole columns, before the loop: what takes or gives lists and structs. Its arguments are evaluated for every row. */
+export interface Columnar extends Described {
+  readonly nulls: 'columnar';
+  readonly nested: true;
+  interpret(values: readonly NestedValue[], node: Call): NestedValue;
+  /** @param args  one for each argument, of `length` rows */
+  columns(args: readonly Column[], length: number, node: Call): Column;
+}
+export type FunctionRow = Strict | Own | Columnar;
 /** Rows by the name of their function. */
 export type FunctionRows = Readonly<Record<string, FunctionRow>>;
 

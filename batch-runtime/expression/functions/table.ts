@@ -7,6 +7,7 @@ import { hashes } from './hash.ts';
 import { jsons } from './json.ts';
 import { logics } from './logic.ts';
 import { maths } from './math.ts';
+import { nesteds } from './nested.ts';
 import { regexps } from './regexp.ts';
 import { roundings } from './rounding.ts';
 import { type FunctionRow, type FunctionRows, wrong } from './row.ts';
@@ -28,6 +29,7 @@ export const areas: Readonly<Record<string, FunctionRows>> = {
   'Search in text': searches,
   'Regular expressions': regexps,
   JSON: jsons,
+  'Lists and structs': nesteds,
   'Fields of time': timeFields,
   'Time moved and compared': times,
   'Time as text': timeTexts,

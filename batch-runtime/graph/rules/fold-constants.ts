@@ -4,7 +4,7 @@
  * stays, so that it throws when a row needs it and never else. Nothing is made longer: a text beyond a thousand characters stays a call.
  */
 import { SluiceError } from '#manager/protocol/errors.ts';
-import type { Batch } from '../../batch/batch.ts';
+import { type Batch, isNested } from '../../batch/batch.ts';
 import type { Expression } from '../../expression/expression.ts';
 import { atRest } from '../../expression/functions/literal.ts';
 import { literal } from '../../expression/functions.ts';
@@ -35,7 +35,7 @@ export function fold(expression: Expression): Expression {
     if (isLiteral(left, !decides)) return right;
     if (isLiteral(right, !decides)) return left;
   }
-  return folded.args.every(({ op }) => op === 'literal') ? evaluated(folded) : folded;
+  return folded.args.every(({ op }) => op === 'literal') && !isNested(folded.type) ? evaluated(folded) : folded;
 }
 
 const nothing: Batch = { schema: [], length: 0, columns: [] };

@@ -29,6 +29,7 @@ export const cases: readonly Case[] = [
     { fn: 'count', kinds: [kind], sql: 'count($1)' },
     { fn: 'countDistinct', kinds: [kind], sql: 'count(distinct $1)' },
     { fn: 'approxCountDistinct', kinds: [kind], sql: 'count(distinct $1)', within: 0.05 },
+    { fn: 'toList', kinds: [kind], sql: 'list($1 order by i)' },
     { fn: 'first', kinds: [kind], sql: 'first($1 order by i)' },
     { fn: 'last', kinds: [kind], sql: 'last($1 order by i)' },
     { fn: 'first', kinds: ['utf8', kind], sql: 'first($1 order by $2, i)' },

@@ -13,7 +13,8 @@ test('every aggregate has a case, and gives what DuckDB gives on edge values, in
     [],
     'add it to cases.ts',
   );
-  const groups = await agree(cases);
+  // Lists are compared in list.test.ts.
+  const groups = await agree(cases.filter(({ fn }) => fn !== 'toList'));
   assert(groups > 200, `${groups} groups`);
 });
 

@@ -11,6 +11,7 @@ const column = (kind: TypeName, data: Column['data'], rest: Partial<Column> = {}
   offsets: null,
   validity: null,
   dictionary: null,
+  children: [],
   ...rest,
 });
 

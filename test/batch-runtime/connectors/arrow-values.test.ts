@@ -19,7 +19,12 @@ const bytesOf = (array: ArrayBufferView): Uint8Array => new Uint8Array(array.buf
 function body(rows: number, nulls: boolean, ...buffers: readonly ArrayBufferView[]): BodyReader {
   const all = [nulls ? Uint8Array.of(0b0101) : new Uint8Array(0), ...buffers.map(bytesOf)];
   let at = 0;
-  return { node: () => ({ rows, nulls: nulls ? 2 : 0 }), buffer: () => all[at++]!, viewed: () => buffers.length - 1 };
+  return {
+    node: () => ({ rows, nulls: nulls ? 2 : 0 }),
+    buffer: () => all[at++]!,
+    skip: (count) => void (at += count),
+    viewed: () => buffers.length - 1,
+  };
 }
 const place = (dictionary: Column | null = null) => ({ column: 'c', path: 'f.arrow', dictionary: () => dictionary });
 const values = (column: Column) => Array.from({ length: column.length }, (_, i) => plainValue(column, i));

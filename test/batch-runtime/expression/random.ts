@@ -42,7 +42,7 @@ function textColumn(values: readonly string[]): Column {
   parts.forEach((part, i) => {
     offsets[i + 1] = offsets[i]! + part.length;
   });
-  return { type: { kind: 'utf8' }, length: values.length, data: bytes, offsets, validity: null, dictionary: null };
+  return { type: { kind: 'utf8' }, length: values.length, data: bytes, offsets, validity: null, dictionary: null, children: [] };
 }
 
 /** The other way. */
@@ -52,7 +52,7 @@ export const nameOf = (type: ColumnType): TypeName => columnTypeText(type) as Ty
 export function columnOf(kind: TypeName, values: readonly Value[], options: { dictionary?: boolean; validity?: boolean } = {}): Column {
   const type = typeOf(kind);
   const validity = values.includes(null) || options.validity ? bitmapOf(values.map((value) => value !== null)) : null;
-  const rest = { type, length: values.length, validity, offsets: null, dictionary: null };
+  const rest = { type, length: values.length, validity, offsets: null, dictionary: null, children: [] };
   switch (kind) {
     case 'int32':
     case 'date':

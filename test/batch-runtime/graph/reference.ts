@@ -28,6 +28,7 @@ export function evaluate(expression: Expression, row: Row): Value {
       const fn = rowOf(expression.fn);
       if (fn.nulls === 'own') return fn.interpret((k) => evaluate(expression.args[k]!, row), expression);
       const values = expression.args.map((arg) => evaluate(arg, row));
+      if (fn.nulls === 'columnar') return fn.interpret(values, expression) as Value;
       return values.includes(null) ? null : fn.interpret(values as NonNullable<Value>[], expression);
     }
   }
@@ -251,7 +252,7 @@ const scanned = (rows: readonly Row[], columns: readonly string[], predicate: Ex
 const shared = (node: PlanNode | StageOperator, input: readonly Row[]): Row[] | null => {
   switch (node.kind) {
     case 'values':
-      return node.rows.map((values) => Object.fromEntries(node.schema.map(({ name }, i) => [name, values[i]!])));
+      return node.rows.map((values) => Object.fromEntries(node.schema.map(({ name }, i) => [name, values[i]! as Value])));
     case 'filter':
       return input.filter((row) => evaluate(node.condition, row) === true);
     case 'project':

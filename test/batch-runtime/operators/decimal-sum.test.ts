@@ -53,7 +53,14 @@ test('sums are those of bigints, however they were spread', () => {
 test('a sum beyond the safe integers is exact, one beyond 38 digits an error', () => {
   const sum = new DecimalSum('total', 0);
   sum.grow(1);
-  const most = { type: { kind: 'decimal', precision: 38, scale: 0 }, length: 1, offsets: null, validity: null, dictionary: null } as const;
+  const most = {
+    type: { kind: 'decimal', precision: 38, scale: 0 },
+    length: 1,
+    offsets: null,
+    validity: null,
+    dictionary: null,
+    children: [],
+  } as const;
   const all = Int32Array.of(0);
   const word = Int32Array.of(-1, -1, -1, 0x3fffffff);
   sum.update(all, 1, { ...most, data: word });
