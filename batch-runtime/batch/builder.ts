@@ -85,22 +85,30 @@ export class ColumnBuilder {
   #appendFiller(): void {
     switch (this.#layout) {
       case 'word':
-        return this.appendWord(0);
+        this.appendWord(0);
+        break;
       case 'lanes':
-        return this.appendLanes(0, 0);
+        this.appendLanes(0, 0);
+        break;
       case 'wide':
-        return this.appendDecimal(0n);
+        this.appendDecimal(0n);
+        break;
       case 'double':
-        return this.appendDouble(0);
+        this.appendDouble(0);
+        break;
       case 'bits':
-        return this.appendBool(false);
+        this.appendBool(false);
+        break;
       case 'bytes':
-        return this.appendText('');
+        this.appendText('');
+        break;
       case 'list':
-        return this.closeList();
+        this.closeList();
+        break;
       case 'struct':
         for (const child of this.children) child.#appendFiller();
-        return this.closeStruct();
+        this.closeStruct();
+        break;
     }
   }
 

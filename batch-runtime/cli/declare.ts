@@ -51,7 +51,7 @@ const keyOf = (name: string): string =>
 
 function declaration(name: string, columns: readonly InspectedColumn[]): string {
   const readable = columns.filter((column) => column.readable);
-  const kinds = [...new Set(readable.map(({ type }) => type.kind))];
+  const kinds = [...new Set(readable.flatMap(({ type }) => kindsIn(type)))];
   const lines = columns.map((column) =>
     column.readable
       ? `  ${keyOf(column.name)}: ${declared(column.type)}${column.nullable ? '.nullable()' : ''},`
@@ -60,7 +60,25 @@ function declaration(name: string, columns: readonly InspectedColumn[]): string 
   return `import { ${['schema', ...kinds].sort().join(', ')} } from 'sluice';\n\nexport const ${name} = schema({\n${lines.join('\n')}\n});\n`;
 }
 
-const declared = (type: ColumnType): string => (type.kind === 'decimal' ? `decimal(${type.precision}, ${type.scale})` : `${type.kind}()`);
+function declared(type: ColumnType): string {
+  const field = (of: { readonly type: ColumnType; readonly nullable: boolean }): string => `${declared(of.type)}${of.nullable ? '.nullable()' : ''}`;
+  switch (type.kind) {
+    case 'decimal':
+      return `decimal(${type.precision}, ${type.scale})`;
+    case 'list':
+      return `list(${field(type.item)})`;
+    case 'struct':
+      return `struct({ ${type.fields.map((each) => `${keyOf(each.name)}: ${field(each)}`).join(', ')} })`;
+    default:
+      return `${type.kind}()`;
+  }
+}
+
+/** Its own kind and those of what is in it: what a declaration imports. */
+const kindsIn = (type: ColumnType): string[] => [
+  type.kind,
+  ...(type.kind === 'list' ? kindsIn(type.item.type) : type.kind === 'struct' ? type.fields.flatMap((field) => kindsIn(field.type)) : []),
+];
 
 function report({ path, columns, guessedFrom, bad }: Inspected): string[] {
   const head = guessedFrom === null ? `${path}: types are those of the file` : `${path}: types are guessed from ${digits(guessedFrom)} rows`;

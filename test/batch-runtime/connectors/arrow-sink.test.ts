@@ -11,7 +11,10 @@ import { arrowSink } from '#runtime/connectors/arrow-sink.ts';
 import { arrowSource } from '#runtime/connectors/arrow-source.ts';
 import { inspectFile } from '#runtime/connectors/inspect.ts';
 import type { Value } from '#runtime/expression/values.ts';
+import { int32, list, fieldsOf as plainFields, struct, utf8 } from '#runtime/schema.ts';
 import { batchArb, batchOf, fieldsOf, kinds, rowsIn } from '../batch/columns.ts';
+import { nestedBatch, nestedBatchArb, schemaArb } from '../batch/nested.ts';
+import { scan } from './scan.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'sluice-arrow-sink-'));
 after(() => rmSync(folder, { recursive: true }));
@@ -84,6 +87,42 @@ test('apache-arrow reads the same, and the types are those of Arrow', async () =
   );
   const narrow = fields[8]!.type as Decimal;
   assert.deepEqual([narrow.precision, narrow.scale, narrow.bitWidth], [9, 2, 128]);
+});
+
+test('lists and structs of any depth are read back, and apache-arrow sees the same', async () => {
+  const batches = schemaArb(3).chain((schema) => fc.array(nestedBatchArb(schema), { minLength: 1, maxLength: 3 }).map((made) => ({ schema, made })));
+  await fc.assert(
+    fc.asyncProperty(batches, fc.boolean(), async ({ schema, made }, packed) => {
+      const path = await written(
+        made.map(({ batch }) => batch),
+        schema,
+        packed ? { compression: 'zstd' } : {},
+      );
+      assert.deepEqual(
+        (await scan(arrowSource, { connector: 'arrow', path }, schema)).rows,
+        made.flatMap(({ rows }) => rows),
+      );
+      const { columns } = await inspectFile(path);
+      assert.deepEqual(
+        columns.map(({ name, type, nullable }) => ({ name, type, nullable })),
+        schema,
+      );
+    }),
+    { numRuns: 80 },
+  );
+  const schema = plainFields({ a: list(struct({ b: int32().nullable(), c: list(utf8()) })).nullable() });
+  const rows = [
+    [
+      [
+        { b: 1, c: ['x', 'y'] },
+        { b: null, c: [] },
+      ],
+    ],
+    [null],
+    [[]],
+  ];
+  const table = tableFromIPC(readFileSync(await written([nestedBatch(schema, rows, 9)], schema)));
+  assert.equal(JSON.stringify(table.toArray()), JSON.stringify(rows.map(([a]) => ({ a }))));
 });
 
 test('the file says its types to who declares them from it, also those that Arrow has not', async () => {

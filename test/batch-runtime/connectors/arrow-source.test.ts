@@ -22,7 +22,21 @@ import {
 } from 'apache-arrow';
 import fc from 'fast-check';
 import { arrowSource } from '#runtime/connectors/arrow-source.ts';
-import { bool, type Declared, date, decimal, float64, int32, int64, integer, type SchemaShape, timestamp, utf8 } from '#runtime/schema.ts';
+import {
+  bool,
+  type Declared,
+  date,
+  decimal,
+  float64,
+  int32,
+  int64,
+  integer,
+  list,
+  type SchemaShape,
+  struct,
+  timestamp,
+  utf8,
+} from '#runtime/schema.ts';
 import { scan } from './scan.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'sluice-arrow-source-'));
@@ -90,6 +104,22 @@ test('columns are found by name, whatever stands before and between, also types 
     ['v', null],
     ['u', long],
   ]);
+});
+
+test('lists and structs, fields of structs by name; what is null where it may not be says so', async () => {
+  const path = fixture('plain.arrow');
+  const maybe = { list: list(int32()).nullable(), struct: struct({ x: int32().nullable() }).nullable(), last: int32() };
+  assert.deepEqual(await read(path, maybe), [
+    [[1], { x: 1 }, 1],
+    [null, null, 2],
+    [[], { x: null }, 3],
+  ]);
+  await assert.rejects(read(path, { struct: struct({ x: int32() }).nullable() }), { code: 'NULL_IN_COLUMN', message: /struct\.x .*row 3/ });
+  await assert.rejects(read(path, { list: list(utf8()) }), {
+    code: 'SCHEMA_DIFFERS',
+    message: /declared list\(utf8\), file has list\(int32 nullable\)/,
+  });
+  await assert.rejects(read(path, { struct: struct({ y: int32() }) }), { code: 'SCHEMA_DIFFERS', message: /file has struct\(x: int32 nullable\)/ });
 });
 
 test('dictionaries are added to and replaced as the file says', async () => {

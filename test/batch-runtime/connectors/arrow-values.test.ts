@@ -22,7 +22,9 @@ function body(rows: number, nulls: boolean, ...buffers: readonly ArrayBufferView
   return {
     node: () => ({ rows, nulls: nulls ? 2 : 0 }),
     buffer: () => all[at++]!,
-    skip: (count) => void (at += count),
+    skip: (count) => {
+      at += count;
+    },
     viewed: () => buffers.length - 1,
   };
 }
