@@ -30,3 +30,4 @@ export type { JobEvent, JobReport } from './schedule/events.ts';
 export { bool, type Declared, date, decimal, float64, int32, int64, integer, list, type RowOf, schema, struct, timestamp, utf8 } from './schema.ts';
 export { type Descending, desc, type Flow, type Grouped, type Table } from './table.ts';
 export type { RowCall, RowOptions } from './verbs/rows.ts';
+export type { UnnestOptions } from './verbs/unnest.ts';

@@ -26,6 +26,7 @@ import { type JoinOptions, joinOf, markedColumns, type PairCondition, pairSchema
 import { type RowFunctionOf, type RowOptions, rowsNode } from './verbs/rows.ts';
 import { type SampleOptions, sampleCondition } from './verbs/sample.ts';
 import { unionSchema } from './verbs/union.ts';
+import { type UnnestOptions, unnested } from './verbs/unnest.ts';
 import { type UnpivotOptions, unpivoted } from './verbs/unpivot.ts';
 import { createWindows, type Windows } from './verbs/window.ts';
 
@@ -173,6 +174,11 @@ export interface Table<in out R> {
   unpivot<const C extends readonly Names<R>[], const N extends string, const V extends string>(
     options: UnpivotOptions<C, N, V>,
   ): Table<Unpivoted<R, C, N, V>>;
+  /**
+   * A row for each value of a list, the other columns repeat: `unnest('tags', { as: 'tag' })`. A null or empty list gives no row, or with `outer` one with a
+   * null. SQL: UNNEST.
+   */
+  unnest<const K extends ListNames<R>, const O extends UnnestOptions = Record<never, never>>(name: K, options?: O): Table<Unnested<R, K, O>>;
   /** About this share of the rows, by their hash: the same ones each time. Equal rows stay or go together. */
   sample(fraction: number, options?: SampleOptions<Names<R>>): Table<R>;
   /** The same rows, spread over tasks by these keys: what makes work even that was not. `--partitions` says over how many. */
@@ -209,6 +215,17 @@ type Unpivoted<R, C extends readonly string[], N, V> = Settled<{
     : K extends V
       ? NonNullable<At<R, C[number]>>
       : At<R, K>;
+}>;
+type ListNames<R> = { [K in keyof R]: R[K] extends readonly unknown[] | null ? K : never }[keyof R] & string;
+type ItemIn<L, O> = (L extends readonly (infer I)[] ? I : never) | (O extends { readonly outer: true } ? null : never);
+type ItemName<K, O> = O extends { readonly as: infer A extends string } ? A : K;
+type PlaceName<O> = O extends { readonly ordinality: infer A extends string } ? A : never;
+type Unnested<R, K, O> = Settled<{
+  [N in Exclude<keyof R, K> | (ItemName<K, O> & string) | PlaceName<O>]: N extends ItemName<K, O>
+    ? ItemIn<At<R, K>, O>
+    : N extends PlaceName<O>
+      ? number | (O extends { readonly outer: true } ? null : never)
+      : At<R, N>;
 }>;
 
 /** The start of every table. `build` sees only this and its params. */
@@ -549,6 +566,13 @@ class Made {
     const { projections, schema, value } = unpivoted(uid, this.#fields, (name) => this.#field(uid, name), options);
     const all = new Made(draft, draft.add(uid, { kind: 'expand', input: id, projections, schema }), schema, false);
     return value.nullable ? all.dropNulls(value.name) : all;
+  }
+
+  unnest(name: string, options: UnnestOptions = {}): Made {
+    const uid = this.draft.uid('unnest');
+    const { id, draft } = this.closed(uid);
+    const node = unnested(uid, this.#fields, this.#field(uid, name), options);
+    return new Made(draft, draft.add(uid, { kind: 'unnest', input: id, ...node }), node.schema, false);
   }
 
   sample(fraction: number, options: SampleOptions<string> = {}): Made {

@@ -113,6 +113,10 @@ function ownText(node: PlanNode | StageOperator): string | null {
       return `${node.verb}${node.gives.length > 0 ? ` ${node.gives.join(', ')} =` : ''} function of rows#${node.slot}${node.concurrency > 1 ? `, up to ${node.concurrency} at a time` : ''}${node.ordered ? '' : ', in any order'}`;
     case 'expand':
       return `a row for each of ${node.projections.map((columns) => `(${columnsText(columns.filter(({ expression }) => expression.op !== 'column'))})`).join(', ')}`;
+    case 'unnest': {
+      const as = node.item === node.column ? '' : ` as ${node.item}`;
+      return `unnest ${node.column}${as}${node.ordinality === null ? '' : `, ${node.ordinality}`}${node.outer ? ', outer' : ''}`;
+    }
     case 'window': {
       const by = node.partitionBy.length > 0 ? ` by ${node.partitionBy.join(', ')}` : '';
       const order = node.orderBy.length > 0 ? ` in order of ${keysText(node.orderBy)}` : '';

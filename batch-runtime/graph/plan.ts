@@ -34,6 +34,15 @@ export interface SortKey {
   readonly descending: boolean;
 }
 
+/** Which list becomes rows: its values stand in its place as `item`, and which each is (from 1) in `ordinality`. */
+export interface Unnesting {
+  readonly column: string;
+  readonly item: string;
+  readonly ordinality: string | null;
+  /** A row without a value stays, with a null. */
+  readonly outer: boolean;
+}
+
 /** How a row function is called. map, flatMap: rows of the schema · filterRows: which rows stay · deriveRows: columns beside the input's. */
 export interface RowCalls {
   readonly verb: 'map' | 'flatMap' | 'filterRows' | 'deriveRows';
@@ -98,6 +107,8 @@ export type PlanNode = { readonly uid: string; readonly schema: Schema } & (
       readonly input: NodeId;
       readonly projections: readonly (readonly { readonly name: string; readonly expression: Expression }[])[];
     }
+  /** A row for each value of a list. */
+  | ({ readonly kind: 'unnest'; readonly input: NodeId } & Unnesting)
   /** The rows of all inputs, duplicates too. Their schemas have the names and types of `schema` in its order; null where one of them may be. */
   | { readonly kind: 'union'; readonly inputs: readonly NodeId[] }
   /** The same rows, spread over tasks by the hash of these keys. */

@@ -42,6 +42,9 @@ export function sizesOf(plan: Plan, scans: ReadonlyMap<NodeId, Estimate>): (Esti
         sizes.push(one === null || one.rows === 0 ? null : ofRows(one.rows * node.projections.length));
         break;
       }
+      case 'unnest':
+        sizes.push(null);
+        break;
       case 'union': {
         const all = node.inputs.map((input) => sizes[input]!);
         const rows = all.every((each) => each !== null && each.rows > 0) ? all.reduce((sum, each) => sum + each!.rows, 0) : 0;

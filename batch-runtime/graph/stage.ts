@@ -6,7 +6,7 @@
 import type { Schema } from '../batch/batch.ts';
 import type { PlainValue } from '../batch/rows.ts';
 import type { Aggregate, Expression, WindowFunction } from '../expression/expression.ts';
-import type { AsOf, JoinKind, RowCalls, SinkSpec, SortKey, SourceSpec } from './plan.ts';
+import type { AsOf, JoinKind, RowCalls, SinkSpec, SortKey, SourceSpec, Unnesting } from './plan.ts';
 
 export type StageId = number;
 export type EdgeId = number;
@@ -72,6 +72,8 @@ export type StageOperator = { readonly uid: string; readonly schema: Schema } & 
       readonly input: number;
       readonly projections: readonly (readonly { readonly name: string; readonly expression: Expression }[])[];
     }
+  /** A row for each value of a list. */
+  | ({ readonly kind: 'unnest'; readonly input: number } & Unnesting)
   /** Its input comes in order of the partition keys, then of the order keys. */
   | {
       readonly kind: 'window';

@@ -259,6 +259,10 @@ export function toStages(plan: Plan, options: StageOptions): StageGraph {
         return join(node, places[node.left]!, places[node.right]!);
       case 'expand':
         return behind(at, (input) => ({ kind: 'expand', uid, input, projections: node.projections, schema }));
+      case 'unnest': {
+        const { column, item, ordinality, outer } = node;
+        return behind(at, (input) => ({ kind: 'unnest', uid, input, column, item, ordinality, outer, schema }));
+      }
       case 'repartition':
         return [exchange(at, { kind: 'hash', keys: node.keys })];
       case 'window':

@@ -18,6 +18,7 @@ import { createSort } from './sort.ts';
 import { createSpillingJoin } from './spilling-join.ts';
 import { createTopGroups } from './top-groups.ts';
 import { createUnion } from './union.ts';
+import { createUnnest } from './unnest.ts';
 import { createWindow } from './window.ts';
 
 export type { Sampler, Samples } from './sample.ts';
@@ -48,6 +49,8 @@ export function createOperator(
       return createUnion(spec, inputs.length);
     case 'expand':
       return createExpand(spec, input, functions);
+    case 'unnest':
+      return createUnnest(spec, input);
     case 'window':
       return createWindow(spec, input, functions, memory.open());
     case 'top-groups':

@@ -64,6 +64,7 @@ test('the mistakes that are looked for are those users make', () => {
     'deriveRows',
     'join',
     'union',
+    'unnest',
     'distinct',
     'intersect',
     'except',

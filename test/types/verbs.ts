@@ -12,7 +12,7 @@ import type { Columns, Expr, NumericExpr } from '../../batch-runtime/fluent/expr
 import { udf } from '../../batch-runtime/fluent/udf.ts';
 import { rank, rowNumber } from '../../batch-runtime/fluent/window.ts';
 import { job } from '../../batch-runtime/job.ts';
-import { bool, date, float64, int32, int64, integer, type RowOf, schema, timestamp, utf8 } from '../../batch-runtime/schema.ts';
+import { bool, date, float64, int32, int64, integer, list, type RowOf, schema, struct, timestamp, utf8 } from '../../batch-runtime/schema.ts';
 import { desc, type Flow, type Table } from '../../batch-runtime/table.ts';
 
 type Same<A, B> = (<T>() => T extends A ? 1 : 2) extends <T>() => T extends B ? 1 : 2 ? true : false;
@@ -381,3 +381,20 @@ t.filterRows(({ orgin }) => orgin === 'SFO');
 t.filterRows(() => true, { timeout: '5 seconds' });
 // @ts-expect-error Type 'string' is not assignable to type 'boolean
 t.filterRows(({ origin }) => origin);
+
+// unnest, lists and structs in rows
+const nested = schema({ id: int32(), tags: list(utf8()), legs: list(struct({ from: utf8(), km: float64().nullable() })).nullable() });
+same<RowOf<typeof nested>, { id: number; tags: readonly string[]; legs: readonly { from: string; km: number | null }[] | null }>(true);
+const trips = flow.read(parquet('trips', { schema: nested }));
+const oneTag = trips.unnest('tags');
+same<Row<typeof oneTag>, { id: number; tags: string; legs: readonly { from: string; km: number | null }[] | null }>(true);
+const oneLeg = trips.unnest('legs', { as: 'leg', ordinality: 'n', outer: true }).select('leg', 'n', (c) => ({ km: c.leg.field('km') }));
+same<Row<typeof oneLeg>, { leg: { from: string; km: number | null } | null; n: number | null; km: number | null }>(true);
+const gathered = trips.groupBy('id').aggregate((c) => ({ lists: c.tags.toList(), first: c.legs.first() }));
+same<Row<typeof gathered>, { id: number; lists: readonly (readonly string[])[]; first: Row<typeof trips>['legs'] }>(true);
+trips.map({ n: int32() }, ({ tags, legs }) => ({ n: tags.length + (legs?.[0]?.km ?? 0) }));
+trips.deriveRows({ upper: list(utf8()) }, ({ tags }) => ({ upper: tags.map((tag) => tag.toUpperCase()) }));
+// @ts-expect-error a number is no list
+trips.unnest('id');
+// @ts-expect-error a column that is not there
+trips.unnest('tag');

@@ -49,6 +49,10 @@ export function pruneColumns(plan: Plan): Plan {
         const kept = (columns: (typeof node.projections)[number]) => columns.filter(({ name }) => schema.some((field) => field.name === name));
         return add({ ...node, projections: node.projections.map(kept), schema });
       }
+      case 'unnest': {
+        const schema = keep(node.schema, wanted);
+        return add({ ...node, input: only(node.input, unnestNeeds(node, wanted)), schema });
+      }
       case 'union': {
         const schema = keep(node.schema, wanted);
         const names = new Set(schema.map((field) => field.name));
@@ -127,6 +131,9 @@ function neededColumns(plan: Plan): Set<string>[] {
           if (schema.some((field) => field.name === name)) need(node.input, columnsIn(expression));
         break;
       }
+      case 'unnest':
+        need(node.input, unnestNeeds(node, wanted));
+        break;
       case 'union':
         for (const input of node.inputs) need(input, names(keep(node.schema, wanted)));
         break;
@@ -163,6 +170,10 @@ const kept = (node: NodeOf<'aggregate'>, wanted: ReadonlySet<string>): readonly 
   const used = node.aggregates.filter(({ name }) => wanted.has(name));
   return used.length + node.keys.length > 0 ? used : node.aggregates.slice(0, 1);
 };
+
+/** The list says how many rows there are, wanted or not. */
+const unnestNeeds = (node: NodeOf<'unnest'>, wanted: ReadonlySet<string>): Set<string> =>
+  new Set([node.column, ...names(keep(node.schema, wanted)).filter((name) => name !== node.item && name !== node.ordinality)]);
 
 /** What a join needs of its two sides. */
 function joinNeeds(node: NodeOf<'join'>, wanted: ReadonlySet<string>): [Set<string>, Set<string>] {

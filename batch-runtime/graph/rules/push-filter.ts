@@ -1,6 +1,6 @@
 /**
  * Filters as early as possible: the parts of a condition that cannot throw move below projects that only rename, into the side of
- * a join they speak of, into every input of a union, below the keys of a group, below a sort; and what stands right above a scan is told to the source, which
+ * a join they speak of, into every input of a union, below an unnest of another column, below the keys of a group, below a sort; and what stands right above a scan is told to the source, which
  * may leave out what its statistics exclude. Parts that can throw (a division, a cast, a user function) stay where they were
  * written, so that a filter below them still guards them.
  */
@@ -143,6 +143,8 @@ function moved(plan: Plan, below: PlanNode, part: Expression): Move | null {
       const passes = below.verb === 'filterRows' || (below.verb === 'deriveRows' && !names.some((name) => below.gives.includes(name)));
       return passes ? { side: 'left', condition: part } : null;
     }
+    case 'unnest':
+      return names.every((name) => name !== below.item && name !== below.ordinality) ? { side: 'left', condition: part } : null;
     case 'union':
     case 'repartition':
       return { side: 'left', condition: part };

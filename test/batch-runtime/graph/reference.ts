@@ -261,6 +261,14 @@ const shared = (node: PlanNode | StageOperator, input: readonly Row[]): Row[] | 
       return input.flatMap((row) =>
         node.projections.map((columns) => Object.fromEntries(columns.map(({ name, expression }) => [name, evaluate(expression, row)]))),
       );
+    case 'unnest':
+      return input.flatMap((row) => {
+        const items = (row[node.column] ?? []) as unknown as readonly Value[];
+        const given = items.length > 0 ? items.map((item, i) => ({ item, place: i + 1 })) : node.outer ? [{ item: null, place: null }] : [];
+        return given.map(({ item, place }) =>
+          Object.fromEntries(node.schema.map(({ name }) => [name, name === node.item ? item : name === node.ordinality ? place : row[name]!])),
+        );
+      });
     case 'window':
       return windowed(input, node);
     case 'top-groups':

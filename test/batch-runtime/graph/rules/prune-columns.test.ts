@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { Plan } from '#runtime/graph/plan.ts';
 import { pruneColumns } from '#runtime/graph/rules/prune-columns.ts';
-import { count, csv, type Flow, int32, job, schema, utf8 } from '#runtime/index.ts';
+import { count, csv, type Flow, int32, job, list, schema, utf8 } from '#runtime/index.ts';
 import { buildGraph } from '#runtime/job.ts';
 
 const rows = schema({ k: utf8(), a: int32(), b: int32().nullable(), c: utf8() });
@@ -84,4 +84,12 @@ test('a union reads of each input the columns that are used, by the same names i
       plan.nodes[input]!.schema.map(({ name }) => name),
       ['a'],
     );
+});
+
+test('an unnest carries the list and what is wanted beside it, whether its values are or not', () => {
+  const nested = schema({ a: int32(), tags: list(utf8()), more: list(utf8()) });
+  const of = (flow: Flow) => flow.read(csv('rows', { schema: nested })).unnest('tags', { as: 'tag', ordinality: 'n' });
+  assert.deepEqual(shape(pruned((flow) => of(flow).select('tag'))), ['scan tags', 'unnest tag', 'project tag']);
+  assert.deepEqual(shape(pruned((flow) => of(flow).select('a', 'n'))), ['scan a tags', 'unnest a n', 'project a n']);
+  assert.deepEqual(shape(pruned((flow) => of(flow).aggregate(() => ({ n: count() })))), ['scan a tags', 'unnest a', 'aggregate n']);
 });

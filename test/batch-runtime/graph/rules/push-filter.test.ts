@@ -4,7 +4,7 @@ import { expressionText } from '#runtime/graph/explain.ts';
 import type { Plan } from '#runtime/graph/plan.ts';
 import { pushFilters } from '#runtime/graph/rules/push-filter.ts';
 import { topN } from '#runtime/graph/rules/top-n.ts';
-import { count, csv, type Flow, int32, job, schema, udf, utf8 } from '#runtime/index.ts';
+import { count, csv, type Flow, int32, job, list, schema, udf, utf8 } from '#runtime/index.ts';
 import { buildGraph } from '#runtime/job.ts';
 
 const rows = schema({ k: utf8(), a: int32(), b: int32().nullable() });
@@ -156,4 +156,15 @@ test('into the left side of an as-of join, not into the right: of what is left a
       .filter((t) => t.a.gt(1).and(t.size.lt(5))),
   );
   assert.deepEqual(shape(pushFilters(plan)), ['scan where a > 1', 'scan', 'filter a > 1', 'join', 'filter size < 5']);
+});
+
+test('below an unnest, when it speaks of another column', () => {
+  const nested = schema({ a: int32(), tags: list(utf8()) });
+  const plan = built((flow) =>
+    flow
+      .read(csv('rows', { schema: nested }))
+      .unnest('tags', { as: 'tag', ordinality: 'n' })
+      .filter((t) => t.a.gt(1).and(t.tag.eq('x')).and(t.n.lt(3))),
+  );
+  assert.deepEqual(shape(pushFilters(plan)), ['scan where a > 1', 'filter a > 1', 'unnest', "filter (tag = 'x') and (n < 3)"]);
 });
