@@ -17,7 +17,8 @@ import { type FieldParser, fieldParser } from './csv-values.ts';
 import { openBytes, packingOf, unpackedName } from './input-bytes.ts';
 import { findFiles, type InputFile } from './input-files.ts';
 import { jsonEndings } from './json-source.ts';
-import { openInput, readFooter } from './parquet-file.ts';
+import { columnOf, openInput, readFooter } from './parquet-file.ts';
+import type { ParquetShape } from './parquet-shape.ts';
 
 export interface InspectedColumn extends Field {
   /** What a reader of the report should know: how it was guessed, why it cannot be read. */
@@ -69,15 +70,26 @@ const parquetTypes: Readonly<Record<string, ColumnType>> = {
   timestamp: { kind: 'timestamp' },
 };
 
+/** Undefined: it cannot be read. */
+function parquetType(name: string, shape: ParquetShape): ColumnType | undefined {
+  if (shape.kind === 'leaf') return parquetTypes[columnOf(name, shape).found];
+  if (shape.kind === 'list') {
+    const item = parquetType(name, shape.item);
+    return item && { kind: 'list', item: { type: item, nullable: shape.item.nullable } };
+  }
+  const fields = [...shape.fields].map(([field, of]) => ({ name: field, type: parquetType(field, of), nullable: of.nullable }));
+  return fields.every((each): each is Field => each.type !== undefined) ? { kind: 'struct', fields } : undefined;
+}
+
 async function inspectParquet({ path }: InputFile): Promise<Inspected> {
   const { columns } = await readFooter(path);
-  const inspected = [...columns.values()].map(({ name, found, optional, chunk }): InspectedColumn => {
-    const type = chunk < 0 ? undefined : parquetTypes[found];
+  const inspected = [...columns.values()].map(({ name, found, optional, shape }): InspectedColumn => {
+    const type = parquetType(name, shape);
     return {
       name,
       type: type ?? { kind: 'utf8' },
       nullable: optional,
-      note: type === undefined ? `${found}: cannot be read` : type.kind === found ? '' : found,
+      note: type === undefined ? `${found}: cannot be read` : columnTypeText(type) === found ? '' : found,
       readable: type !== undefined,
     };
   });

@@ -16,14 +16,74 @@ import { unscaledOf } from '../batch/rows.ts';
 import { sliceColumn } from '../batch/slice.ts';
 import { takeColumn } from '../batch/take.ts';
 import { plainDecimals } from './parquet-decimals.ts';
+import type { Leaf } from './parquet-shred.ts';
 
 /** A page has about so many bytes before compression. */
 const pageBytes = 1024 * 1024;
 /** Faster than any other that Node has, and smaller than Snappy. */
 const level = { params: { [constants.ZSTD_c_compressionLevel]: 1 } };
 
+/** Values of a page without nulls, what stands in front of them, and how many slots and rows that is. */
+interface Part {
+  readonly values: Column;
+  readonly slots: number;
+  readonly rows: number;
+  readonly rep: Uint8Array;
+  readonly def: Uint8Array;
+}
+
 /** Appends the pages of a column chunk. @returns what the footer says of it */
 export function writeChunk(writer: ByteWriter, element: SchemaElement, column: Column): ColumnChunk {
+  const parts = function* (isCodes: boolean): Generator<Part> {
+    const rows = rowsPerPage(column, isCodes);
+    for (let row = 0; row === 0 || row < column.length; row += rows) {
+      const part = sliceColumn(column, row, Math.min(column.length, row + rows));
+      const nulls = nullCount(part);
+      const there = nulls === 0 ? part : withoutNulls(part, part.length - nulls);
+      const levels = element.repetition_type === 'OPTIONAL' ? levelsOf(part, nulls) : noLevels;
+      yield { values: there, slots: part.length, rows: part.length, rep: noLevels, def: levels };
+    }
+  };
+  return writePages(writer, element, [element.name], column.dictionary, column.length, parts, statisticsOf(element, column));
+}
+
+/** As writeChunk, of a leaf of a list or a struct. */
+export function writeLeaf(writer: ByteWriter, leaf: Leaf): ColumnChunk {
+  const { element, path, rep, def, maxRep, maxDef, values } = leaf;
+  const slots = rep.length;
+  const parts = function* (isCodes: boolean): Generator<Part> {
+    const most = rowsPerPage(values, isCodes);
+    let value = 0;
+    for (let from = 0; from === 0 || from < slots; ) {
+      let to = Math.min(slots, from + most);
+      // A page begins with a row.
+      while (to < slots && rep[to] !== 0) to++;
+      let rows = 0;
+      let there = 0;
+      for (let i = from; i < to; i++) {
+        if (rep[i] === 0) rows++;
+        if (def[i] === maxDef) there++;
+      }
+      const own = sliceColumn(values, value, value + there);
+      yield { values: own, slots: to - from, rows, rep: packedLevels(rep, from, to, maxRep), def: packedLevels(def, from, to, maxDef) };
+      value += there;
+      if (to === slots) return;
+      from = to;
+    }
+  };
+  const statistics = { ...statisticsOf(element, values), null_count: BigInt(slots - values.length) };
+  return writePages(writer, element, path, values.dictionary, slots, parts, statistics);
+}
+
+function writePages(
+  writer: ByteWriter,
+  element: SchemaElement,
+  path: readonly string[],
+  dictionary: Column | null,
+  slots: number,
+  parts: (isCodes: boolean) => Iterable<Part>,
+  statistics: Statistics,
+): ColumnChunk {
   const from = writer.offset;
   let uncompressed = 0;
   /** @param levels  which rows have a value, in front of the values and not compressed */
@@ -43,7 +103,6 @@ export function writeChunk(writer: ByteWriter, element: SchemaElement, column: C
     writer.appendBytes(stored);
   };
 
-  const { dictionary } = column;
   const isCodes = dictionary !== null && dictionary.length > 0;
   let dictionaryAt: number | undefined;
   if (isCodes) {
@@ -55,34 +114,29 @@ export function writeChunk(writer: ByteWriter, element: SchemaElement, column: C
   }
   const dataAt = writer.offset;
   const encoding: Encoding = isCodes ? 'RLE_DICTIONARY' : 'PLAIN';
-  const rows = rowsPerPage(column, isCodes);
-  for (let row = 0; row === 0 || row < column.length; row += rows) {
-    const part = sliceColumn(column, row, Math.min(column.length, row + rows));
-    const nulls = nullCount(part);
-    const there = nulls === 0 ? part : withoutNulls(part, part.length - nulls);
-    const levels = element.repetition_type === 'OPTIONAL' ? levelsOf(part, nulls) : noLevels;
-    page(isCodes ? codesOf(there, dictionary.length) : plainOf(element, there), levels, {
+  for (const { values, slots: count, rows, rep, def } of parts(isCodes)) {
+    page(isCodes ? codesOf(values, dictionary.length) : plainOf(element, values), rep.length === 0 ? def : Buffer.concat([rep, def]), {
       type: 'DATA_PAGE_V2',
       data_page_header_v2: {
-        num_values: part.length,
-        num_nulls: nulls,
-        num_rows: part.length,
+        num_values: count,
+        num_nulls: count - values.length,
+        num_rows: rows,
         encoding,
-        definition_levels_byte_length: levels.length,
-        repetition_levels_byte_length: 0,
+        definition_levels_byte_length: def.length,
+        repetition_levels_byte_length: rep.length,
       },
     });
   }
   const meta: ColumnMetaData = {
     type: element.type!,
     encodings: isCodes ? ['PLAIN', 'RLE_DICTIONARY', 'RLE'] : ['PLAIN', 'RLE'],
-    path_in_schema: [element.name],
+    path_in_schema: [...path],
     codec: 'ZSTD',
-    num_values: BigInt(column.length),
+    num_values: BigInt(slots),
     total_compressed_size: BigInt(writer.offset - from),
     total_uncompressed_size: BigInt(uncompressed),
     data_page_offset: BigInt(dataAt),
-    statistics: statisticsOf(element, column),
+    statistics,
     ...(dictionaryAt === undefined ? {} : { dictionary_page_offset: BigInt(dictionaryAt) }),
   };
   return { file_offset: BigInt(from), meta_data: meta };
@@ -114,6 +168,32 @@ function levelsOf(column: Column, nulls: number): Uint8Array {
   levels.set(header);
   levels.set(sliceBits(column.validity!, 0, n), header.length);
   return levels;
+}
+
+/** Levels from 0 to `most`: one run where they are all the same, else packed in as few bits as they need. */
+function packedLevels(levels: Uint8Array, from: number, to: number, most: number): Uint8Array {
+  if (most === 0) return noLevels;
+  const n = to - from;
+  let isOne = true;
+  for (let i = from + 1; i < to && isOne; i++) isOne = levels[i] === levels[from];
+  if (isOne) return Uint8Array.from([...varint(n << 1), levels[from] ?? 0]);
+  const width = 32 - Math.clz32(most);
+  const header = varint((((n + 7) >> 3) << 1) | 1);
+  const out = new Uint8Array(header.length + ((n + 7) >> 3) * width);
+  out.set(header);
+  let at = header.length;
+  let hold = 0;
+  let held = 0;
+  for (let i = from; i < to; i++) {
+    hold |= levels[i]! << held;
+    held += width;
+    for (; held >= 8; held -= 8) {
+      out[at++] = hold & 255;
+      hold >>>= 8;
+    }
+  }
+  if (held > 0) out[at] = hold & 255;
+  return out;
 }
 
 function varint(value: number): number[] {

@@ -10,6 +10,7 @@ import { SluiceError } from '#manager/protocol/errors.ts';
 import { columnTypeText, type Field } from '../batch/batch.ts';
 import type { ColumnStatistics } from '../expression/statistics.ts';
 import type { Value } from '../expression/values.ts';
+import { type ParquetShape, shapeAt } from './parquet-shape.ts';
 
 /** How values lie in the pages, and what is done to them on the way: `unit` is what a timestamp is divided into. */
 export type Conversion =
@@ -28,8 +29,9 @@ export type Conversion =
 /** A top-level column. */
 export interface ParquetColumn {
   readonly name: string;
-  /** Its place among the chunks of a row group; -1 for a nested column, which cannot be read. */
+  /** Its place among the chunks of a row group; -1 for a list or a struct. */
   readonly chunk: number;
+  readonly shape: ParquetShape;
   readonly optional: boolean;
   readonly physical: string;
   /** Its type in our words, for messages. */
@@ -45,6 +47,8 @@ export interface ColumnChunk {
   readonly min: unknown;
   readonly max: unknown;
   readonly nulls: number | null;
+  /** Slots of its levels: of a flat column its rows. */
+  readonly values: number;
 }
 
 export interface RowGroup {
@@ -165,6 +169,7 @@ function checkedFile(path: string, size: number, modified: number, metadata: Fil
         min: statistics?.min_value ?? null,
         max: statistics?.max_value ?? null,
         nulls: statistics?.null_count === undefined ? null : Number(statistics.null_count),
+        values: Number(chunk.num_values),
       };
     });
     groups.push({ firstRow, rows, bytes: chunks.reduce((sum, chunk) => sum + chunk.to - chunk.from, 0), chunks });
@@ -176,30 +181,59 @@ function checkedFile(path: string, size: number, modified: number, metadata: Fil
 
 /** Fills `columns` from the schema, a tree in preorder; answers how many leaves there are. */
 function topLevel(path: string, schema: readonly SchemaElement[], columns: Map<string, ParquetColumn>): number {
-  let at = 1;
-  let leaf = 0;
-  const skip = (): void => {
-    const element = schema[at++];
-    if (element === undefined) throw corrupt(path, 'its schema is cut short');
-    if (element.type !== undefined) leaf++;
-    for (let child = 0; child < (element.num_children ?? 0); child++) skip();
-  };
+  const cursor = { at: 1, leaf: 0 };
   const count = schema[0]?.num_children ?? 0;
   for (let i = 0; i < count; i++) {
-    const element = schema[at];
+    const element = schema[cursor.at];
     if (element === undefined) throw corrupt(path, 'its schema is cut short');
-    const flat = element.type !== undefined && element.repetition_type !== 'REPEATED';
-    columns.set(element.name, {
-      name: element.name,
-      chunk: flat ? leaf : -1,
-      optional: element.repetition_type === 'OPTIONAL',
-      physical: element.type ?? 'group',
-      found: flat ? typeText(element) : element.type === undefined ? 'nested columns' : 'a list',
-      element,
-    });
-    skip();
+    const shape = shapeAt(schema, cursor);
+    columns.set(element.name, columnOf(element.name, shape));
   }
-  return leaf;
+  return cursor.leaf;
+}
+
+/** A column of the shape, which may be one in a list or a struct. */
+export const columnOf = (name: string, shape: ParquetShape): ParquetColumn => ({
+  name,
+  chunk: shape.kind === 'leaf' ? shape.chunk : -1,
+  shape,
+  optional: shape.nullable,
+  physical: shape.kind === 'leaf' ? (shape.element.type ?? '') : 'group',
+  found: foundText(shape),
+  element: shape.kind === 'leaf' ? shape.element : { name },
+});
+
+function foundText(shape: ParquetShape): string {
+  const text = (of: ParquetShape): string => `${foundText(of)}${of.nullable ? ' nullable' : ''}`;
+  switch (shape.kind) {
+    case 'leaf':
+      return typeText(shape.element);
+    case 'list':
+      return `list(${text(shape.item)})`;
+    case 'struct':
+      return `struct(${[...shape.fields].map(([name, field]) => `${name}: ${text(field)}`).join(', ')})`;
+  }
+}
+
+/** Where the leaves of a declared list or struct are and how each is read; null: it cannot be. */
+export function leavesOf(
+  shape: ParquetShape,
+  field: Field,
+): readonly { readonly column: ParquetColumn; readonly field: Field; readonly conversion: Conversion }[] | null {
+  const { type, name } = field;
+  if (type.kind === 'list') return shape.kind === 'list' ? leavesOf(shape.item, { name: `${name}[]`, ...type.item }) : null;
+  if (type.kind === 'struct') {
+    if (shape.kind !== 'struct') return null;
+    const all = type.fields.map((each) => {
+      const within = shape.fields.get(each.name);
+      return within === undefined ? null : leavesOf(within, { ...each, name: `${name}.${each.name}` });
+    });
+    return all.some((each) => each === null) ? null : all.flatMap((each) => each!);
+  }
+  if (shape.kind !== 'leaf') return null;
+  const column = columnOf(name, shape);
+  const conversion = conversionOf(column, field);
+  return conversion === null ? null : [{ column, field, conversion }];
 }
 
 function typeText(element: SchemaElement): string {

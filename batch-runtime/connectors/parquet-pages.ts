@@ -11,6 +11,7 @@ import { SluiceError } from '#manager/protocol/errors.ts';
 import type { Column, Field } from '../batch/batch.ts';
 import { bitAt, bitmapBytes, copyBits, countBits, setBits, sliceBits } from '../batch/bitmap.ts';
 import { makeColumn } from '../batch/column.ts';
+import { concatColumns } from '../batch/concat.ts';
 import { decimalsOf, decimalsOfBytes } from './parquet-decimals.ts';
 import {
   decodeBits,
@@ -61,6 +62,8 @@ export interface ChunkPlace {
   readonly firstRow: number;
   readonly optional: boolean;
   readonly physical: string;
+  /** Of a leaf of a list or a struct: the greatest levels it has. Then rows are slots, and nulls are told by the levels alone. */
+  readonly levels?: { readonly rep: number; readonly def: number };
 }
 
 export class ChunkReader {
@@ -78,6 +81,8 @@ export class ChunkReader {
   /** Rows decoded so far, of the whole chunk. */
   #decoded = 0;
   #given = 0;
+  /** Of a leaf: levels of the pages read so far. */
+  readonly #levels: { readonly rep: Int32Array; readonly def: Int32Array }[] = [];
 
   private constructor(file: FileHandle, place: ChunkPlace, conversion: Conversion, field: Field, decompress: Decompress) {
     this.#file = file;
@@ -119,6 +124,43 @@ export class ChunkReader {
     return assembly.finish();
   }
 
+  /** All of a leaf: its levels, and the values of the slots that have one. @throws FILE_CORRUPT, VALUE_OUT_OF_RANGE */
+  async readLeaf(): Promise<{ readonly rep: Int32Array; readonly def: Int32Array; readonly values: Column }> {
+    const columns: Column[] = [];
+    const slots = this.#place.chunk.values;
+    let values = 0;
+    for (let read = 0; read < slots; ) {
+      const page = await this.#nextPage();
+      columns.push(viewOf(this.#field, page.values, 0, page.rows));
+      values += page.rows;
+      read += this.#levels.at(-1)!.def.length;
+      if (read > slots) throw this.#corrupt(`its pages have more than its ${slots} values`);
+    }
+    const joined = (of: 'rep' | 'def'): Int32Array => {
+      const all = new Int32Array(slots);
+      let at = 0;
+      for (const levels of this.#levels) {
+        all.set(levels[of], at);
+        at += levels[of].length;
+      }
+      return all;
+    };
+    return { rep: joined('rep'), def: joined('def'), values: concatColumns(this.#field.type, columns, values) };
+  }
+
+  #checkSlots(slots: number): void {
+    if (!(slots >= 0 && slots <= this.#place.chunk.values)) throw new Error('a page header contradicts itself');
+  }
+
+  /** Keeps the levels of a page; answers how many of its slots have a value. */
+  #keepLevels(slots: number, rep: Int32Array, def: Int32Array): number {
+    const most = this.#place.levels!.def;
+    let values = 0;
+    for (let i = 0; i < slots; i++) if (def[i] === most) values++;
+    this.#levels.push({ rep, def });
+    return values;
+  }
+
   #advance(page: Page, rows: number, values: number): void {
     page.row += rows;
     page.value += values;
@@ -146,7 +188,8 @@ export class ChunkReader {
         else if (header.type === 'DATA_PAGE' || header.type === 'DATA_PAGE_V2') {
           const page = header.type === 'DATA_PAGE' ? this.#decodeV1(header, bytes) : this.#decodeV2(header, bytes);
           this.#decoded += page.rows;
-          if (this.#decoded > this.#place.rows) throw new Error('its pages have more rows than its row group');
+          if (this.#decoded > (this.#place.levels === undefined ? this.#place.rows : this.#place.chunk.values))
+            throw new Error('its pages have more rows than its row group');
           return page;
         }
       } catch (thrown) {
@@ -216,6 +259,21 @@ export class ChunkReader {
     const rows = about.num_values;
     let at = 0;
     let present: Uint8Array | null = null;
+    if (this.#place.levels !== undefined) {
+      this.#checkSlots(rows);
+      const { rep: mostRep, def: mostDef } = this.#place.levels;
+      const level = (most: number): Int32Array => {
+        if (most === 0) return new Int32Array(rows);
+        const length = at + 4 > page.length ? -1 : new DataView(page.buffer, page.byteOffset).getInt32(at, true);
+        const from = at + 4;
+        at = from + length;
+        if (length < 0 || at > page.length) throw new Error('a page ends early');
+        return decodeHybrid(page, from, at, bitsOf(most), rows, most + 1);
+      };
+      const rep = level(mostRep);
+      const def = level(mostDef);
+      return this.#decodeData(page, at, about.encoding, this.#keepLevels(rows, rep, def), null);
+    }
     if (this.#place.optional) {
       if (about.definition_level_encoding !== 'RLE') throw new Error(`levels encoded as ${about.definition_level_encoding} are not supported`);
       const length = page.length < 4 ? -1 : new DataView(page.buffer, page.byteOffset).getInt32(0, true);
@@ -231,7 +289,19 @@ export class ChunkReader {
     if (about === undefined) throw new Error('a page header lacks its part');
     const rows = about.num_rows;
     const levels = about.definition_levels_byte_length + about.repetition_levels_byte_length;
-    if (!(levels >= 0 && levels <= bytes.length) || about.num_values !== rows) throw new Error('a page header contradicts itself');
+    if (!(levels >= 0 && levels <= bytes.length)) throw new Error('a page header contradicts itself');
+    const most = this.#place.levels;
+    if (most !== undefined) {
+      const slots = about.num_values;
+      this.#checkSlots(slots);
+      const middle = about.repetition_levels_byte_length;
+      const rep = most.rep === 0 ? new Int32Array(slots) : decodeHybrid(bytes, 0, middle, bitsOf(most.rep), slots, most.rep + 1);
+      const def = most.def === 0 ? new Int32Array(slots) : decodeHybrid(bytes, middle, levels, bitsOf(most.def), slots, most.def + 1);
+      const rest = bytes.subarray(levels);
+      const page = about.is_compressed === false ? rest : this.#decompress(rest, header.uncompressed_page_size - levels);
+      return this.#decodeData(page, 0, about.encoding, this.#keepLevels(slots, rep, def), null);
+    }
+    if (about.num_values !== rows) throw new Error('a page header contradicts itself');
     const present = this.#place.optional ? decodeBits(bytes, about.repetition_levels_byte_length, levels, rows) : null;
     const rest = bytes.subarray(levels);
     const page = about.is_compressed === false ? rest : this.#decompress(rest, header.uncompressed_page_size - levels);
@@ -352,6 +422,9 @@ function noValues(dictionary: Values): Values {
       return { ...dictionary, words: new Int32Array(0) } as Values;
   }
 }
+
+/** Bits that a level takes. */
+const bitsOf = (most: number): number => 32 - Math.clz32(most);
 
 const allSet = (count: number): Uint8Array => new Uint8Array(bitmapBytes(count)).fill(0xff);
 

@@ -8,7 +8,7 @@ import { dirname, join } from 'node:path';
 import type { SchemaElement } from 'hyparquet';
 import { ByteWriter, ParquetWriter } from 'hyparquet-writer';
 import { SluiceError } from '#manager/protocol/errors.ts';
-import { type Batch, type Field, isNested, type Schema } from '../batch/batch.ts';
+import { type Batch, type Column, type Field, isNested, type Schema } from '../batch/batch.ts';
 import { isNull, makeBatch } from '../batch/column.ts';
 import { concat } from '../batch/concat.ts';
 import { Compactor, toPlain } from '../batch/dictionary.ts';
@@ -18,7 +18,8 @@ import type { SinkSpec } from '../graph/plan.ts';
 import type { Sink, SinkWriter, TaskFolder } from './connector.ts';
 import { plainText } from './csv-sink.ts';
 import { folderName } from './input-files.ts';
-import { writeChunk } from './parquet-encode.ts';
+import { writeChunk, writeLeaf } from './parquet-encode.ts';
+import { elementsOf, type FileField, fileField, shred } from './parquet-shred.ts';
 import { bytesOf, discardOutput, guarded, type Output, openAttempt, prepareOutput, publishOutput } from './publish.ts';
 
 /** Rows of a row group. */
@@ -133,7 +134,7 @@ class PartFile {
   readonly name: string;
   readonly #path: string;
   readonly #fields: Schema;
-  readonly #elements: readonly SchemaElement[];
+  readonly #elements: readonly FileField[];
   readonly #compactor = new Compactor();
   readonly #bytes = new ByteWriter(65_536);
   readonly #writer: ParquetWriter;
@@ -145,10 +146,10 @@ class PartFile {
     this.#path = path;
     this.name = name;
     this.#fields = fields;
-    this.#elements = fields.map(elementOf);
+    this.#elements = fields.map((field) => fileField(field, elementOf));
     this.#writer = new ParquetWriter({
       writer: this.#bytes,
-      schema: [{ name: 'schema', num_children: fields.length }, ...this.#elements],
+      schema: [{ name: 'schema', num_children: fields.length }, ...this.#elements.flatMap(elementsOf)],
       createdBy: 'sluice',
     });
   }
@@ -175,10 +176,12 @@ class PartFile {
   #writeGroup(batch: Batch): void {
     const from = this.#bytes.offset;
     const { columns } = this.#compactor.compact(batch);
-    const chunks = columns.map((column, c) => {
-      // A dictionary that hardly repeats costs more than it saves.
-      const isDear = column.dictionary !== null && 2 * column.dictionary.length > column.length;
-      return writeChunk(this.#bytes, this.#elements[c]!, isDear ? toPlain(column) : column);
+    // A dictionary that hardly repeats costs more than it saves.
+    const cheap = (column: Column): Column => (column.dictionary !== null && 2 * column.dictionary.length > column.length ? toPlain(column) : column);
+    const chunks = columns.flatMap((column, c) => {
+      const field = this.#elements[c]!;
+      if (!isNested(column.type)) return [writeChunk(this.#bytes, field.element, cheap(column))];
+      return shred(column, field).map((leaf) => writeLeaf(this.#bytes, { ...leaf, values: cheap(leaf.values) }));
     });
     this.#writer.row_groups.push({
       columns: chunks,
@@ -243,6 +246,6 @@ function elementOf({ name, type, nullable }: Field): SchemaElement {
       };
     case 'list':
     case 'struct':
-      throw new SluiceError('PLAN_UNSUPPORTED', { what: `column ${name}: lists and structs are not written to Parquet` });
+      throw new SluiceError('INTERNAL', { what: `the element of ${name}, which is a ${type.kind}` });
   }
 }

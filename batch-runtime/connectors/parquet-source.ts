@@ -5,7 +5,7 @@
  */
 import type { FileHandle } from 'node:fs/promises';
 import { SluiceError } from '#manager/protocol/errors.ts';
-import { type Batch, batchRows, type Column, type Field, type Schema } from '../batch/batch.ts';
+import { type Batch, batchRows, type Column, type ColumnType, type Field, isNested, type Schema } from '../batch/batch.ts';
 import { makeBatch, makeColumn, nullColumn } from '../batch/column.ts';
 import { sliceColumn } from '../batch/slice.ts';
 import { takeColumn } from '../batch/take.ts';
@@ -15,9 +15,12 @@ import { typeText } from '../schema.ts';
 import type { ScanRequest, Source, Split } from './connector.ts';
 import { type FieldParser, fieldParser } from './csv-values.ts';
 import { checkUnchanged, findFiles, folderValues, type InputFile } from './input-files.ts';
+import { assemble, type Levels } from './parquet-assemble.ts';
 import {
   type Conversion,
   conversionOf,
+  corrupt,
+  leavesOf,
   openInput,
   type ParquetColumn,
   type ParquetFile,
@@ -26,6 +29,7 @@ import {
   statisticsOf,
 } from './parquet-file.ts';
 import { ChunkReader } from './parquet-pages.ts';
+import type { ParquetShape } from './parquet-shape.ts';
 
 /** Row groups of a split: what one task reads of one file. */
 interface Part {
@@ -95,6 +99,8 @@ function splitsOf(found: readonly { file: InputFile; groups: readonly number[]; 
 /** Where a declared column comes from: a column of the file, or the value of a folder. */
 type Binding =
   | { readonly kind: 'file'; readonly field: Field; readonly column: ParquetColumn; readonly conversion: Conversion }
+  /** A list or a struct, put together from these leaves of the file. */
+  | { readonly kind: 'nested'; readonly field: Field; readonly shape: ParquetShape; readonly leaves: NonNullable<ReturnType<typeof leavesOf>> }
   | { readonly kind: 'folder'; readonly field: Field; readonly values: Column };
 
 /** @throws SCHEMA_DIFFERS */
@@ -111,10 +117,22 @@ function bind(schema: Schema, file: ParquetFile): Binding[] {
     }
     const column = file.columns.get(field.name);
     if (column === undefined) throw differs('no such column');
+    if (isNested(field.type)) {
+      const leaves = leavesOf(column.shape, field);
+      if (leaves === null || leaves.length === 0) throw differs(column.found);
+      return { kind: 'nested', field, shape: narrowed(column.shape, field.type), leaves };
+    }
     const conversion = column.chunk < 0 ? null : conversionOf(column, field);
     if (conversion === null) throw differs(column.found);
     return { kind: 'file', field, column, conversion };
   });
+}
+
+/** The shape with only those fields of structs that are declared, whose leaves alone are read. */
+function narrowed(shape: ParquetShape, type: ColumnType): ParquetShape {
+  if (shape.kind === 'list' && type.kind === 'list') return { ...shape, item: narrowed(shape.item, type.item.type) };
+  if (shape.kind !== 'struct' || type.kind !== 'struct') return shape;
+  return { ...shape, fields: new Map(type.fields.map(({ name, type: of }) => [name, narrowed(shape.fields.get(name)!, of)])) };
 }
 
 /** A batch's worth of one value; or why it cannot be. */
@@ -135,7 +153,7 @@ function mayMatch({ predicate }: ScanRequest, group: RowGroup, bindings: readonl
   return mayBeTrue(predicate, (name) => {
     const binding = bindings.find(({ field }) => field.name === name);
     if (binding?.kind === 'file') return statisticsOf(group, binding.column, binding.conversion, binding.field);
-    const value = binding === undefined ? undefined : valueAt(binding.values, 0);
+    const value = binding?.kind === 'folder' ? valueAt(binding.values, 0) : undefined;
     return value === undefined ? undefined : { min: value, max: value, nullCount: value === null ? group.rows : 0, rows: group.rows };
   });
 }
@@ -161,19 +179,48 @@ async function* readGroup(
 ): AsyncGenerator<Batch> {
   const readers = await Promise.all(
     bindings.map(async (binding) => {
-      if (binding.kind === 'folder') return null;
+      if (binding.kind !== 'file') return null;
       const { optional, physical, chunk } = binding.column;
       const place = { path, chunk: group.chunks[chunk]!, rows: group.rows, firstRow: group.firstRow, optional, physical };
       return ChunkReader.open(handle, place, binding.conversion, binding.field);
     }),
   );
+  // Lists and structs are put together for the row group as a whole.
+  const whole = await Promise.all(bindings.map((binding) => (binding.kind === 'nested' ? readNested(handle, path, group, binding) : null)));
   for (let row = 0; row < group.rows; row += batchRows) {
     const count = Math.min(batchRows, group.rows - row);
     const columns: Column[] = [];
     for (let c = 0; c < bindings.length; c++) {
       const binding = bindings[c]!;
-      columns.push(binding.kind === 'folder' ? sliceColumn(binding.values, 0, count) : await readers[c]!.read(count));
+      if (binding.kind === 'folder') columns.push(sliceColumn(binding.values, 0, count));
+      else columns.push(binding.kind === 'nested' ? sliceColumn(whole[c]!, row, row + count) : await readers[c]!.read(count));
     }
     yield makeBatch(schema, count, columns);
+  }
+}
+
+/** A list or a struct of a row group. */
+async function readNested(
+  handle: FileHandle,
+  path: string,
+  group: RowGroup,
+  { field, shape, leaves }: Extract<Binding, { kind: 'nested' }>,
+): Promise<Column> {
+  const levels = new Map<number, Levels>();
+  for (const leaf of leaves) {
+    const { physical, chunk, shape: of } = leaf.column;
+    const most = of.kind === 'leaf' ? { rep: of.rep, def: of.def } : { rep: 0, def: 0 };
+    const place = { path, chunk: group.chunks[chunk]!, rows: group.rows, firstRow: group.firstRow, optional: false, physical, levels: most };
+    const reader = await ChunkReader.open(handle, place, leaf.conversion, { ...leaf.field, nullable: true });
+    levels.set(chunk, await reader.readLeaf());
+  }
+  const of = (chunk: number): Levels => levels.get(chunk)!;
+  try {
+    const column = assemble(shape, field, { path, firstRow: group.firstRow, of });
+    if (column.length !== group.rows) throw new Error(`column ${field.name} has ${column.length} rows, its row group ${group.rows}`);
+    return column;
+  } catch (thrown) {
+    if (thrown instanceof SluiceError) throw thrown;
+    throw corrupt(path, (thrown as Error).message, thrown);
   }
 }

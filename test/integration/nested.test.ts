@@ -22,6 +22,7 @@ async function rows(what: string, options: RunOptions = {}, format = 'arrow'): P
 
 before(async () => {
   await rows('write');
+  await rows('write', {}, 'parquet');
 });
 
 const ids = given.map(({ id }) => id);
@@ -61,6 +62,10 @@ for (const what of Object.keys(expected)) {
     assert.deepEqual(await rows(what, { optimize: false, partitions: 1 }), expected[what]!());
   });
 }
+
+test('from Parquet', async () => {
+  for (const what of ['all', 'counted', 'rows']) assert.deepEqual(await rows(what, {}, 'parquet'), expected[what]!());
+});
 
 test('beyond memory, and through workers', async () => {
   for (const what of ['joined', 'gathered', 'counted'])

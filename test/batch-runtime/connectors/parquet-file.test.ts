@@ -46,8 +46,8 @@ test('columns and row groups are what was written', async () => {
     day: 'date',
     at: 'timestamp',
     gap: 'int32',
-    list: 'nested columns',
-    struct: 'nested columns',
+    list: 'list(int64 nullable)',
+    struct: 'struct(x: int64 nullable)',
     price: 'decimal(9,2)',
     clock: 'time',
   });

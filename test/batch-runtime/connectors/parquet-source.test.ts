@@ -93,7 +93,7 @@ test('what differs from the declared schema is told when the job is planned', as
     ['n', int32(), 'int64'],
     ['t', int32(), 'utf8'],
     ['missing', int32(), 'no such column'],
-    ['list', int32(), 'nested columns'],
+    ['list', int32(), 'list(int32 nullable)'],
     ['price', float64(), 'decimal(4,1)'],
   ] as const) {
     const request = { source: { connector: 'parquet', path }, schema: fieldsOf({ [column]: type }), predicate: null };
