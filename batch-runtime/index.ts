@@ -27,7 +27,32 @@ export { type Bounds, cumeDist, denseRank, type Framed, ntile, type Over, percen
 export { type Job, job, type Params } from './job.ts';
 export { type Run, type RunOptions, run } from './run.ts';
 export type { JobEvent, JobReport } from './schedule/events.ts';
-export { bool, type Declared, date, decimal, float64, int32, int64, integer, list, type RowOf, schema, struct, timestamp, utf8 } from './schema.ts';
+export {
+  bool,
+  bytes,
+  type Declared,
+  date,
+  decimal,
+  float32,
+  float64,
+  int8,
+  int16,
+  int32,
+  int64,
+  integer,
+  list,
+  localTimestamp,
+  type RowOf,
+  schema,
+  struct,
+  time,
+  timestamp,
+  uint8,
+  uint16,
+  uint32,
+  uint64,
+  utf8,
+} from './schema.ts';
 export { type Descending, desc, type Flow, type Grouped, type Table } from './table.ts';
 export type { RowCall, RowOptions } from './verbs/rows.ts';
 export type { UnnestOptions } from './verbs/unnest.ts';

@@ -7,8 +7,9 @@
  */
 import type { Temporal } from 'temporal-polyfill';
 import { SluiceError } from '#manager/protocol/errors.ts';
-import { type ColumnType, columnTypeText, type Field, type Schema } from './batch/batch.ts';
+import { type ColumnType, columnTypeText, type Field, type Schema, typeOfForm } from './batch/batch.ts';
 import { type Decimal, mostDigits } from './batch/decimal.ts';
+import type { TimeUnit } from './batch/forms.ts';
 
 declare const row: unique symbol;
 
@@ -29,7 +30,17 @@ export interface SchemaShape {
 export type RowOf<S> = { -readonly [K in keyof S]: S[K] extends Declared<infer T> ? T : never };
 
 /** Any value that can stand in a column. */
-export type Value = boolean | number | bigint | string | Decimal | Temporal.Instant | Temporal.PlainDate;
+export type Value =
+  | boolean
+  | number
+  | bigint
+  | string
+  | Uint8Array
+  | Decimal
+  | Temporal.Instant
+  | Temporal.PlainDateTime
+  | Temporal.PlainDate
+  | Temporal.PlainTime;
 
 const declared = <T>(type: ColumnType, isNullable = false): Declared<T> =>
   Object.freeze({ type: Object.freeze(type), isNullable, nullable: () => declared<T | null>(type, true) });
@@ -55,12 +66,36 @@ export function decimal(precision: number, scale: number): Declared<Decimal> {
     });
   return declared({ kind: 'decimal', precision, scale });
 }
+/** Whole numbers of fewer bits, or without a sign; a number of another type as soon as something is computed from it. */
+export const int8 = (): Declared<number> => declared(typeOfForm('int8'));
+export const int16 = (): Declared<number> => declared(typeOfForm('int16'));
+export const uint8 = (): Declared<number> => declared(typeOfForm('uint8'));
+export const uint16 = (): Declared<number> => declared(typeOfForm('uint16'));
+export const uint32 = (): Declared<number> => declared(typeOfForm('uint32'));
+/** A bigint in rows; it is computed with as a decimal of 20 digits. */
+export const uint64 = (): Declared<bigint> => declared(typeOfForm('uint64'));
+/** A number of 32 bits at rest outside; it is computed with as a float64. */
+export const float32 = (): Declared<number> => declared(typeOfForm('float32'));
+/** Bytes. */
+export const bytes = (): Declared<Uint8Array> => declared(typeOfForm('bytes'));
 /** Text. */
 export const utf8 = (): Declared<string> => declared({ kind: 'utf8' });
 /** A day, without time and zone: Temporal.PlainDate in rows. */
 export const date = (): Declared<Temporal.PlainDate> => declared({ kind: 'date' });
-/** A moment, in microseconds, UTC: Temporal.Instant in rows. */
-export const timestamp = (): Declared<Temporal.Instant> => declared({ kind: 'timestamp' });
+/** A time of day, in microseconds: Temporal.PlainTime in rows. */
+export const time = (): Declared<Temporal.PlainTime> => declared(typeOfForm('time'));
+/** A moment, UTC, in microseconds or another unit: Temporal.Instant in rows. */
+export const timestamp = (options: { readonly unit?: TimeUnit } = {}): Declared<Temporal.Instant> => declared(momentOf('timestamp', options.unit));
+/** A day and a time of day, of no zone: Temporal.PlainDateTime in rows. */
+export const localTimestamp = (options: { readonly unit?: TimeUnit } = {}): Declared<Temporal.PlainDateTime> =>
+  declared(momentOf('localTimestamp', options.unit));
+
+function momentOf(name: 'timestamp' | 'localTimestamp', unit: TimeUnit = 'us'): ColumnType {
+  if (unit === 'us') return name === 'timestamp' ? { kind: 'timestamp' } : typeOfForm(name);
+  if (unit !== 's' && unit !== 'ms' && unit !== 'ns')
+    throw new SluiceError('EXPRESSION_TYPE', { what: `${name}({ unit: '${String(unit)}' }): units are s, ms, us and ns` });
+  return typeOfForm(`${name}(${unit})`);
+}
 
 /** Any number of values of one type, in order: an array in rows. Passes through every verb, but is no key of one. */
 export const list = <T>(item: Declared<T>): Declared<readonly T[]> =>

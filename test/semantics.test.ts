@@ -5,7 +5,7 @@ import { after, before, test } from 'node:test';
 import { type DuckDBConnection, DuckDBInstance } from '@duckdb/node-api';
 import type { SluiceError } from '#manager/protocol/errors.ts';
 import { callOf, createAccumulator } from '#runtime/aggregate/table.ts';
-import type { ColumnType, SimpleKind } from '#runtime/batch/batch.ts';
+import { type ColumnType, type SimpleKind, typeOfForm } from '#runtime/batch/batch.ts';
 import { fromPlain, type PlainValue, plainValue } from '#runtime/batch/rows.ts';
 import { end } from '#runtime/element.ts';
 import type { Expression } from '#runtime/expression/expression.ts';
@@ -158,6 +158,38 @@ const cases: Readonly<Record<string, () => Promise<void>>> = {
     assert.equal(
       ours(() => call('add', [half, value(1, 'float64')])),
       'EXPRESSION_TYPE',
+    );
+  },
+  async 'narrow-sum'() {
+    assert.equal(await theirs('100::TINYINT + 100::TINYINT'), 'error');
+    const small = literal(100, typeOfForm('int8'));
+    assert.equal(
+      ours(() => call('add', [small, small])),
+      200,
+    );
+    assert.deepEqual(call('add', [small, small]).type, { kind: 'int32' });
+  },
+  async 'narrow-float'() {
+    assert.equal(await theirs('(0.1::FLOAT + 0.2::FLOAT)::DOUBLE'), Math.fround(Math.fround(0.1) + Math.fround(0.2)));
+    const single = (of: number): Expression => literal(Math.fround(of), typeOfForm('float32'));
+    assert.equal(
+      ours(() => call('add', [single(0.1), single(0.2)])),
+      Math.fround(0.1) + Math.fround(0.2),
+    );
+  },
+  async units() {
+    assert.equal(await theirs("TIMESTAMP_MS '2020-01-01 00:00:00.9'::TIMESTAMP_S"), 'error');
+    const millis = literal('2020-01-01 00:00:00.9', typeOfForm('timestamp(ms)'));
+    assert.equal(
+      ours(() => call('cast', [call('cast', [millis], typeOfForm('timestamp(s)'))], { kind: 'utf8' })),
+      '2020-01-01 00:00:01',
+    );
+  },
+  async 'time-of-text'() {
+    assert.equal(await theirs("'2020-01-02 03:04:05'::TIME::VARCHAR"), '03:04:05');
+    assert.equal(
+      ours(() => call('cast', [value('2020-01-02 03:04:05', 'utf8')], typeOfForm('time'))),
+      'VALUE_OUT_OF_RANGE',
     );
   },
   async 'max-of-bool'() {

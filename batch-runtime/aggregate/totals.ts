@@ -3,14 +3,14 @@ import { type ColumnType, columnTypeText, type Field } from '../batch/batch.ts';
 import { mostDigits } from '../batch/decimal.ts';
 import type { Aggregate, Expression } from '../expression/expression.ts';
 import { wrong } from '../expression/functions/row.ts';
-import { isNumeric } from '../expression/values.ts';
+import { computedType, isNumeric } from '../expression/values.ts';
 import { hasCarry, sumType } from '../graph/partial-aggregate.ts';
 import { Average, Count, createExtreme, createSum } from '../operators/accumulate.ts';
 import type { AggregateRow, AggregateRows } from './row.ts';
 
 const numeric = (fn: string, argument: Expression | null): ColumnType =>
   argument !== null && isNumeric(argument.type)
-    ? argument.type
+    ? computedType(argument.type)
     : wrong(`${fn} of ${argument === null ? 'nothing' : `a ${columnTypeText(argument.type)}`}`);
 
 const countField = (name: string): Field => ({ name, type: { kind: 'integer' }, nullable: false });

@@ -3,22 +3,27 @@
  * read the arrays. apache-arrow stands at the doors only (what users hand in and take out).
  */
 
-/** A column's type: plain data, equal by value. Rows of it: see `rowValue` in rows.ts. */
+import { type Form, forms, type MomentForm } from './forms.ts';
+
+/**
+ * A column's type: plain data, equal by value. `kind` is what kernels compute with and how values stand in memory; `as` is what they are
+ * outside, where that is something else (forms.ts). Rows of it: see `rowValue` in rows.ts.
+ */
 export type ColumnType =
-  | { readonly kind: 'int32' }
-  /** int64 at rest, kept within +-(2^53 - 1); a number in rows; beyond it VALUE_OUT_OF_RANGE. */
-  | { readonly kind: 'integer' }
-  /** int64; a bigint in rows. */
-  | { readonly kind: 'int64' }
-  | { readonly kind: 'float64' }
+  | { readonly kind: 'int32'; readonly as?: 'int8' | 'int16' | 'uint8' | 'uint16' }
+  /** int64 at rest, kept within +-(2^53 - 1); a number in rows; beyond it VALUE_OUT_OF_RANGE. A time is microseconds since midnight. */
+  | { readonly kind: 'integer'; readonly as?: 'uint32' | 'time' }
+  /** int64; a bigint in rows. A moment is nanoseconds since 1970-01-01T00:00. */
+  | { readonly kind: 'int64'; readonly as?: 'timestamp(ns)' | 'localTimestamp(ns)' }
+  | { readonly kind: 'float64'; readonly as?: 'float32' }
   /** `precision` digits, 1 to 38, `scale` of them behind the point; a Decimal in rows (decimal.ts). */
-  | { readonly kind: 'decimal'; readonly precision: number; readonly scale: number }
+  | { readonly kind: 'decimal'; readonly precision: number; readonly scale: number; readonly as?: 'uint64' }
   | { readonly kind: 'bool' }
-  | { readonly kind: 'utf8' }
+  | { readonly kind: 'utf8'; readonly as?: 'bytes' }
   /** Days since 1970-01-01; Temporal.PlainDate in rows. */
   | { readonly kind: 'date' }
   /** Microseconds since 1970-01-01T00:00Z; Temporal.Instant in rows. */
-  | { readonly kind: 'timestamp' }
+  | { readonly kind: 'timestamp'; readonly as?: Exclude<MomentForm, 'timestamp(ns)' | 'localTimestamp(ns)'> }
   /** Any number of values of one type, in order; an array in rows. */
   | ListType
   /** A value of each field; an object in rows. */
@@ -63,10 +68,12 @@ export interface Column {
   readonly children: readonly Column[];
 }
 
-/** A type in words: `int32`, `decimal(12,2)`, `list(utf8 nullable)`, `struct(a: int32, b: utf8)`. */
+/** A type in words: `int32`, `uint8`, `decimal(12,2)`, `list(utf8 nullable)`, `struct(a: int32, b: utf8)`. */
 export function columnTypeText(type: ColumnType): string {
   const text = (of: { readonly type: ColumnType; readonly nullable: boolean }): string =>
     `${columnTypeText(of.type)}${of.nullable ? ' nullable' : ''}`;
+  const form = formOf(type);
+  if (form !== null) return form;
   switch (type.kind) {
     case 'decimal':
       return `decimal(${type.precision},${type.scale})`;
@@ -81,6 +88,7 @@ export function columnTypeText(type: ColumnType): string {
 
 /** Equal by value. */
 export function sameType(a: ColumnType, b: ColumnType): boolean {
+  if (formOf(a) !== formOf(b)) return false;
   if (a.kind === 'decimal' && b.kind === 'decimal') return a.precision === b.precision && a.scale === b.scale;
   if (a.kind === 'list' && b.kind === 'list') return a.item.nullable === b.item.nullable && sameType(a.item.type, b.item.type);
   if (a.kind === 'struct' && b.kind === 'struct')
@@ -96,6 +104,21 @@ export function sameType(a: ColumnType, b: ColumnType): boolean {
 
 /** A list or a struct: no key of anything, and no argument of most functions. */
 export const isNested = (type: ColumnType): type is ListType | StructType => type.kind === 'list' || type.kind === 'struct';
+
+/** What its values are outside; null: what they are computed as. */
+export const formOf = (type: ColumnType): Form | null => (('as' in type ? type.as : undefined) as Form | undefined) ?? null;
+
+/** Of a form, as a type. */
+export function typeOfForm(form: Form): ColumnType {
+  const { kind } = forms[form];
+  return (kind === 'decimal' ? { kind, precision: 20, scale: 0, as: form } : { kind, as: form }) as ColumnType;
+}
+
+/** What it is computed as. */
+export function plainType(type: ColumnType): ColumnType {
+  if (formOf(type) === null) return type;
+  return type.kind === 'decimal' ? { kind: 'decimal', precision: type.precision, scale: type.scale } : ({ kind: type.kind } as ColumnType);
+}
 
 /** `length` rows; columns stand in the order of the schema and all have that length. */
 export interface Batch {

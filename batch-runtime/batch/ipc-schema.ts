@@ -5,15 +5,16 @@
  * the dictionary's id is the number of its node in preorder (of a flat schema: the column's index). In that of a file, for other programs to read, text is plain and every decimal a Decimal128.
  */
 import { SluiceError } from '#manager/protocol/errors.ts';
-import { type ColumnType, columnTypeText, type Field, type Schema } from './batch.ts';
+import { type ColumnType, columnTypeText, type Field, formOf, type Schema, typeOfForm } from './batch.ts';
 import { type Layout, layoutOf } from './column.ts';
 import { openRoot, type Table, type TableValue, type Value, writeRoot } from './flatbuffer.ts';
+import { type Form, forms } from './forms.ts';
 
 const schemaHeader = 1;
 /** MetadataVersion V5. */
 const version = 4;
 /** Numbers of Arrow's Type union. */
-const arrow = { int: 2, floatingPoint: 3, utf8: 5, bool: 6, decimal: 7, date: 8, timestamp: 10, list: 12, struct: 13 } as const;
+const arrow = { int: 2, floatingPoint: 3, binary: 4, utf8: 5, bool: 6, decimal: 7, date: 8, time: 9, timestamp: 10, list: 12, struct: 13 } as const;
 /** The metadata key of a field under which our type stands, where Arrow has no such one. */
 export const typeKey = 'sluice.type';
 
@@ -32,7 +33,19 @@ export type SchemaForm = 'shuffle' | 'file';
 
 const isDouble = (type: ColumnType, form: SchemaForm): boolean => form === 'shuffle' && layoutOf(type) === 'double';
 
+/** As the file of a form has it, for any program to read. */
+function fileTypeOf(type: ColumnType, form: Form): { tag: number; value: TableValue } {
+  const { meaning, unit = 'us', isLocal } = forms[form];
+  if (meaning === 'bytes') return { tag: arrow.binary, value: [] };
+  if (meaning === 'time') return { tag: arrow.time, value: [short(2), int(64)] };
+  if (meaning === 'moment') return { tag: arrow.timestamp, value: [short(['s', 'ms', 'us', 'ns'].indexOf(unit)), isLocal ? null : text('UTC')] };
+  if (type.kind === 'float64') return { tag: arrow.floatingPoint, value: [short(1)] };
+  return { tag: arrow.int, value: [int(Number(/\d+$/.exec(form)![0])), byte(form.startsWith('u') ? 0 : 1)] };
+}
+
 function typeOf(type: ColumnType, form: SchemaForm): { tag: number; value: TableValue } {
+  const own = formOf(type);
+  if (form === 'file' && own !== null) return fileTypeOf(type, own);
   switch (type.kind) {
     case 'int32':
       return { tag: arrow.int, value: signed(32) };
@@ -48,7 +61,7 @@ function typeOf(type: ColumnType, form: SchemaForm): { tag: number; value: Table
     case 'bool':
       return { tag: arrow.bool, value: [] };
     case 'utf8':
-      return { tag: arrow.utf8, value: [] };
+      return { tag: own === 'bytes' ? arrow.binary : arrow.utf8, value: [] };
     case 'date':
       return { tag: arrow.date, value: [short(0)] };
     case 'timestamp':
@@ -71,7 +84,11 @@ export function schemaTable(schema: Schema, form: SchemaForm): TableValue {
     const { tag, value } = typeOf(field.type, form);
     const isCoded = field.type.kind === 'utf8' && form === 'shuffle';
     const dictionary: Value | null = isCoded ? table([long(c), table(signed(32)), byte(0)]) : null;
-    const ours = field.type.kind === 'integer' || (field.type.kind === 'decimal' && isDouble(field.type, form)) ? columnTypeText(field.type) : null;
+    const isNoted =
+      (form === 'shuffle' && formOf(field.type) !== null) ||
+      (field.type.kind === 'integer' && formOf(field.type) === null) ||
+      (field.type.kind === 'decimal' && isDouble(field.type, form));
+    const ours = isNoted ? columnTypeText(field.type) : null;
     const metadata: Value | null = ours === null ? null : tables([[text(typeKey), text(ours)]]);
     return [
       text(field.name),
@@ -127,6 +144,7 @@ function decodeType(field: Table): ColumnType {
     .tables(6)
     .find((entry) => entry.text(0) === typeKey)
     ?.text(1);
+  if (ours !== undefined && Object.hasOwn(forms, ours)) return checkedForm(ours as Form, tag);
   const [, precision, scale] = /^decimal\((\d+),(\d+)\)$/.exec(ours ?? '') ?? [];
   if (tag === arrow.int && type.bool(1) && type.int(0) === 32) return { kind: 'int32' };
   if (tag === arrow.int && type.bool(1) && type.int(0) === 64) return { kind: ours === 'integer' ? 'integer' : 'int64' };
@@ -145,6 +163,13 @@ function decodeType(field: Table): ColumnType {
     return { kind: 'list', item: { type: item, nullable } };
   }
   throw damaged(`type ${tag} of column ${field.text(0)}`);
+}
+
+/** A form, when the column is kept as it is. */
+function checkedForm(form: Form, tag: number): ColumnType {
+  const type = typeOfForm(form);
+  if (typeOf(type, 'shuffle').tag !== tag) throw damaged(`a column of ${form} as type ${tag}`);
+  return type;
 }
 
 function checkedDecimal(precision: number, scale: number, fits: (layout: Layout) => boolean): ColumnType {

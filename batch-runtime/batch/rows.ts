@@ -5,30 +5,41 @@
  */
 import type { Temporal } from 'temporal-polyfill';
 import { SluiceError } from '#manager/protocol/errors.ts';
-import { type Batch, type Column, columnTypeText, type Field, type Schema, type StructType } from './batch.ts';
+import { type Batch, type Column, type ColumnType, columnTypeText, type Field, formOf, type Schema, type StructType } from './batch.ts';
 import { bitAt } from './bitmap.ts';
 import { type BatchBuilder, type ColumnBuilder, createBatchBuilder } from './builder.ts';
 import { layoutOf } from './column.ts';
 import { Decimal, decimalText, unscaledAt, wideBigInt } from './decimal.ts';
+import { fitForm, forms } from './forms.ts';
 import { lanesToBigInt, lanesToNumber } from './lanes.ts';
-import { dateOf, daysOf, instantOf, microsOf } from './temporal.ts';
+import { dateOf, daysOf, instantOf, microsOf, momentOf, restOfMoment, tagOfMoment, timeMicros, timeOf } from './temporal.ts';
 
 export type RowValue =
   | number
   | bigint
   | boolean
   | string
+  | Uint8Array
   | Decimal
   | Temporal.PlainDate
+  | Temporal.PlainTime
   | Temporal.Instant
+  | Temporal.PlainDateTime
   | readonly RowValue[]
   | { readonly [field: string]: RowValue }
   | null;
 export type Row = Record<string, RowValue>;
-/** int64, integer, timestamp (microseconds), decimal: decimal text · date: days · float64: a number or 'NaN', 'Infinity', '-Infinity' · list: an array · struct: an object · the rest as it is. */
+/** int64, integer, moments and times (as they are counted), decimal: decimal text · bytes: a character for each · date: days · float64: a number or 'NaN', 'Infinity', '-Infinity' · list: an array · struct: an object · the rest as it is. */
 export type PlainValue = string | number | boolean | null | readonly PlainValue[] | { readonly [field: string]: PlainValue };
 
 const decoder = new TextDecoder('utf-8', { ignoreBOM: true });
+
+/** The bytes of row i, which is not null: a view. */
+export function bytesAt(column: Column, i: number): Uint8Array {
+  const entry = column.dictionary === null ? i : (column.data as Int32Array)[i]!;
+  const { data, offsets } = column.dictionary ?? column;
+  return (data as Uint8Array).subarray(offsets![entry]!, offsets![entry + 1]!);
+}
 
 /** The text of row i, which is not null. */
 export function textAt(column: Column, i: number): string {
@@ -47,10 +58,20 @@ export function textAt(column: Column, i: number): string {
   return text;
 }
 
-/** int32, integer, float64: number · int64: bigint · decimal: Decimal · date: Temporal.PlainDate · timestamp: Temporal.Instant · null. */
+/**
+ * int32, integer, float64: number · int64, uint64: bigint · decimal: Decimal · date: Temporal.PlainDate · timestamp: Temporal.Instant · localTimestamp:
+ * Temporal.PlainDateTime · time: Temporal.PlainTime · bytes: a Uint8Array of their own · null.
+ */
 export function rowValue(column: Column, i: number): RowValue {
   if (column.validity !== null && bitAt(column.validity, i) === 0) return null;
   const { data } = column;
+  const form = formOf(column.type);
+  if (form !== null && forms[form].meaning !== 'number') {
+    if (form === 'bytes') return bytesAt(column, i).slice();
+    const whole = lanesToBigInt(data[2 * i]!, data[2 * i + 1]!);
+    return form === 'time' ? timeOf(Number(whole)) : momentOf(whole, form);
+  }
+  if (form === 'uint64') return unscaledOf(column, i);
   switch (column.type.kind) {
     case 'int32':
     case 'float64':
@@ -119,6 +140,8 @@ export function plainValue(column: Column, i: number): PlainValue {
       return decimalText(unscaledOf(column, i), column.type.scale);
     case 'date':
       return data[i]!;
+    case 'utf8':
+      return column.type.as === 'bytes' ? Buffer.from(bytesAt(column, i)).toString('latin1') : textAt(column, i);
     case 'float64': {
       const value = data[i]!;
       return Number.isFinite(value) ? value : String(value);
@@ -173,14 +196,20 @@ function build<R>(
 
 /** A value as rows have it, not null, into a column of that field. @throws ROW_TYPE, VALUE_OUT_OF_RANGE */
 export function appendRowValue(builder: ColumnBuilder, field: Field, value: unknown): void {
+  const form = formOf(field.type);
+  if (form !== null && forms[form].meaning !== 'number') {
+    if (!appendMeaning(builder, field.type, value)) throw mistyped(field, value);
+    return;
+  }
+  const fitted = (number: number): number => (form === null ? number : fitForm(number, form));
   switch (field.type.kind) {
     case 'int32':
       if (typeof value !== 'number') break;
-      builder.appendWord(value);
+      builder.appendWord(fitted(value));
       return;
     case 'integer':
       if (typeof value !== 'number') break;
-      builder.appendInteger(value);
+      builder.appendInteger(fitted(value));
       return;
     case 'int64':
       if (typeof value !== 'bigint') break;
@@ -188,9 +217,14 @@ export function appendRowValue(builder: ColumnBuilder, field: Field, value: unkn
       return;
     case 'float64':
       if (typeof value !== 'number') break;
-      builder.appendDouble(value);
+      builder.appendDouble(fitted(value));
       return;
     case 'decimal': {
+      if (form === 'uint64') {
+        if (typeof value !== 'bigint') break;
+        builder.appendDecimal(fitForm(value, form));
+        return;
+      }
       if (!(value instanceof Decimal)) break;
       const unscaled = unscaledAt(value, field.type.scale);
       if (unscaled === null)
@@ -248,6 +282,22 @@ function appendNested(
   } else throw mistyped({ name, type, nullable: false }, value);
 }
 
+/** A value of a form that is no number. @returns false when it is none */
+function appendMeaning(builder: ColumnBuilder, type: ColumnType, value: unknown): boolean {
+  const form = formOf(type)!;
+  if (form === 'bytes') {
+    if (!(value instanceof Uint8Array)) return false;
+    builder.appendBytes(value, 0, value.length);
+  } else if (form === 'time') {
+    if (tagOf(value) !== 'Temporal.PlainTime') return false;
+    builder.appendInteger(timeMicros(value as Temporal.PlainTime));
+  } else {
+    if (tagOf(value) !== tagOfMoment(form)) return false;
+    builder.appendBigInt(restOfMoment(value as Temporal.Instant | Temporal.PlainDateTime, form));
+  }
+  return true;
+}
+
 function appendPlain(builder: ColumnBuilder, field: Field, value: unknown): void {
   switch (field.type.kind) {
     case 'integer':
@@ -262,8 +312,17 @@ function appendPlain(builder: ColumnBuilder, field: Field, value: unknown): void
       return;
     case 'decimal':
       if (typeof value !== 'string') break;
-      appendRowValue(builder, field, Decimal.from(value));
+      appendRowValue(builder, field, field.type.as === 'uint64' ? BigInt(value) : Decimal.from(value));
       return;
+    case 'utf8': {
+      if (typeof value !== 'string') break;
+      if (field.type.as !== 'bytes') builder.appendText(value);
+      else {
+        const bytes = Buffer.from(value, 'latin1');
+        builder.appendBytes(bytes, 0, bytes.length);
+      }
+      return;
+    }
     case 'date':
       if (typeof value !== 'number') break;
       builder.appendWord(value);

@@ -4,6 +4,7 @@
  */
 import type { Temporal as Polyfill } from 'temporal-polyfill';
 import { SluiceError } from '#manager/protocol/errors.ts';
+import { type Form, fitForm, forms } from './forms.ts';
 
 type Temporal = typeof Polyfill;
 
@@ -47,4 +48,38 @@ export function microsOf(instant: Polyfill.Instant): bigint {
   const nanos = instant.epochNanoseconds;
   const micros = nanos / 1000n;
   return nanos < 0n && micros * 1000n !== nanos ? micros - 1n : micros;
+}
+
+/** Microseconds since midnight as a time of day. */
+export const timeOf = (micros: number): Polyfill.PlainTime =>
+  new temporal.PlainTime(
+    Math.floor(micros / 3.6e9),
+    Math.floor(micros / 6e7) % 60,
+    Math.floor(micros / 1e6) % 60,
+    Math.floor(micros / 1000) % 1000,
+    micros % 1000,
+  );
+
+/** Microseconds since midnight, rounded down: what is finer is not kept. */
+export const timeMicros = (time: Polyfill.PlainTime): number =>
+  ((time.hour * 60 + time.minute) * 60 + time.second) * 1e6 + time.millisecond * 1000 + time.microsecond;
+
+/** The Temporal class of a form of moments. */
+export const tagOfMoment = (form: Form): string => (forms[form].isLocal === true ? 'Temporal.PlainDateTime' : 'Temporal.Instant');
+
+/** A moment at rest as rows show it. @throws VALUE_OUT_OF_RANGE beyond what Temporal can say */
+export function momentOf(value: bigint, form: Form): Polyfill.Instant | Polyfill.PlainDateTime {
+  const { unit, isLocal } = forms[form];
+  const instant = unit === 'ns' ? temporal.Instant.fromEpochNanoseconds(value) : instantOf(value);
+  return isLocal === true ? instant.toZonedDateTimeISO('UTC').toPlainDateTime() : instant;
+}
+
+/** As it is kept: what is finer than the unit is not. @throws VALUE_OUT_OF_RANGE */
+export function restOfMoment(given: Polyfill.Instant | Polyfill.PlainDateTime, form: Form): bigint {
+  const instant = forms[form].isLocal === true ? (given as Polyfill.PlainDateTime).toZonedDateTime('UTC').toInstant() : (given as Polyfill.Instant);
+  const { unit } = forms[form];
+  if (unit === 'ns') return fitForm(instant.epochNanoseconds, form);
+  const micros = microsOf(instant);
+  const size = unit === 's' ? 1_000_000n : unit === 'ms' ? 1000n : 1n;
+  return micros - (((micros % size) + size) % size);
 }

@@ -3,8 +3,9 @@
  * rests on: types that were guessed, nulls that were seen, and where files of the same table differ.
  */
 import { basename } from 'node:path';
-import { type ColumnType, columnTypeText, sameType } from '../batch/batch.ts';
+import { type ColumnType, columnTypeText, formOf, plainType, sameType } from '../batch/batch.ts';
 import { type Inspected, type InspectedColumn, inspectFile } from '../connectors/inspect.ts';
+import { isNumeric } from '../expression/values.ts';
 import { digits } from './table.ts';
 import { readArgs, usage, type Verb } from './verb.ts';
 
@@ -60,7 +61,13 @@ function declaration(name: string, columns: readonly InspectedColumn[]): string 
   return `import { ${['schema', ...kinds].sort().join(', ')} } from 'sluice';\n\nexport const ${name} = schema({\n${lines.join('\n')}\n});\n`;
 }
 
+/** As it is written in a job. */
 function declared(type: ColumnType): string {
+  const form = formOf(type);
+  if (form !== null) {
+    const [name, unit] = form.split(/[()]/);
+    return unit === undefined ? `${name}()` : `${name}({ unit: '${unit}' })`;
+  }
   const field = (of: { readonly type: ColumnType; readonly nullable: boolean }): string => `${declared(of.type)}${of.nullable ? '.nullable()' : ''}`;
   switch (type.kind) {
     case 'decimal':
@@ -76,7 +83,7 @@ function declared(type: ColumnType): string {
 
 /** Its own kind and those of what is in it: what a declaration imports. */
 const kindsIn = (type: ColumnType): string[] => [
-  type.kind,
+  formOf(type)?.split('(')[0] ?? type.kind,
   ...(type.kind === 'list' ? kindsIn(type.item.type) : type.kind === 'struct' ? type.fields.flatMap((field) => kindsIn(field.type)) : []),
 ];
 
@@ -95,6 +102,7 @@ const numbers: readonly ColumnType['kind'][] = ['int32', 'integer', 'int64', 'fl
 /** The type that holds the values of both; int64 does not fit in float64 without loss, and neither does anything else in each other. */
 function wider(a: ColumnType, b: ColumnType): ColumnType | null {
   if (sameType(a, b)) return a;
+  if (formOf(a) !== null || formOf(b) !== null) return isNumeric(a) && isNumeric(b) ? wider(plainType(a), plainType(b)) : null;
   const [from, to] = [a, b].sort((x, y) => numbers.indexOf(x.kind) - numbers.indexOf(y.kind)) as [ColumnType, ColumnType];
   if (!numbers.includes(from.kind) || (to.kind === 'float64' && from.kind !== 'int32')) return null;
   return to;

@@ -5,7 +5,7 @@
  *
  *   file   ARROW1 00 00 · schema message · record batch messages · end mark · foot · its length, i32 · ARROW1
  */
-import type { Batch, Column, Schema } from '../batch/batch.ts';
+import { type Batch, type Column, formOf, type Schema } from '../batch/batch.ts';
 import { bitmapBytes } from '../batch/bitmap.ts';
 import { layoutOf, nullCount } from '../batch/column.ts';
 import { toPlain } from '../batch/dictionary.ts';
@@ -14,6 +14,7 @@ import { writeRoot } from '../batch/flatbuffer.ts';
 import { encodeMessage, encodeSchema, schemaTable } from '../batch/ipc-schema.ts';
 import { sliceColumn } from '../batch/slice.ts';
 import { packBuffer } from './arrow-compression.ts';
+import { toFileColumn, bitsOf as widthOf } from './form-columns.ts';
 import { plainDecimals } from './parquet-decimals.ts';
 
 const recordHeader = 3;
@@ -103,11 +104,17 @@ const longs = (values: readonly number[]): Uint8Array => new Uint8Array(BigInt64
 const bytesOf = (data: Column['data'], bytes: number): Uint8Array => new Uint8Array(data.buffer, data.byteOffset, bytes);
 
 /** Adds rows and nulls to the nodes, validity and values to the buffers. */
-function addColumn(column: Column, nodes: number[], buffers: Uint8Array[]): void {
+function addColumn(given: Column, nodes: number[], buffers: Uint8Array[]): void {
+  const column = toFileColumn(given);
   const n = column.length;
   const nulls = nullCount(column);
   nodes.push(n, nulls);
   buffers.push(nulls === 0 ? new Uint8Array(0) : bitsOf(column.validity!, n));
+  const narrow = narrowValues(column);
+  if (narrow !== null) {
+    buffers.push(narrow);
+    return;
+  }
   if (column.type.kind === 'decimal') {
     buffers.push(decimals(column));
     return;
@@ -139,6 +146,16 @@ function addColumn(column: Column, nodes: number[], buffers: Uint8Array[]): void
       for (const child of column.children) addColumn(child.length === n ? child : sliceColumn(child, 0, n), nodes, buffers);
       break;
   }
+}
+
+/** Of numbers that take fewer bytes in the file than at rest. */
+function narrowValues({ type, data, length }: Column): Uint8Array | null {
+  const form = formOf(type);
+  if (form === 'float32') return new Uint8Array(Float32Array.from((data as Float64Array).subarray(0, length)).buffer);
+  const bits = form === null || type.kind !== 'int32' ? 32 : widthOf(type)!.bits;
+  if (bits === 32) return null;
+  const words = (data as Int32Array).subarray(0, length);
+  return new Uint8Array((bits === 8 ? Uint8Array.from(words) : Uint16Array.from(words)).buffer);
 }
 
 /** A bitmap with zeros behind its last bit. */

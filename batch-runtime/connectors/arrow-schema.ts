@@ -2,9 +2,11 @@
  * The fields of an Arrow file as their Schema table says them: Arrow's types, of which there are more than ours, dictionaries, children;
  * and which of them can be read as a declared type. What lies in the buffers is arrow-values.ts; called by arrow-file.ts.
  */
-import { type ColumnType, columnTypeText, type Field } from '../batch/batch.ts';
+import { type ColumnType, columnTypeText, type Field, formOf, typeOfForm } from '../batch/batch.ts';
 import type { Table } from '../batch/flatbuffer.ts';
+import { type Form, forms } from '../batch/forms.ts';
 import { typeKey } from '../batch/ipc-schema.ts';
+import { holds } from './form-columns.ts';
 
 /** How values of varying length lie: with offsets of 32 or 64 bits, or as views of 16 bytes into any number of buffers. */
 export type Spread = 'offsets' | 'long offsets' | 'views';
@@ -19,7 +21,8 @@ export type ArrowType =
   | { readonly kind: 'bytes'; readonly spread: Spread }
   | { readonly kind: 'decimal'; readonly bits: number; readonly precision: number; readonly scale: number }
   | { readonly kind: 'date'; readonly unit: 'days' | 'millis' }
-  | { readonly kind: 'timestamp'; readonly unit: TimeUnit }
+  | { readonly kind: 'time'; readonly unit: TimeUnit; readonly bits: number }
+  | { readonly kind: 'timestamp'; readonly unit: TimeUnit; readonly hasZone: boolean }
   | { readonly kind: 'list'; readonly spread: 'offsets' | 'long offsets' }
   | { readonly kind: 'struct' }
   /** One that is not read; `buffers` it has beside those of its children. */
@@ -90,9 +93,9 @@ function readType(tag: number, type: Table): ArrowType {
     case 8:
       return { kind: 'date', unit: unit(0, 1) === 0 ? 'days' : 'millis' };
     case 9:
-      return other('time', 2);
+      return { kind: 'time', unit: units[unit(0, 1)] ?? 'millis', bits: type.has(1) ? type.int(1) : 32 };
     case 10:
-      return { kind: 'timestamp', unit: units[unit(0, 0)] ?? 'seconds' };
+      return { kind: 'timestamp', unit: units[unit(0, 0)] ?? 'seconds', hasZone: type.has(1) };
     case 11:
       return other('interval', 2);
     case 12:
@@ -161,15 +164,27 @@ export function declaredType(field: ArrowField): ColumnType | null {
   if (noted === 'integer') return { kind: 'integer' };
   switch (type.kind) {
     case 'int':
-      return type.bits < 32 || (type.bits === 32 && type.signed) ? { kind: 'int32' } : { kind: 'int64' };
+      return type.signed && type.bits >= 32
+        ? { kind: type.bits === 32 ? 'int32' : 'int64' }
+        : typeOfForm(`${type.signed ? '' : 'u'}int${type.bits}` as Form);
     case 'float':
-      return { kind: 'float64' };
+      return type.bits === 64 ? { kind: 'float64' } : typeOfForm('float32');
+    case 'bytes':
+    case 'time':
+      return typeOfForm(type.kind);
+    case 'timestamp': {
+      const isFine = type.unit === 'nanos';
+      return type.hasZone
+        ? isFine
+          ? typeOfForm('timestamp(ns)')
+          : { kind: 'timestamp' }
+        : typeOfForm(isFine ? 'localTimestamp(ns)' : 'localTimestamp');
+    }
     case 'text':
     case 'null':
       return { kind: 'utf8' };
     case 'bool':
     case 'date':
-    case 'timestamp':
       return { kind: type.kind };
     case 'decimal':
       return type.bits <= 128 && type.scale >= 0 && type.scale <= type.precision
@@ -188,11 +203,26 @@ export function declaredType(field: ArrowField): ColumnType | null {
   }
 }
 
+function readsAsForm(type: ArrowType, form: Form): boolean {
+  switch (forms[form].meaning) {
+    case 'bytes':
+      return type.kind === 'bytes' || type.kind === 'text';
+    case 'time':
+      return type.kind === 'time';
+    case 'moment':
+      return type.kind === 'timestamp';
+    case 'number':
+      return form === 'float32' ? type.kind === 'float' && type.bits <= 32 : type.kind === 'int' && holds(form, type.bits, type.signed);
+  }
+}
+
 /** Whether values of the file's type are read as the declared one. */
 export function readsAs(field: ArrowField, declared: ColumnType): boolean {
   const { type } = field;
   // A column of nulls is one of every type.
   if (type.kind === 'null') return true;
+  const form = formOf(declared);
+  if (form !== null) return readsAsForm(type, form);
   switch (declared.kind) {
     case 'int32':
       return type.kind === 'int' && (type.bits < 32 || (type.bits === 32 && type.signed));

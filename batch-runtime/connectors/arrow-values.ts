@@ -4,12 +4,13 @@
  * checked. Which types may be read as which is arrow-schema.ts; called by arrow-source.ts.
  */
 import { SluiceError } from '#manager/protocol/errors.ts';
-import type { Column, ColumnType } from '../batch/batch.ts';
+import { type Column, type ColumnType, formOf } from '../batch/batch.ts';
 import { bitAt, bitmapBytes, countBits } from '../batch/bitmap.ts';
 import { emptyColumn, layoutOf, makeColumn, makeList, makeStruct, nullColumn } from '../batch/column.ts';
 import { fitsDigits, wideBigInt } from '../batch/decimal.ts';
 import { maxColumnBytes, takeColumn } from '../batch/take.ts';
 import { type ArrowField, type ArrowType, buffersOf, type Dictionary, type Spread } from './arrow-schema.ts';
+import { toUnit, wideOf } from './form-columns.ts';
 import { decimalsOf } from './parquet-decimals.ts';
 import { checkedTexts } from './parquet-encodings.ts';
 import { checkRange, toMicros, widened } from './parquet-pages.ts';
@@ -57,6 +58,8 @@ function exactly(bytes: Uint8Array, needed: number): Uint8Array {
   return bytes.subarray(0, needed);
 }
 
+const unitNames = { seconds: 's', millis: 'ms', micros: 'us', nanos: 'ns' } as const;
+
 const wordsOf = (bytes: Uint8Array, count: number): Int32Array => new Int32Array(exactly(bytes, 4 * count).buffer, bytes.byteOffset, count);
 
 function plain(found: ArrowType, type: ColumnType, rows: number, validity: Uint8Array | null, body: BodyReader, place: Place): Values {
@@ -68,7 +71,14 @@ function plain(found: ArrowType, type: ColumnType, rows: number, validity: Uint8
     case 'bool':
       return flat(exactly(body.buffer(), bitmapBytes(rows)));
     case 'text':
-      return texts(found.spread, rows, validity, body);
+      return texts(found.spread, rows, validity, body, checkedTexts);
+    case 'bytes':
+      return texts(found.spread, rows, validity, body, (offsets, bytes) => ({ offsets, bytes }));
+    case 'time': {
+      const bytes = body.buffer();
+      const lanes = found.bits === 32 ? widened(wordsOf(bytes, rows), false) : wordsOf(bytes, 2 * rows);
+      return flat(toUnit(withoutNulls(lanes, validity, false), unitNames[found.unit], 'us', `column ${place.column} of ${place.path}`));
+    }
     case 'decimal':
       return flat(decimals(found.bits, type, rows, validity, body.buffer()));
     case 'date': {
@@ -77,6 +87,7 @@ function plain(found: ArrowType, type: ColumnType, rows: number, validity: Uint8
     }
     case 'timestamp': {
       const lanes = withoutNulls(wordsOf(body.buffer(), 2 * rows), validity, found.unit !== 'micros');
+      if (type.kind === 'int64') return flat(toUnit(lanes, unitNames[found.unit], 'ns', `column ${place.column} of ${place.path}`));
       if (found.unit !== 'seconds') return flat(toMicros(lanes, found.unit, place.column, place.path));
       const moments = new BigInt64Array(lanes.buffer, lanes.byteOffset, rows);
       // As milliseconds, which are checked; what is beyond stays beyond.
@@ -170,6 +181,7 @@ function integers(
   bytes: Uint8Array,
   place: Place,
 ): Int32Array {
+  if (formOf(type) === 'uint64') return bits === 64 ? wideOf(wordsOf(bytes, 2 * rows), 2) : wideOf(smallInts(bits, signed, rows, bytes), 1);
   if (bits === 64) {
     const check = type.kind === 'integer' ? (signed ? 'safe' : 'unsigned safe') : signed ? 'none' : 'unsigned';
     const lanes = wordsOf(bytes, 2 * rows);
@@ -240,8 +252,10 @@ function decimals(bits: number, type: ColumnType, rows: number, validity: Uint8A
   return narrow ?? words;
 }
 
-function texts(spread: Spread, rows: number, validity: Uint8Array | null, body: BodyReader): Values {
-  if (spread === 'views') return viewedTexts(rows, validity, body);
+type Check = (offsets: Int32Array, bytes: Uint8Array) => { readonly offsets: Int32Array; readonly bytes: Uint8Array };
+
+function texts(spread: Spread, rows: number, validity: Uint8Array | null, body: BodyReader, check: Check): Values {
+  if (spread === 'views') return viewedTexts(rows, validity, body, check);
   const first = body.buffer();
   const bytes = body.buffer();
   const offsets = offsetsOf(spread, rows, first, bytes.length);
@@ -249,7 +263,7 @@ function texts(spread: Spread, rows: number, validity: Uint8Array | null, body: 
   const within = bytes.subarray(from, offsets[rows]);
   const shifted = from === 0 ? offsets : offsets.map((offset) => offset - from);
   // All of it, with what nulls may have: no reader of ours looks at those, but all texts are cut from these bytes.
-  return { data: checkedTexts(shifted, within).bytes, offsets: shifted };
+  return { data: check(shifted, within).bytes, offsets: shifted };
 }
 
 /** rows + 1 offsets that go up, up to `limit`. */
@@ -276,7 +290,7 @@ export function offsetsOf(spread: 'offsets' | 'long offsets', rows: number, byte
   return offsets;
 }
 
-function viewedTexts(rows: number, validity: Uint8Array | null, body: BodyReader): Values {
+function viewedTexts(rows: number, validity: Uint8Array | null, body: BodyReader, check: Check): Values {
   const bytes = exactly(body.buffer(), 16 * rows);
   const buffers = Array.from({ length: body.viewed() }, () => body.buffer());
   const words = wordsOf(bytes, 4 * rows);
@@ -298,7 +312,7 @@ function viewedTexts(rows: number, validity: Uint8Array | null, body: BodyReader
     if (source === undefined || from < 0 || from + length > source.length) throw new Error('a text points outside of its buffers');
     out.set(source.subarray(from, from + length), at);
   }
-  return { data: checkedTexts(offsets, out).bytes, offsets };
+  return { data: check(offsets, out).bytes, offsets };
 }
 
 /** Codes into a dictionary: text keeps it, any other type is looked up. */

@@ -3,13 +3,15 @@
  * the two stay apart; text is quoted where it has to be. How files are written is text-sink.ts.
  */
 import { SluiceError } from '#manager/protocol/errors.ts';
-import { type Batch, type Column, columnTypeText, isNested } from '../batch/batch.ts';
+import { type Batch, type Column, columnTypeText, formOf, isNested } from '../batch/batch.ts';
 import { bitAt } from '../batch/bitmap.ts';
 import { isNull } from '../batch/column.ts';
 import { decimalText } from '../batch/decimal.ts';
 import { lanesToBigInt } from '../batch/lanes.ts';
 import { textAt, unscaledOf } from '../batch/rows.ts';
 import { formatDate, formatTimestamp } from '../expression/calendar.ts';
+import { formText, shortest } from '../expression/form-text.ts';
+import { valueAt } from '../expression/values.ts';
 import { textSink } from './text-sink.ts';
 
 export const csvSink = textSink({
@@ -39,19 +41,24 @@ export const quoted = (text: string): string => (text === '' || /[",\n\r]/.test(
 
 function fieldText(column: Column, i: number): string {
   if (isNull(column, i)) return '';
-  return column.type.kind === 'utf8' ? quoted(textAt(column, i)) : plainText(column, i);
+  return column.type.kind === 'utf8' ? quoted(plainText(column, i)) : plainText(column, i);
 }
+
+const numberText = (value: number): string => (Object.is(value, -0) ? '-0' : String(value));
 
 /** A value that is there as text without quotes: whole numbers as digits, times as ISO text, UTC. Folders of partitions are named so too. */
 export function plainText(column: Column, i: number): string {
   const { data } = column;
+  const form = formOf(column.type);
+  const own = form === null ? null : formText(valueAt(column, i)!, form);
+  if (own !== null) return form === 'float32' ? numberText(shortest(data[i]!)) : own;
   switch (column.type.kind) {
     case 'bool':
       return bitAt(data as Uint8Array, i) === 1 ? 'true' : 'false';
     case 'int32':
       return String(data[i]!);
     case 'float64':
-      return Object.is(data[i]!, -0) ? '-0' : String(data[i]!);
+      return numberText(data[i]!);
     case 'integer':
     case 'int64':
       return String(lanesToBigInt(data[2 * i]!, data[2 * i + 1]!));

@@ -3,12 +3,14 @@
  * column's arrays. No spaces, no plus sign, no other spelling is guessed; what does not fit is refused with the reason and
  * leaves no trace. Where fields begin and end is csv-scan.ts. Called by the CSV source and for the columns of folders.
  */
-import { type Column, type ColumnType, columnTypeText } from '../batch/batch.ts';
+import { type Column, type ColumnType, columnTypeText, formOf } from '../batch/batch.ts';
 import { bitmapBytes, clearBit, setBit } from '../batch/bitmap.ts';
 import { layoutOf, makeColumn } from '../batch/column.ts';
 import { Decimal, digitsOf, fitsDigits, narrowDigits, putWide, unscaledAt } from '../batch/decimal.ts';
-import { highLaneOf, int64Max, int64Min, lowLaneOf } from '../batch/lanes.ts';
+import { type Form, forms } from '../batch/forms.ts';
+import { highLaneOf, int64Max, int64Min, lanesToBigInt, lowLaneOf } from '../batch/lanes.ts';
 import { daysOf, parseDate, parseTimestamp } from '../expression/calendar.ts';
+import { parseForm } from '../expression/form-text.ts';
 
 const decoder = new TextDecoder();
 
@@ -43,6 +45,11 @@ export class FieldParser {
   readonly #type: ColumnType;
   readonly #kind: ColumnType['kind'];
   readonly #capacity: number;
+  /** Of whole numbers of a form: what they may be; else without bounds. */
+  readonly #form: Form | null;
+  readonly #least: number;
+  readonly #most: number;
+  readonly #name: string;
   #words: Int32Array;
   #doubles: Float64Array;
   #bits: Uint8Array;
@@ -57,6 +64,11 @@ export class FieldParser {
     this.#type = type;
     this.#kind = type.kind;
     this.#capacity = capacity;
+    this.#form = formOf(type);
+    const { least, most } = this.#form === null ? {} : forms[this.#form];
+    this.#least = least === undefined ? Number.NEGATIVE_INFINITY : Number(least);
+    this.#most = most === undefined ? Number.POSITIVE_INFINITY : Number(most);
+    this.#name = columnTypeText(type);
     this.#words = new Int32Array(0);
     this.#doubles = new Float64Array(0);
     this.#bits = new Uint8Array(0);
@@ -96,6 +108,11 @@ export class FieldParser {
    */
   append(bytes: Uint8Array, from: number, to: number): string | null {
     const i = this.length;
+    if (this.#form !== null && forms[this.#form].meaning !== 'number') {
+      const reason = this.#appendMeaning(i, this.#form, bytes, from, to);
+      if (reason === null) this.length = i + 1;
+      return reason;
+    }
     switch (this.#kind) {
       case 'utf8':
         this.#appendText(bytes, from, to);
@@ -103,16 +120,18 @@ export class FieldParser {
       case 'int32': {
         const value = wholeOf(bytes, from, to);
         if (Number.isNaN(value)) return this.#wholeReason(bytes, from, to, 'int32');
-        if ((value | 0) !== value) return `${textOf(bytes, from, to)} does not fit in int32`;
+        if ((value | 0) !== value || value < this.#least || value > this.#most) return `${textOf(bytes, from, to)} does not fit in ${this.#name}`;
         this.#words[i] = value;
         break;
       }
       case 'integer':
       case 'int64': {
         const value = wholeOf(bytes, from, to);
+        if (value < this.#least || value > this.#most) return `${textOf(bytes, from, to)} does not fit in ${this.#name}`;
         if (!Number.isNaN(value)) this.#putLanes(i, value);
         else {
           const wide = wideOf(bytes, from, to);
+          if (this.#form !== null && wide !== null) return `${textOf(bytes, from, to)} does not fit in ${this.#name}`;
           const least = this.#kind === 'integer' ? -0x1f_ffff_ffff_ffffn : int64Min;
           const most = this.#kind === 'integer' ? 0x1f_ffff_ffff_ffffn : int64Max;
           if (wide === null || wide < least || wide > most) return this.#wholeReason(bytes, from, to, this.#kind);
@@ -124,7 +143,9 @@ export class FieldParser {
       case 'float64': {
         const value = doubleOf(bytes, from, to);
         if (value === null) return `${textOf(bytes, from, to)} is not a number`;
-        this.#doubles[i] = value;
+        const rounded = this.#form === 'float32' ? Math.fround(value) : value;
+        if (Number.isFinite(value) && !Number.isFinite(rounded)) return `${textOf(bytes, from, to)} does not fit in float32`;
+        this.#doubles[i] = rounded;
         break;
       }
       case 'decimal': {
@@ -188,6 +209,7 @@ export class FieldParser {
   #appendDecimal(i: number, bytes: Uint8Array, from: number, to: number): string | null {
     const type = this.#type as Extract<ColumnType, { kind: 'decimal' }>;
     const quick = hundredths(bytes, from, to, type.scale);
+    if (quick < this.#least) return `${textOf(bytes, from, to)} does not fit in ${this.#name}`;
     if (Math.abs(quick) < 10 ** Math.min(type.precision, narrowDigits)) {
       if (type.precision <= narrowDigits) this.#doubles[i] = quick;
       else putWide(this.#words, i, quick);
@@ -197,7 +219,8 @@ export class FieldParser {
     const found = digitsOf(decoder.decode(bytes.subarray(from, to)));
     if (found === null) return `${text} is not a number`;
     const unscaled = unscaledAt(new Decimal(found.unscaled, found.scale), type.scale);
-    if (unscaled === null || !fitsDigits(unscaled, type.precision)) return `${text} does not fit in ${columnTypeText(type)}`;
+    const isBeyond = this.#form !== null && unscaled !== null && (unscaled < this.#least || unscaled > forms[this.#form].most!);
+    if (unscaled === null || isBeyond || !fitsDigits(unscaled, type.precision)) return `${text} does not fit in ${columnTypeText(type)}`;
     if (type.precision <= narrowDigits) this.#doubles[i] = Number(unscaled);
     else putWide(this.#words, i, unscaled);
     return null;
@@ -247,6 +270,25 @@ export class FieldParser {
       for (let s = from; s < to; s++) this.#bytes[used++] = data[s]!;
       this.#offsets[i + 1] = used;
     }
+  }
+
+  #appendMeaning(i: number, form: Form, bytes: Uint8Array, from: number, to: number): string | null {
+    if (forms[form].meaning === 'moment' && forms[form].unit !== 'ns') {
+      const reason = this.#appendTimestamp(i, bytes, from, to);
+      const micros = lanesToBigInt(this.#words[2 * i]!, this.#words[2 * i + 1]!);
+      const unit = forms[form].unit === 's' ? 1_000_000n : forms[form].unit === 'ms' ? 1000n : 1n;
+      return reason ?? (micros % unit === 0n ? null : `${textOf(bytes, from, to)} is finer than ${form}`);
+    }
+    const value = parseForm(decoder.decode(bytes.subarray(from, to)), this.#type) ?? null;
+    if (value === null) return `${textOf(bytes, from, to)} is not a value of ${form}`;
+    if (typeof value === 'string') {
+      const raw = Buffer.from(value, 'latin1');
+      this.#appendText(raw, 0, raw.length);
+    } else if (typeof value === 'bigint') {
+      if (value < int64Min || value > int64Max) return `${textOf(bytes, from, to)} does not fit in ${form}`;
+      this.#putWide(i, value);
+    } else this.#putLanes(i, value as number);
+    return null;
   }
 
   #appendTimestamp(i: number, bytes: Uint8Array, from: number, to: number): string | null {

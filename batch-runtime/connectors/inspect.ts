@@ -17,7 +17,7 @@ import { type FieldParser, fieldParser } from './csv-values.ts';
 import { openBytes, packingOf, unpackedName } from './input-bytes.ts';
 import { findFiles, type InputFile } from './input-files.ts';
 import { jsonEndings } from './json-source.ts';
-import { columnOf, openInput, readFooter } from './parquet-file.ts';
+import { columnOf, declaredOf, openInput, readFooter } from './parquet-file.ts';
 import type { ParquetShape } from './parquet-shape.ts';
 
 export interface InspectedColumn extends Field {
@@ -53,26 +53,9 @@ export async function inspectFile(path: string): Promise<Inspected> {
   });
 }
 
-const parquetTypes: Readonly<Record<string, ColumnType>> = {
-  int8: { kind: 'int32' },
-  int16: { kind: 'int32' },
-  int32: { kind: 'int32' },
-  uint8: { kind: 'int32' },
-  uint16: { kind: 'int32' },
-  uint32: { kind: 'int64' },
-  int64: { kind: 'int64' },
-  uint64: { kind: 'int64' },
-  float32: { kind: 'float64' },
-  float64: { kind: 'float64' },
-  bool: { kind: 'bool' },
-  utf8: { kind: 'utf8' },
-  date: { kind: 'date' },
-  timestamp: { kind: 'timestamp' },
-};
-
 /** Undefined: it cannot be read. */
 function parquetType(name: string, shape: ParquetShape): ColumnType | undefined {
-  if (shape.kind === 'leaf') return parquetTypes[columnOf(name, shape).found];
+  if (shape.kind === 'leaf') return declaredOf(columnOf(name, shape)) ?? undefined;
   if (shape.kind === 'list') {
     const item = parquetType(name, shape.item);
     return item && { kind: 'list', item: { type: item, nullable: shape.item.nullable } };
@@ -83,14 +66,15 @@ function parquetType(name: string, shape: ParquetShape): ColumnType | undefined 
 
 async function inspectParquet({ path }: InputFile): Promise<Inspected> {
   const { columns } = await readFooter(path);
-  const inspected = [...columns.values()].map(({ name, found, optional, shape }): InspectedColumn => {
-    const type = parquetType(name, shape);
+  const inspected = [...columns.values()].map((column): InspectedColumn => {
+    const { name, found, optional, shape } = column;
+    const type = parquetType(name, shape) ?? null;
     return {
       name,
       type: type ?? { kind: 'utf8' },
       nullable: optional,
-      note: type === undefined ? `${found}: cannot be read` : columnTypeText(type) === found ? '' : found,
-      readable: type !== undefined,
+      note: type === null ? `${found}: cannot be read` : columnTypeText(type) === found ? '' : found,
+      readable: type !== null,
     };
   });
   return { path, source: { connector: 'parquet', path }, columns: inspected, guessedFrom: null, bad: new BadLines() };

@@ -5,7 +5,7 @@
  */
 import type { Batch, Column } from '../batch/batch.ts';
 import { isNull } from '../batch/column.ts';
-import { textAt } from '../batch/rows.ts';
+import { isNumeric } from '../expression/values.ts';
 import { plainText } from './csv-sink.ts';
 import { jsonEndings } from './json-source.ts';
 import { textSink } from './text-sink.ts';
@@ -28,8 +28,7 @@ const bare = new Set(['bool', 'int32', 'integer', 'int64']);
 function valueText(column: Column, i: number): string {
   if (isNull(column, i)) return 'null';
   const { kind } = column.type;
-  if (kind === 'utf8') return JSON.stringify(textAt(column, i));
   const text = plainText(column, i);
-  if (bare.has(kind) || (kind === 'float64' && Number.isFinite(column.data[i]!))) return text;
+  if ((bare.has(kind) && (kind === 'bool' || isNumeric(column.type))) || (kind === 'float64' && Number.isFinite(column.data[i]!))) return text;
   return JSON.stringify(text);
 }

@@ -7,7 +7,7 @@ import { constants, zstdCompressSync } from 'node:zlib';
 import type { ColumnChunk, ColumnMetaData, Encoding, SchemaElement, Statistics } from 'hyparquet';
 import type { ByteWriter } from 'hyparquet-writer';
 import { writePageHeader } from 'hyparquet-writer/src/datapage.js';
-import type { Column } from '../batch/batch.ts';
+import { type Column, formOf } from '../batch/batch.ts';
 import { bitAt, bitmapBytes, sliceBits } from '../batch/bitmap.ts';
 import { layoutOf, nullCount } from '../batch/column.ts';
 import { columnComparator, compareBytes } from '../batch/compare.ts';
@@ -15,6 +15,7 @@ import { lanesToBigInt } from '../batch/lanes.ts';
 import { unscaledOf } from '../batch/rows.ts';
 import { sliceColumn } from '../batch/slice.ts';
 import { takeColumn } from '../batch/take.ts';
+import { fileUnit, toFileColumn } from './form-columns.ts';
 import { plainDecimals } from './parquet-decimals.ts';
 import type { Leaf } from './parquet-shred.ts';
 
@@ -33,7 +34,8 @@ interface Part {
 }
 
 /** Appends the pages of a column chunk. @returns what the footer says of it */
-export function writeChunk(writer: ByteWriter, element: SchemaElement, column: Column): ColumnChunk {
+export function writeChunk(writer: ByteWriter, element: SchemaElement, given: Column): ColumnChunk {
+  const column = toFileColumn(given, fileUnit(given.type));
   const parts = function* (isCodes: boolean): Generator<Part> {
     const rows = rowsPerPage(column, isCodes);
     for (let row = 0; row === 0 || row < column.length; row += rows) {
@@ -44,12 +46,13 @@ export function writeChunk(writer: ByteWriter, element: SchemaElement, column: C
       yield { values: there, slots: part.length, rows: part.length, rep: noLevels, def: levels };
     }
   };
-  return writePages(writer, element, [element.name], column.dictionary, column.length, parts, statisticsOf(element, column));
+  return writePages(writer, element, [element.name], column.dictionary, column.length, parts, boundsOf(element, given, column));
 }
 
 /** As writeChunk, of a leaf of a list or a struct. */
 export function writeLeaf(writer: ByteWriter, leaf: Leaf): ColumnChunk {
-  const { element, path, rep, def, maxRep, maxDef, values } = leaf;
+  const { element, path, rep, def, maxRep, maxDef } = leaf;
+  const values = toFileColumn(leaf.values, fileUnit(leaf.values.type));
   const slots = rep.length;
   const parts = function* (isCodes: boolean): Generator<Part> {
     const most = rowsPerPage(values, isCodes);
@@ -71,7 +74,7 @@ export function writeLeaf(writer: ByteWriter, leaf: Leaf): ColumnChunk {
       from = to;
     }
   };
-  const statistics = { ...statisticsOf(element, values), null_count: BigInt(slots - values.length) };
+  const statistics = { ...boundsOf(element, leaf.values, values), null_count: BigInt(slots - values.length) };
   return writePages(writer, element, path, values.dictionary, slots, parts, statistics);
 }
 
@@ -145,7 +148,7 @@ function writePages(
 type Header = Parameters<typeof writePageHeader>[1];
 
 const noLevels = new Uint8Array(0);
-const bytesOf = (data: Int32Array | Float64Array): Uint8Array => new Uint8Array(data.buffer, data.byteOffset, data.byteLength);
+const bytesOf = (data: Int32Array | Float64Array | Float32Array): Uint8Array => new Uint8Array(data.buffer, data.byteOffset, data.byteLength);
 
 function rowsPerPage(column: Column, isCodes: boolean): number {
   if (isCodes || column.offsets === null) return pageBytes / 8;
@@ -249,7 +252,7 @@ function plainOf({ type }: SchemaElement, column: Column): Uint8Array {
     case 'lanes':
       return bytesOf((data as Int32Array).subarray(0, 2 * length));
     case 'double':
-      return bytesOf((data as Float64Array).subarray(0, length));
+      return bytesOf(type === 'FLOAT' ? Float32Array.from((data as Float64Array).subarray(0, length)) : (data as Float64Array).subarray(0, length));
     case 'bytes':
       return plainTexts(column);
     default:
@@ -281,6 +284,10 @@ function plainTexts({ data, offsets, length, dictionary }: Column): Uint8Array {
   }
   return out;
 }
+
+/** Of whole numbers without a sign none: they are read in different ways. */
+const boundsOf = (element: SchemaElement, { type }: Column, column: Column): Statistics =>
+  formOf(type)?.startsWith('uint') === true ? { null_count: BigInt(nullCount(column)) } : statisticsOf(element, column);
 
 /** Bounds and nulls of a chunk; no bounds where there is no value, or a NaN besides. */
 function statisticsOf(element: SchemaElement, column: Column): Statistics {

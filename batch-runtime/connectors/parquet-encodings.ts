@@ -177,6 +177,12 @@ export function plainBits(bytes: Uint8Array, from: number, end: number, count: n
 
 /** Texts, each after its length in 4 bytes. */
 export function plainTexts(bytes: Uint8Array, from: number, end: number, count: number): Texts {
+  const { offsets, bytes: all } = plainBytes(bytes, from, end, count);
+  return checkedTexts(offsets, all);
+}
+
+/** The same of any bytes. */
+export function plainBytes(bytes: Uint8Array, from: number, end: number, count: number): Texts {
   need(from, 4 * count, end);
   const offsets = new Int32Array(count + 1);
   const out = new Uint8Array(end - from - 4 * count);
@@ -194,7 +200,7 @@ export function plainTexts(bytes: Uint8Array, from: number, end: number, count: 
     } else for (const stop = at + length; at < stop; ) out[used++] = bytes[at++]!;
     offsets[i + 1] = used;
   }
-  return checkedTexts(offsets, out.subarray(0, used));
+  return { offsets, bytes: out.subarray(0, used) };
 }
 
 /** All bytes valid and no text starting inside a code point: then each text is valid. */

@@ -7,9 +7,12 @@ import { type FileHandle, open } from 'node:fs/promises';
 import type { FileMetaData, SchemaElement } from 'hyparquet';
 import { parquetMetadata } from 'hyparquet/src/metadata.js';
 import { SluiceError } from '#manager/protocol/errors.ts';
-import { columnTypeText, type Field } from '../batch/batch.ts';
+import { type ColumnType, columnTypeText, type Field, formOf, typeOfForm } from '../batch/batch.ts';
+import { mostDigits } from '../batch/decimal.ts';
+import { type Form, forms, type TimeUnit } from '../batch/forms.ts';
 import type { ColumnStatistics } from '../expression/statistics.ts';
 import type { Value } from '../expression/values.ts';
+import { holds } from './form-columns.ts';
 import { type ParquetShape, shapeAt } from './parquet-shape.ts';
 
 /** How values lie in the pages, and what is done to them on the way: `unit` is what a timestamp is divided into. */
@@ -23,6 +26,11 @@ export type Conversion =
   | { readonly kind: 'decimal'; readonly from: 'words' | 'lanes' | 'bytes'; readonly bytes: number; readonly precision: number }
   | { readonly kind: 'float32' }
   | { readonly kind: 'float64' }
+  /** Whole numbers without a sign, as uint64 has them. */
+  | { readonly kind: 'uint64'; readonly lanes: 1 | 2 }
+  /** Times of day, and moments in nanoseconds. */
+  | { readonly kind: 'time'; readonly from: TimeUnit; readonly to: TimeUnit; readonly lanes: 1 | 2 }
+  | { readonly kind: 'bytes' }
   | { readonly kind: 'bool' }
   | { readonly kind: 'utf8' };
 
@@ -271,6 +279,8 @@ const isText = ({ logical_type, converted_type }: SchemaElement): boolean =>
 /** How a file's column is read as the declared one; null: it cannot be. */
 export function conversionOf(column: ParquetColumn, { type: declared }: Field): Conversion | null {
   const { found, element } = column;
+  const form = formOf(declared);
+  if (form !== null && (forms[form].meaning !== 'moment' || declared.kind === 'int64')) return conversionOfForm(column, form);
   const unsigned = isUnsigned(element);
   const whole = /^u?int(8|16|32|64)$/.test(found);
   switch (declared.kind) {
@@ -304,6 +314,50 @@ export function conversionOf(column: ParquetColumn, { type: declared }: Field): 
   }
 }
 
+function conversionOfForm({ found, element }: ParquetColumn, form: Form): Conversion | null {
+  const lanes = element.type === 'INT32' ? 1 : 2;
+  switch (forms[form].meaning) {
+    case 'bytes':
+      return found === 'bytes' || found === 'utf8' ? { kind: 'bytes' } : null;
+    case 'time':
+      return found === 'time' ? { kind: 'time', from: timeUnitOf(element), to: 'us', lanes } : null;
+    case 'moment': {
+      if (found !== 'timestamp' || element.type === 'INT96') return null;
+      return { kind: 'time', from: timeUnitOf(element), to: 'ns', lanes };
+    }
+    case 'number': {
+      if (form === 'float32') return found === 'float32' ? { kind: 'float32' } : null;
+      const bits = Number(/^u?int(8|16|32|64)$/.exec(found)?.[1] ?? 0);
+      if (bits === 0 || !holds(form, bits, !isUnsigned(element))) return null;
+      if (form === 'uint64') return { kind: 'uint64', lanes };
+      return { kind: 'int32', to: form === 'uint32' ? 'lanes' : 'word', unsigned: isUnsigned(element) };
+    }
+  }
+}
+
+/** Of a time or a moment. */
+function timeUnitOf({ logical_type, converted_type }: SchemaElement): TimeUnit {
+  const unit = logical_type !== undefined && 'unit' in logical_type ? String(logical_type.unit) : (converted_type ?? '');
+  return unit.endsWith('MILLIS') ? 'ms' : unit.endsWith('NANOS') ? 'ns' : 'us';
+}
+
+/** What is declared for a column of the file; null: it cannot be read. */
+export function declaredOf({ found, element, chunk }: ParquetColumn): ColumnType | null {
+  if (chunk < 0) return null;
+  const [, precision, scale] = /^decimal\((\d+),(\d+)\)$/.exec(found) ?? [];
+  if (precision !== undefined)
+    return Number(precision) <= mostDigits ? { kind: 'decimal', precision: Number(precision), scale: Number(scale) } : null;
+  if (found === 'timestamp') {
+    const isLocal = element.logical_type?.type === 'TIMESTAMP' && !element.logical_type.isAdjustedToUTC;
+    const isFine = element.type !== 'INT96' && timeUnitOf(element) === 'ns';
+    return isLocal ? typeOfForm(isFine ? 'localTimestamp(ns)' : 'localTimestamp') : isFine ? typeOfForm('timestamp(ns)') : { kind: 'timestamp' };
+  }
+  if (Object.hasOwn(forms, found)) return typeOfForm(found as Form);
+  return found === 'int32' || found === 'int64' || found === 'float64' || found === 'bool' || found === 'utf8' || found === 'date'
+    ? { kind: found }
+    : null;
+}
+
 function unitOf({ type, logical_type, converted_type }: SchemaElement): 'millis' | 'micros' | 'nanos' | 'int96' {
   if (type === 'INT96') return 'int96';
   if (logical_type?.type === 'TIMESTAMP') return logical_type.unit === 'MILLIS' ? 'millis' : logical_type.unit === 'MICROS' ? 'micros' : 'nanos';
@@ -318,6 +372,8 @@ export const statisticsOf = (group: RowGroup, column: ParquetColumn, conversion:
 
 function boundOf(raw: unknown, conversion: Conversion, field: Field): Value {
   if (raw === null || raw === undefined) return null;
+  // Of whole numbers without a sign writers disagree how a bound is kept.
+  if (formOf(field.type)?.startsWith('uint')) return null;
   switch (conversion.kind) {
     case 'int32':
     case 'int64':
@@ -332,6 +388,10 @@ function boundOf(raw: unknown, conversion: Conversion, field: Field): Value {
     }
     case 'decimal':
       // hyparquet gives a decimal bound as a double, which may be rounded: not to be trusted with a row group.
+      return null;
+    case 'uint64':
+    case 'time':
+    case 'bytes':
       return null;
     case 'bool':
       return typeof raw === 'boolean' ? raw : null;

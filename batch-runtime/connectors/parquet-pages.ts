@@ -12,12 +12,14 @@ import type { Column, Field } from '../batch/batch.ts';
 import { bitAt, bitmapBytes, copyBits, countBits, setBits, sliceBits } from '../batch/bitmap.ts';
 import { makeColumn } from '../batch/column.ts';
 import { concatColumns } from '../batch/concat.ts';
+import { toUnit, wideOf } from './form-columns.ts';
 import { decimalsOf, decimalsOfBytes } from './parquet-decimals.ts';
 import {
   decodeBits,
   decodeHybrid,
   decodeOther,
   plainBits,
+  plainBytes,
   plainDoubles,
   plainFloats,
   plainLanes,
@@ -369,6 +371,11 @@ export class ChunkReader {
         return { kind: 'bits', bits: plainBits(page, at, end, count) };
       case 'utf8':
         return { kind: 'texts', texts: plainTexts(page, at, end, count) };
+      case 'bytes':
+        return { kind: 'texts', texts: plainBytes(page, at, end, count) };
+      case 'uint64':
+      case 'time':
+        return this.#converted((this.#conversion.lanes === 1 ? plainWords : plainLanes)(page, at, end, count));
     }
   }
 
@@ -387,6 +394,12 @@ export class ChunkReader {
         return decimalsOf(words, conversion.from === 'words' ? 1 : 2, conversion.precision);
       case 'timestamp':
         return { kind: 'lanes', words: toMicros(words, conversion.unit, name, path) };
+      case 'uint64':
+        return { kind: 'wide', words: wideOf(words, conversion.lanes) };
+      case 'time': {
+        const lanes = conversion.lanes === 1 ? widened(words, false) : words;
+        return { kind: 'lanes', words: toUnit(lanes, conversion.from, conversion.to, `column ${name} of ${path}`) };
+      }
       default:
         throw new Error('an integer encoding in a column that holds none');
     }

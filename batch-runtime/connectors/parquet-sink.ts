@@ -8,15 +8,17 @@ import { dirname, join } from 'node:path';
 import type { SchemaElement } from 'hyparquet';
 import { ByteWriter, ParquetWriter } from 'hyparquet-writer';
 import { SluiceError } from '#manager/protocol/errors.ts';
-import { type Batch, type Column, type Field, isNested, type Schema } from '../batch/batch.ts';
+import { type Batch, type Column, type ColumnType, type Field, formOf, isNested, type Schema } from '../batch/batch.ts';
 import { isNull, makeBatch } from '../batch/column.ts';
 import { concat } from '../batch/concat.ts';
 import { Compactor, toPlain } from '../batch/dictionary.ts';
+import { type Form, forms } from '../batch/forms.ts';
 import { slice } from '../batch/slice.ts';
 import { take } from '../batch/take.ts';
 import type { SinkSpec } from '../graph/plan.ts';
 import type { Sink, SinkWriter, TaskFolder } from './connector.ts';
 import { plainText } from './csv-sink.ts';
+import { bitsOf, fileUnit } from './form-columns.ts';
 import { folderName } from './input-files.ts';
 import { writeChunk, writeLeaf } from './parquet-encode.ts';
 import { elementsOf, type FileField, fileField, shred } from './parquet-shred.ts';
@@ -216,8 +218,27 @@ class PartFile {
   }
 }
 
+/** A column of a form, as the file says it. */
+function formElement(type: ColumnType, form: Form): Omit<SchemaElement, 'name'> {
+  const { meaning, isLocal = false } = forms[form];
+  if (meaning === 'bytes') return { type: 'BYTE_ARRAY' };
+  if (meaning === 'time')
+    return { type: 'INT64', converted_type: 'TIME_MICROS', logical_type: { type: 'TIME', isAdjustedToUTC: false, unit: 'MICROS' } };
+  if (meaning === 'moment') {
+    const unit = ({ ms: 'MILLIS', us: 'MICROS', ns: 'NANOS', s: 'MILLIS' } as const)[fileUnit(type)];
+    const logical = { logical_type: { type: 'TIMESTAMP', isAdjustedToUTC: !isLocal, unit } } as const;
+    return unit === 'NANOS' || isLocal ? { type: 'INT64', ...logical } : { type: 'INT64', converted_type: `TIMESTAMP_${unit}`, ...logical };
+  }
+  if (form === 'float32') return { type: 'FLOAT' };
+  const { bits, signed } = bitsOf(type)!;
+  // The writer's library writes the width of the logical type in a way that others refuse; the older note says the same.
+  return { type: bits === 64 ? 'INT64' : 'INT32', converted_type: `${signed ? '' : 'U'}INT_${bits as 8 | 16 | 32 | 64}` };
+}
+
 function elementOf({ name, type, nullable }: Field): SchemaElement {
   const common = { name, repetition_type: nullable ? 'OPTIONAL' : 'REQUIRED' } as const;
+  const form = formOf(type);
+  if (form !== null) return { ...common, ...formElement(type, form) };
   switch (type.kind) {
     case 'bool':
       return { ...common, type: 'BOOLEAN' };

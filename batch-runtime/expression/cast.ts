@@ -4,11 +4,13 @@
  */
 import { strict as assert } from 'node:assert';
 import { SluiceError } from '#manager/protocol/errors.ts';
-import { type ColumnType, columnTypeText, sameType, type TypeKind } from '../batch/batch.ts';
+import { type ColumnType, columnTypeText, formOf, plainType, sameType, type TypeKind } from '../batch/batch.ts';
 import { decimalText, digitsOf, fitsDigits, narrowDigits, narrowed, powerOfTen, rescaled, type Unscaled } from '../batch/decimal.ts';
+import { fitForm, forms } from '../batch/forms.ts';
 import { int64Max, int64Min } from '../batch/lanes.ts';
 import { formatDate, formatTimestamp, microsPerDay, parseDate, parseTimestamp } from './calendar.ts';
 import { arena, type Code, type Lanes, scratch, takeScratch, takeText } from './code.ts';
+import { formText, momentAs, parseForm, timeOfMicros } from './form-text.ts';
 import {
   beyond,
   checkInt64,
@@ -24,28 +26,42 @@ import {
   trimSpace,
 } from './numbers.ts';
 import { decodeText } from './text.ts';
-import { isNumeric, type Value } from './values.ts';
+import { computedType, isNumeric, type Meaning, meaningOf, type Value } from './values.ts';
 
-export const canCast = (from: ColumnType, to: ColumnType): boolean =>
-  from.kind === to.kind ||
-  from.kind === 'utf8' ||
-  to.kind === 'utf8' ||
-  ((isNumeric(from) || from.kind === 'bool') && (isNumeric(to) || to.kind === 'bool')) ||
-  (from.kind === 'date' && to.kind === 'timestamp') ||
-  (from.kind === 'timestamp' && to.kind === 'date');
+export function canCast(from: ColumnType, to: ColumnType): boolean {
+  const [a, b] = [meaningOf(from), meaningOf(to)];
+  if (a === b || a === 'text' || b === 'text') return true;
+  const isCountable = (meaning: Meaning): boolean => meaning === 'number' || meaning === 'bool';
+  return (isCountable(a) && isCountable(b)) || (a === 'date' && b === 'moment') || (a === 'moment' && (b === 'date' || b === 'time'));
+}
 
 /** Casts that can fail, or are not free. */
-export const isFreeCast = ({ kind: from }: ColumnType, { kind: to }: ColumnType): boolean =>
-  (from === to && from !== 'decimal') ||
-  (from === 'int32' && to !== 'utf8' && to !== 'decimal') ||
-  (from === 'integer' && (to === 'int64' || to === 'float64' || to === 'bool')) ||
-  (to === 'bool' && from !== 'utf8');
+export function isFreeCast(fromType: ColumnType, toType: ColumnType): boolean {
+  if (formOf(toType) !== null || formOf(computedType(fromType)) !== null) return sameType(fromType, toType);
+  const [from, to] = [fromType.kind, toType.kind];
+  return (
+    (from === to && from !== 'decimal') ||
+    (from === 'int32' && to !== 'utf8' && to !== 'decimal') ||
+    (from === 'integer' && (to === 'int64' || to === 'float64' || to === 'bool')) ||
+    (to === 'bool' && from !== 'utf8')
+  );
+}
 
 /** The reference. @throws VALUE_OUT_OF_RANGE */
 export function castValue(value: NonNullable<Value>, from: ColumnType, to: ColumnType): Value {
   if (sameType(from, to)) return value;
-  if (to.kind === 'utf8') return textOf(value, from);
-  if (from.kind === 'utf8') return valueOfText(value as string, to);
+  const [source, target] = [meaningOf(from), meaningOf(to)];
+  if (target === 'text') return textOf(value, from);
+  if (source === 'text') return valueOfText(value as string, to);
+  if (source === 'moment' && target !== 'date') return castMoment(value as bigint, from, to);
+  if (target === 'moment' && formOf(to) !== null)
+    return castMoment(castValue(value, from, { kind: 'timestamp' }) as bigint, { kind: 'timestamp' }, to);
+  if (source === 'moment' && formOf(from) !== null)
+    return castValue(castMoment(value as bigint, from, { kind: 'timestamp' }), { kind: 'timestamp' }, to);
+  if (formOf(from) !== null) return castValue(value, plainType(from), to);
+  // A double is rounded as to any whole number, though what it becomes is a decimal.
+  const given = formOf(to) === 'uint64' && from.kind === 'float64' ? roundEven(value as number) : value;
+  if (formOf(to) !== null) return fitForm(castValue(given, from, plainType(to)), formOf(to)!, () => textOf(value, from));
   if (from.kind === 'date') return checkInt64(BigInt(value) * microsPerDay, `${formatDate(value as number)}`);
   if (from.kind === 'timestamp')
     return Number(((value as bigint) - ((((value as bigint) % microsPerDay) + microsPerDay) % microsPerDay)) / microsPerDay);
@@ -55,6 +71,12 @@ export function castValue(value: NonNullable<Value>, from: ColumnType, to: Colum
   if (to.kind === 'float64') return Number(value);
   if (typeof value === 'number' && !Number.isFinite(value)) return beyond(formatFloat64(value), to.kind);
   return wholeOf(BigInt(typeof value === 'number' ? roundEven(value) : value), to.kind, String(value));
+}
+
+/** As a moment of another form, or the time of day. */
+function castMoment(value: bigint, from: ColumnType, to: ColumnType): number | bigint {
+  if (meaningOf(to) === 'time') return timeOfMicros(momentAs(value, from, { kind: 'timestamp' }));
+  return checkInt64(momentAs(value, from, to), textOf(value, from));
 }
 
 type DecimalType = Extract<ColumnType, { kind: 'decimal' }>;
@@ -117,6 +139,10 @@ function wholeOf(whole: bigint, to: TypeKind, what: string): number | bigint {
 
 /** Text as DuckDB writes a value of that kind. */
 export function textOf(value: NonNullable<Value>, from: ColumnType): string {
+  const form = formOf(from);
+  const text = form === null ? null : formText(value, form);
+  if (text !== null) return text;
+  // A moment in coarser units, or without a zone, and a small whole number are written as their kind is.
   if (from.kind === 'float64') return formatFloat64(value as number);
   if (from.kind === 'decimal') return decimalText(value as Unscaled, from.scale);
   if (from.kind === 'date') return formatDate(value as number);
@@ -136,6 +162,14 @@ export function valueOfText(text: string, to: ColumnType): NonNullable<Value> {
 }
 
 function parse(text: string, to: ColumnType): Value {
+  const form = formOf(to);
+  if (form !== null) {
+    const parsed = parseForm(text, to);
+    if (parsed !== undefined) return typeof parsed === 'bigint' ? fitForm(parsed, form) : parsed;
+    const value = parse(text, plainType(to));
+    if (value === null) return null;
+    return forms[form].meaning === 'moment' ? momentAs(value as bigint, plainType(to), to) : fitForm(value, form, () => text);
+  }
   switch (to.kind) {
     case 'bool':
       return truths.get(text.toLowerCase()) ?? null;
@@ -184,6 +218,11 @@ export function tryCastBytes(bytes: Uint8Array, start: number, end: number, to: 
   return value;
 }
 
+const textOfBytes = (bytes: Uint8Array, start: number, end: number): string =>
+  textOf(Buffer.from(bytes.subarray(start, end)).toString('latin1'), { kind: 'utf8', as: 'bytes' });
+const bytesOfText = (bytes: Uint8Array, start: number, end: number): Uint8Array =>
+  Buffer.from(valueOfText(decodeText(bytes, start, end), { kind: 'utf8', as: 'bytes' }) as string, 'latin1');
+
 /** Midnight of a day to `out`. @throws VALUE_OUT_OF_RANGE */
 export function midnight(out: Int32Array, days: number): void {
   const micros = days * 86_400_000_000;
@@ -191,13 +230,43 @@ export function midnight(out: Int32Array, days: number): void {
   else putInt64(out, checkInt64(BigInt(days) * microsPerDay, formatDate(days)));
 }
 
+/** A cast to or from a form that is no number, by the reference. */
+function emitMeaning(code: Code, lanes: Lanes, from: ColumnType, to: ColumnType): Lanes {
+  const given = from.kind === 'int64' || from.kind === 'timestamp' ? `$lanesToBigInt(${lanes.join(', ')})` : lanes[0]!;
+  const value = code.hold(`${code.kernel(castValue)}(${given}, ${code.constant(from)}, ${code.constant(to)})`);
+  return to.kind === 'int64' || to.kind === 'timestamp' ? [`$lowLaneOf(${value})`, `$highLaneOf(${value})`] : [value];
+}
+
+/** A number that has to fit into a form. */
+function emitFit(code: Code, lanes: Lanes, to: ColumnType): Lanes {
+  const form = formOf(to)!;
+  const value = code.hold(lanes[0]!);
+  if (to.kind === 'int32' || to.kind === 'integer') {
+    const { least, most } = forms[form];
+    code.line(`if (${value} < ${least} || ${value} > ${most}) $beyond(${value}, '${form}');`);
+    return [value];
+  }
+  return [`${code.kernel(fitForm)}(${value}, '${form}')`];
+}
+
 /** The code of a cast of a value that is there. */
 export function emitCast(code: Code, lanes: Lanes, fromType: ColumnType, toType: ColumnType): Lanes {
   const [from, to] = [fromType.kind, toType.kind];
   if (sameType(fromType, toType)) return lanes;
+  if (meaningOf(toType) !== 'text' && meaningOf(fromType) !== 'text' && (formOf(fromType) ?? formOf(toType)) !== null) {
+    if (!isNumeric(fromType) && meaningOf(fromType) !== 'bool') return emitMeaning(code, lanes, fromType, toType);
+    if (!isNumeric(toType) && meaningOf(toType) !== 'bool') return emitMeaning(code, lanes, fromType, toType);
+    const given = formOf(toType) === 'uint64' && from === 'float64' ? [code.hold(`$roundEven(${lanes[0]})`)] : lanes;
+    const plain = emitCast(code, given, plainType(fromType), plainType(toType));
+    return formOf(toType) === null ? plain : emitFit(code, plain, toType);
+  }
   const [a, b] = lanes as [string, string];
   const wide = from === 'int64' || from === 'timestamp';
-  if (to === 'utf8') return takeText(code, `${arena}.putString($textOf(${wide ? `$lanesToBigInt(${a}, ${b})` : a}, ${code.constant(fromType)}));`);
+  if (toType.kind === 'utf8' && formOf(fromType) === 'bytes')
+    return takeText(code, `${arena}.putString(${code.kernel(textOfBytes)}(${lanes.join(', ')}));`);
+  if (to === 'utf8' && formOf(toType) === null)
+    return takeText(code, `${arena}.putString($textOf(${wide ? `$lanesToBigInt(${a}, ${b})` : a}, ${code.constant(fromType)}));`);
+  if (formOf(toType) === 'bytes') return takeText(code, `${arena}.putBytes(${code.kernel(bytesOfText)}(${lanes.join(', ')}));`);
   if (from === 'utf8') {
     const value = code.hold(`$castBytes(${lanes.join(', ')}, ${code.constant(toType)}, ${scratch})`);
     return to === 'int64' || to === 'timestamp' ? takeScratch(code) : [value];

@@ -6,7 +6,7 @@
  * project and whoever evaluates keys.
  */
 import { strict as assert } from 'node:assert';
-import type { Batch, Column, ColumnType, Schema, TypeKind } from '../batch/batch.ts';
+import { type Batch, type Column, type ColumnType, formOf, type Schema, type TypeKind } from '../batch/batch.ts';
 import { bitmapBytes } from '../batch/bitmap.ts';
 import { layoutOf, makeColumn, nullColumn } from '../batch/column.ts';
 import { Decimal, narrowed, putWide, wideAt } from '../batch/decimal.ts';
@@ -51,8 +51,8 @@ import {
   trimEnd,
   trimStart,
 } from './text.ts';
-import { acceptResult, functionThrew } from './udf.ts';
-import { type Literal, literalValue, type Udf } from './values.ts';
+import { acceptResult, functionThrew, rowOfValue } from './udf.ts';
+import { isNumeric, type Literal, literalValue, type Udf } from './values.ts';
 
 /** What any generated code may call, as `$name`; a function of the table brings its own by `kernel`. */
 const kernels: Readonly<Record<string, unknown>> = {
@@ -383,7 +383,7 @@ class Writer implements Code {
     assert(used, `no function ${udf.slot}`);
     const given = udf.args.map((arg) => {
       const { lanes, isNull } = this.value(arg);
-      const shown = rowCode(arg.type, lanes);
+      const shown = rowCode(this, arg.type, lanes);
       return this.hold(isNull === 'false' ? shown : `${isNull} ? null : ${shown}`);
     });
     const [result, node] = [this.name(), this.constant(used)];
@@ -393,6 +393,8 @@ class Writer implements Code {
     this.line(`${result} = $acceptResult(${node}, ${result});`);
     const isNull = used.result.nullable ? this.hold(`${result} === null`) : 'false';
     const { kind } = udf.type;
+    if (formOf(udf.type) === 'bytes')
+      return { lanes: takeText(this, `if (${result} !== null) ${arena}.putBytes(${this.kernel(bytesAtRest)}(${result}));`), isNull };
     if (kind === 'utf8') return { lanes: takeText(this, `if (${result} !== null) ${arena}.putString(${result});`), isNull };
     if (kind === 'int64' || kind === 'timestamp')
       return { lanes: [this.hold(`$lowLaneOf(${result} ?? 0n)`), this.hold(`$highLaneOf(${result} ?? 0n)`)], isNull };
@@ -471,13 +473,22 @@ function literalCode(code: Code, literal: Literal): Emitted {
   }
   if (typeof value === 'bigint') return { lanes: [number(lowLaneOf(value)), number(highLaneOf(value))], isNull: 'false' };
   if (typeof value !== 'string') return { lanes: [typeof value === 'number' ? number(value) : String(value)], isNull: 'false' };
-  const bytes = encodeText(value);
+  const bytes = formOf(literal.type) === 'bytes' ? bytesAtRest(value) : encodeText(value);
   return { lanes: [code.constant(bytes), '0', String(bytes.length)], isNull: 'false' };
 }
 
+/** Of bytes at rest, which are a character for each. */
+const bytesAtRest = (value: string): Uint8Array => Buffer.from(value, 'latin1');
+const copyOfBytes = (bytes: Uint8Array, start: number, end: number): Uint8Array => bytes.slice(start, end);
+
 /** JavaScript for what a user's function sees. */
-function rowCode(type: ColumnType, lanes: Lanes): string {
+function rowCode(code: Code, type: ColumnType, lanes: Lanes): string {
   const all = lanes.join(', ');
+  const form = formOf(type);
+  if (form === 'bytes') return `${code.kernel(copyOfBytes)}(${all})`;
+  if (form === 'uint64') return `BigInt(${all})`;
+  if (form !== null && !isNumeric(type))
+    return `${code.kernel(rowOfValue)}(${lanes.length === 2 ? `$lanesToBigInt(${all})` : all}, ${code.constant(type)})`;
   switch (type.kind) {
     case 'decimal':
       return `new $Decimal(BigInt(${all}), ${type.scale})`;

@@ -38,6 +38,12 @@ export class TextArena {
     this.top = at;
   }
 
+  putBytes(bytes: Uint8Array): void {
+    this.reserve(bytes.length);
+    this.bytes.set(bytes, this.top);
+    this.top += bytes.length;
+  }
+
   putString(text: string): void {
     this.reserve(3 * text.length);
     this.top += encoder.encodeInto(text, this.bytes.subarray(this.top)).written;

@@ -4,10 +4,11 @@
  * which row and where. Slow by nature, and one call per row: nothing here is memoised, since a function may not be pure.
  */
 import { SluiceError } from '#manager/protocol/errors.ts';
-import { type ColumnType, columnTypeText } from '../batch/batch.ts';
+import { type ColumnType, columnTypeText, formOf, plainType } from '../batch/batch.ts';
 import { Decimal, fitsDigits, unscaledAt } from '../batch/decimal.ts';
+import { fitForm, forms } from '../batch/forms.ts';
 import { int64Max, int64Min } from '../batch/lanes.ts';
-import { dateOf, daysOf, instantOf, microsOf } from '../batch/temporal.ts';
+import { dateOf, daysOf, instantOf, microsOf, momentOf, restOfMoment, tagOfMoment, timeMicros, timeOf } from '../batch/temporal.ts';
 import type { UserFunction } from '../graph/plan.ts';
 import type { NestedValue, Value } from './values.ts';
 
@@ -19,6 +20,11 @@ export function rowOfValue(value: NestedValue, type: ColumnType): unknown {
     const fields = value as Readonly<Record<string, NestedValue>>;
     return Object.fromEntries(type.fields.map((field) => [field.name, rowOfValue(fields[field.name]!, field.type)]));
   }
+  const form = formOf(type);
+  if (form === 'uint64') return value;
+  if (form === 'bytes') return new Uint8Array(Buffer.from(value as string, 'latin1'));
+  if (form === 'time') return timeOf(value as number);
+  if (form !== null && forms[form].meaning === 'moment') return momentOf(value as bigint, form);
   if (type.kind === 'decimal') return new Decimal(value as bigint, type.scale);
   return type.kind === 'date' ? dateOf(value as number) : type.kind === 'timestamp' ? instantOf(value as bigint) : value;
 }
@@ -35,6 +41,17 @@ export function acceptResult({ uid, result }: UserFunction, given: unknown): Val
 }
 
 function restOf(given: unknown, type: ColumnType): NonNullable<Value> | undefined {
+  const form = formOf(type);
+  if (form === null) return restOfKind(given, type);
+  if (form === 'bytes') return given instanceof Uint8Array ? Buffer.from(given).toString('latin1') : undefined;
+  if (form === 'time') return tagOf(given) === 'Temporal.PlainTime' ? timeMicros(given as Parameters<typeof timeMicros>[0]) : undefined;
+  if (forms[form].meaning === 'moment')
+    return tagOf(given) === tagOfMoment(form) ? restOfMoment(given as Parameters<typeof restOfMoment>[0], form) : undefined;
+  const value = form === 'uint64' ? (typeof given === 'bigint' ? given : undefined) : restOfKind(given, plainType(type));
+  return value === undefined ? undefined : fitForm(value, form);
+}
+
+function restOfKind(given: unknown, type: ColumnType): NonNullable<Value> | undefined {
   switch (type.kind) {
     case 'int32':
       return typeof given === 'number' && (given | 0) === given ? given + 0 : undefined;

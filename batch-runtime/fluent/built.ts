@@ -4,12 +4,12 @@
  */
 import type { Temporal } from 'temporal-polyfill';
 import { SluiceError } from '#manager/protocol/errors.ts';
-import type { ColumnType } from '../batch/batch.ts';
+import { type ColumnType, columnTypeText, formOf, plainType, sameType, typeOfForm } from '../batch/batch.ts';
 import { Decimal, digitsOf, mostDigits } from '../batch/decimal.ts';
-import { daysOf, microsOf } from '../batch/temporal.ts';
+import { daysOf, microsOf, restOfMoment, timeMicros } from '../batch/temporal.ts';
 import type { AggregateOption, Expression } from '../expression/expression.ts';
 import { call, literal } from '../expression/functions.ts';
-import { decimalOf } from '../expression/values.ts';
+import { decimalOf, meaningOf, momentType } from '../expression/values.ts';
 import { typeText } from '../schema.ts';
 import type { Condition } from './expr.ts';
 import type { WindowDefinition } from './window.ts';
@@ -129,10 +129,24 @@ export function conditionOf(given: unknown): Built {
   return built;
 }
 
-const temporalKind = (given: unknown): 'instant' | 'date' | null => {
+/** What a value of time is without a column beside it; null: it is none. */
+function temporalType(given: unknown): ColumnType | null {
   const tag = typeof given === 'object' && given !== null ? (given as { [Symbol.toStringTag]?: unknown })[Symbol.toStringTag] : null;
-  return tag === 'Temporal.Instant' ? 'instant' : tag === 'Temporal.PlainDate' ? 'date' : null;
-};
+  switch (tag) {
+    case 'Temporal.Instant':
+      return { kind: 'timestamp' };
+    case 'Temporal.PlainDate':
+      return { kind: 'date' };
+    case 'Temporal.PlainTime':
+      return typeOfForm('time');
+    case 'Temporal.PlainDateTime':
+      return typeOfForm('localTimestamp');
+    default:
+      return null;
+  }
+}
+/** A type that a value of time may be written as. */
+const isTime = (type: ColumnType): boolean => ['date', 'moment', 'time'].includes(meaningOf(type));
 
 /** The decimal that has just the digits of a number as it is written. */
 function writtenDecimal(text: string): ColumnType {
@@ -147,18 +161,21 @@ export function literalType(given: unknown, beside: ColumnType | null): ColumnTy
     case 'boolean':
       return { kind: 'bool' };
     case 'bigint':
+      if (beside !== null && formOf(beside) === 'uint64' && given >= 0n) return beside;
       return beside?.kind === 'decimal' ? writtenDecimal(String(given)) : { kind: 'int64' };
     case 'string':
-      return beside?.kind === 'date' || beside?.kind === 'timestamp' ? beside : { kind: 'utf8' };
+      return beside !== null && isTime(beside) ? beside : { kind: 'utf8' };
     case 'number':
       if (beside?.kind === 'decimal') return writtenDecimal(String(given));
-      if (beside?.kind === 'int32' && (given | 0) === given) return beside;
+      if (beside?.kind === 'int32' && (given | 0) === given) return plainType(beside);
+      if (beside !== null && formOf(beside) === 'float32' && Math.fround(given) === given) return beside;
       if ((beside?.kind === 'int32' || beside?.kind === 'integer') && Number.isSafeInteger(given)) return { kind: 'integer' };
       return { kind: 'float64' };
     default: {
       if (given instanceof Decimal) return decimalOf(String(given.unscaled).replace('-', '').length - given.scale, given.scale);
-      const kind = temporalKind(given);
-      if (kind !== null) return { kind: kind === 'instant' ? 'timestamp' : 'date' };
+      if (given instanceof Uint8Array) return typeOfForm('bytes');
+      const type = temporalType(given);
+      if (type !== null) return beside !== null && sameType(momentType(beside), type) ? beside : type;
       if (given === null && beside !== null) return beside;
       return refuse(`${given === null ? 'null' : typeof given} is not a value of a column: give an expression, or lit(value, type)`);
     }
@@ -167,15 +184,19 @@ export function literalType(given: unknown, beside: ColumnType | null): ColumnTy
 
 /** A value as rows have it, as a literal. @throws EXPRESSION_TYPE, VALUE_OUT_OF_RANGE when it is not one of that type */
 export function literalOf(given: unknown, type: ColumnType): Expression {
-  switch (temporalKind(given)) {
-    case 'date':
-      return type.kind === 'date' ? literal(daysOf(given as Temporal.PlainDate), type) : refuse(`a Temporal.PlainDate is not a ${type.kind}`);
-    case 'instant':
-      return type.kind === 'timestamp' ? literal(microsOf(given as Temporal.Instant), type) : refuse(`a Temporal.Instant is not a ${type.kind}`);
-    default:
-      if (given instanceof Decimal) return literal(given.toString(), type);
-      if (typeof given === 'object' ? given !== null : typeof given === 'function' || typeof given === 'symbol' || given === undefined)
-        return refuse(`${typeof given} is not a value of type ${type.kind}`);
-      return literal(given as Parameters<typeof literal>[0], type);
+  const time = temporalType(given);
+  if (time !== null) {
+    const form = formOf(type);
+    const wanted = meaningOf(type) === 'moment' ? momentType(type) : type;
+    if (!sameType(wanted, time))
+      return refuse(`a ${(given as { [Symbol.toStringTag]: string })[Symbol.toStringTag]} is not a ${columnTypeText(type)}`);
+    if (form === 'time') return literal(timeMicros(given as Temporal.PlainTime), type);
+    if (form !== null) return literal(restOfMoment(given as Temporal.Instant | Temporal.PlainDateTime, form), type);
+    return literal(type.kind === 'date' ? daysOf(given as Temporal.PlainDate) : microsOf(given as Temporal.Instant), type);
   }
+  if (given instanceof Decimal) return literal(given.toString(), type);
+  if (given instanceof Uint8Array) return literal(Buffer.from(given).toString('latin1'), type);
+  if (typeof given === 'object' ? given !== null : typeof given === 'function' || typeof given === 'symbol' || given === undefined)
+    return refuse(`${typeof given} is not a value of type ${columnTypeText(type)}`);
+  return literal(given as Parameters<typeof literal>[0], type);
 }

@@ -22,7 +22,7 @@ type InstantText = `${DateText}T${string}`;
 /** What may stand for a value: ISO text for one of time, a number for a decimal, which is meant as it is written. */
 export type Text<V> = V extends Temporal.PlainDate
   ? DateText
-  : V extends Temporal.Instant
+  : V extends Temporal.Instant | Temporal.PlainDateTime
     ? InstantText
     : V extends Decimal
       ? number | bigint
@@ -48,15 +48,19 @@ export type ExprOf<T> = [T] extends [boolean | null]
     ? NumericExpr<T>
     : [T] extends [string | null]
       ? StringExpr<T>
-      : [T] extends [Temporal.Instant | null]
+      : [T] extends [Temporal.Instant | Temporal.PlainDateTime | null]
         ? TimestampExpr<T>
         : [T] extends [Temporal.PlainDate | null]
           ? DateExpr<T>
-          : [T] extends [readonly unknown[] | null]
-            ? ListExpr<T>
-            : [T] extends [object | null]
-              ? StructExpr<T>
-              : AnyExpr<T>;
+          : [T] extends [Temporal.PlainTime | null]
+            ? ClockExpr<T>
+            : [T] extends [readonly unknown[] | null]
+              ? ListExpr<T>
+              : [T] extends [Uint8Array | null]
+                ? AnyExpr<T>
+                : [T] extends [object | null]
+                  ? StructExpr<T>
+                  : AnyExpr<T>;
 
 /** The columns of a row, as expressions: the argument of `filter(t => ...)`. Only those touched are made. */
 export type Columns<R> = { readonly [K in keyof R]: ExprOf<R[K]> };
@@ -255,14 +259,23 @@ interface TimeExpr<out T, V> extends AnyExpr<T> {
   max(): Aggregate<T>;
 }
 
-export interface TimestampExpr<out T> extends TimeExpr<T, Temporal.Instant> {
+/** A time of day. */
+export interface ClockExpr<out T> extends AnyExpr<T> {
+  hour(): NumericExpr<number | NullOf<T>>;
+  minute(): NumericExpr<number | NullOf<T>>;
+  second(): NumericExpr<number | NullOf<T>>;
+  min(): Aggregate<T>;
+  max(): Aggregate<T>;
+}
+
+export interface TimestampExpr<out T> extends TimeExpr<T, NonNullable<T>> {
   /** The start of the unit it is in; weeks start on Monday. */
   truncate(unit: TruncateUnit): TimestampExpr<T>;
   /** Months and years go by the calendar, to the last day of a month that is too short. */
   plus(duration: Duration | Days): TimestampExpr<T>;
   minus(duration: Duration | Days): TimestampExpr<T>;
   plusMonths<U extends Operand<number>>(months: U): TimestampExpr<T | NullIn<U>>;
-  millisSince<U extends Operand<Temporal.Instant>>(other: U): NumericExpr<number | NullOf<T> | NullIn<U>>;
+  millisSince<U extends Operand<NonNullable<T>>>(other: U): NumericExpr<number | NullOf<T> | NullIn<U>>;
   epochSeconds(): NumericExpr<number | NullOf<T>>;
   epochMillis(): NumericExpr<number | NullOf<T>>;
   epochMicros(): NumericExpr<bigint | NullOf<T>>;

@@ -3,7 +3,7 @@
  * one; `range` compares the key: 0 is the current row with its peers, another number a distance in the key, of which there is one. Starts
  * and ends never go back within a partition, and a frame may be empty.
  */
-import type { Column, ColumnType } from '../batch/batch.ts';
+import { type Column, type ColumnType, formOf } from '../batch/batch.ts';
 import { bitAt } from '../batch/bitmap.ts';
 import { layoutOf } from '../batch/column.ts';
 import { compareDoubles } from '../batch/compare.ts';
@@ -84,4 +84,5 @@ function keyAt({ type, data }: Column, i: number): number {
 }
 
 /** What distances can be told of. */
-export const isRangeKey = ({ kind }: ColumnType): boolean => ['int32', 'integer', 'float64', 'date', 'timestamp'].includes(kind);
+export const isRangeKey = (type: ColumnType): boolean =>
+  ['int32', 'integer', 'float64', 'date', 'timestamp'].includes(type.kind) && formOf(type) !== 'time';

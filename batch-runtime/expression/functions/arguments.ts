@@ -5,7 +5,7 @@
 import { type ColumnType, columnTypeText, sameType, type TypeKind } from '../../batch/batch.ts';
 import { castValue } from '../cast.ts';
 import type { Expression } from '../expression.ts';
-import { commonType, isNumeric, literalValue } from '../values.ts';
+import { commonType, computedType, isNumeric, literalValue, meaningOf } from '../values.ts';
 import { atRest, literal } from './literal.ts';
 import { type FunctionRow, wrong } from './row.ts';
 
@@ -33,7 +33,7 @@ export function castTo(expression: Expression, type: ColumnType): Expression {
 
 /** All as the one type they can be widened to. */
 export function unify(fn: string, args: readonly Expression[]): { args: Expression[]; type: ColumnType } {
-  const time = args.find((arg) => arg.type.kind === 'date' || arg.type.kind === 'timestamp')?.type;
+  const time = args.find((arg) => ['date', 'moment', 'time'].includes(meaningOf(arg.type)))?.type;
   const read = args.map((arg) =>
     time && arg.op === 'literal' && typeof arg.value === 'string' && arg.type.kind === 'utf8' ? literal(arg.value, time) : arg,
   );
@@ -53,8 +53,15 @@ export function wantCount(fn: string, args: readonly Expression[], least: number
 export function want(fn: string, args: readonly Expression[], ...kinds: readonly (readonly TypeKind[])[]): void {
   wantCount(fn, args, kinds.length);
   args.forEach((arg, k) => {
-    if (!kinds[k]!.includes(arg.type.kind)) wrong(`${fn} takes (${kinds.map((kind) => kind.join(' or ')).join(', ')}), not (${typesOf(args)})`);
+    if (!kinds[k]!.includes(arg.type.kind) || !isAsItsKind(arg.type))
+      wrong(`${fn} takes (${kinds.map((kind) => kind.join(' or ')).join(', ')}), not (${typesOf(args)})`);
   });
+}
+
+/** Whether functions of its kind make sense of it: not of bytes, times of day and nanoseconds. */
+function isAsItsKind(type: ColumnType): boolean {
+  const meaning = meaningOf(type);
+  return meaning !== 'bytes' && meaning !== 'time' && (meaning !== 'moment' || type.kind === 'timestamp');
 }
 
 /** A function of fixed kinds. */
@@ -74,7 +81,10 @@ export const never = (): boolean => false;
 export function numericArgs(fn: string, args: readonly Expression[], count: number): { args: Expression[]; type: ColumnType } {
   wantCount(fn, args, count);
   if (!args.every((arg) => isNumeric(arg.type))) wrong(`${fn} takes numbers, not ${typesOf(args)}`);
-  return unify(fn, args);
+  return unify(
+    fn,
+    args.map((arg) => castTo(arg, computedType(arg.type))),
+  );
 }
 
 /** The literal text of an argument. */

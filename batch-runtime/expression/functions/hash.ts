@@ -2,7 +2,7 @@
  * The key hash that also says which partition a row goes to (batch/hash.ts): the same in every process and release, so that
  * a share of keys can be picked, or keys cut into buckets, and found again.
  */
-import type { ColumnType, TypeKind } from '../../batch/batch.ts';
+import { type ColumnType, formOf, type TypeKind } from '../../batch/batch.ts';
 import type { Unscaled } from '../../batch/decimal.ts';
 import { closeKey, foldKey, hashBytes, hashDecimal, hashEights, nullHigh } from '../../batch/hash.ts';
 import { highLane, highLaneOf, lowLane, lowLaneOf } from '../../batch/lanes.ts';
@@ -62,7 +62,7 @@ function hashOf(value: Value, type: ColumnType): number {
   if (typeof value === 'bigint') return hashOfLanes(lowLaneOf(value), highLaneOf(value));
   if (typeof value === 'boolean') return hashOfBool(value);
   if (typeof value === 'number') return type.kind === 'float64' ? hashOfFloat(value) : hashOfWhole(value);
-  const bytes = encodeText(value as string);
+  const bytes = formOf(type) === 'bytes' ? Buffer.from(value as string, 'latin1') : encodeText(value as string);
   return hashOfText(bytes, 0, bytes.length);
 }
 

@@ -1,7 +1,9 @@
 /** Literals: a value at rest, written down in the form of expression.ts and checked against its type. */
-import { type ColumnType, columnTypeText } from '../../batch/batch.ts';
+import { type ColumnType, columnTypeText, formOf, plainType } from '../../batch/batch.ts';
 import { Decimal, decimalText, digitsOf, fitsDigits, unscaledAt } from '../../batch/decimal.ts';
+import { type Form, fitForm, forms } from '../../batch/forms.ts';
 import { parseDate, parseTimestamp } from '../calendar.ts';
+import { valueOfText } from '../cast.ts';
 import type { Expression } from '../expression.ts';
 import { beyond, checkInt64, checkInteger } from '../numbers.ts';
 import type { Value } from '../values.ts';
@@ -17,6 +19,8 @@ export function literal(value: string | number | bigint | boolean | null, type: 
 }
 
 function restingValue(value: string | number | bigint | boolean, type: ColumnType): string | number | boolean {
+  const form = formOf(type);
+  if (form !== null) return restingForm(value, type, form);
   const { kind } = type;
   const refuse = (): never => wrong(`${typeof value === 'string' ? `'${value}'` : value} is not a value of type ${columnTypeText(type)}`);
   switch (type.kind) {
@@ -55,6 +59,21 @@ function restingValue(value: string | number | bigint | boolean, type: ColumnTyp
     case 'struct':
       return wrong(`a ${columnTypeText(type)} cannot be written down in an expression`);
   }
+}
+
+function restingForm(value: string | number | bigint | boolean, type: ColumnType, form: Form): string | number | boolean {
+  const refuse = (): never => wrong(`${typeof value === 'string' ? `'${value}'` : value} is not a value of type ${form}`);
+  const { meaning } = forms[form];
+  // Bytes at rest: a character for each; anything else that is text may be written as it is cast.
+  if (meaning === 'bytes') return typeof value === 'string' && !/[^\0-\xff]/.test(value) ? value : refuse();
+  if (meaning === 'number') {
+    const resting = restingValue(value, plainType(type));
+    const fitted = fitForm(typeof resting === 'string' && form !== 'float32' ? BigInt(resting) : Number(resting), form);
+    return typeof resting === 'string' && form !== 'float32' ? resting : restingValue(Number(fitted), plainType(type));
+  }
+  const parsed =
+    typeof value === 'string' && !/^-?\d+$/.test(value) ? (valueOfText(value, type) as number | bigint) : (wholeLiteral(value) ?? refuse());
+  return String(fitForm(BigInt(parsed), form));
 }
 
 /** A value as a literal takes it: a decimal by its text. */

@@ -3,8 +3,8 @@
 import { castValue, emitCast, floorDecimal } from '../cast.ts';
 import type { Expression } from '../expression.ts';
 import { roundAway } from '../numbers.ts';
-import { isNumeric, isWhole } from '../values.ts';
-import { anyNullable, int32, never, numericArgs, wantCount } from './arguments.ts';
+import { computedType, isNumeric, isWhole } from '../values.ts';
+import { anyNullable, castTo, int32, never, numericArgs, wantCount } from './arguments.ts';
 import { literal } from './literal.ts';
 import { type FunctionRows, type Strict, wrong } from './row.ts';
 
@@ -35,7 +35,8 @@ export const roundings: FunctionRows = {
     nulls: 'strict',
     resolve(name, args) {
       wantCount(name, args, 1, 2);
-      const [x, given] = args as [Expression, Expression?];
+      const [of, given] = args as [Expression, Expression?];
+      const x = castTo(of, computedType(of.type));
       const digits = given === undefined ? 0 : given.op === 'literal' && isWhole(given.type) ? Number(given.value) : Number.NaN;
       if (!isNumeric(x.type)) wrong(`round takes a number, not ${x.type.kind}`);
       if (!(digits >= 0 && digits <= 15)) wrong('round takes 0 to 15 decimals, written down');

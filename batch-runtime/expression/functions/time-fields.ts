@@ -1,7 +1,9 @@
 /** What a day or moment has: year, month, hour and the like, all in UTC, and its distance from 1970. */
 import { dayInYear, dayOf, microsPerDay, monthOf, quarterOf, weekdayOf, weekOf, weekYearOf, yearOf } from '../calendar.ts';
+import type { Expression } from '../expression.ts';
 import { checkInteger, floorLanes } from '../numbers.ts';
-import { always, fixed, int32, int64, integer, moment, never, time } from './arguments.ts';
+import { meaningOf } from '../values.ts';
+import { always, anyNullable, fixed, int32, int64, integer, moment, never, time } from './arguments.ts';
 import type { FunctionRows, Strict } from './row.ts';
 
 /** The greatest whole multiple of `unit` that is not above it. */
@@ -21,14 +23,17 @@ const dayField = (doc: string, ofDays: (days: number) => number): Strict => ({
   ],
 });
 
+const isTime = (args: readonly Expression[]): boolean => args.length === 1 && meaningOf(args[0]!.type) === 'time';
+
 /** A field of the time of day: how many of so many microseconds, less whole multiples of `most`. */
 const clockField = (doc: string, micros: number, most: number): Strict => ({
   doc,
   nulls: 'strict',
-  resolve: fixed(int32, moment),
-  interpret: ([a]) => Number(((floorTo(a as bigint, BigInt(micros)) / BigInt(micros)) % BigInt(most)) + BigInt(most)) % most,
+  resolve: (name, args, target) => (isTime(args) ? { args, type: int32, nullable: anyNullable(args) } : fixed(int32, moment)(name, args, target)),
+  interpret: ([a]) => Number(((floorTo(BigInt(a!), BigInt(micros)) / BigInt(micros)) % BigInt(most)) + BigInt(most)) % most,
   guarded: never,
-  emit: (code, [a]) => {
+  emit: (code, [a], node) => {
+    if (isTime(node.args)) return [`Math.floor(${a![0]} / ${micros}) % ${most}`];
     const count = code.hold(`${code.kernel(floorLanes)}(${a!.join(', ')}, ${micros})`);
     return [`${count} - Math.floor(${count} / ${most}) * ${most}`];
   },

@@ -1,5 +1,6 @@
 /** Days and moments moved, cut and taken from each other, all in UTC; weeks start on Monday. */
 
+import type { ColumnType } from '../../batch/batch.ts';
 import { lanesToBigInt, lanesToNumber } from '../../batch/lanes.ts';
 import {
   type DiffUnit,
@@ -16,6 +17,7 @@ import {
 } from '../calendar.ts';
 import { scratch, takeScratch } from '../code.ts';
 import { checkInt64, checkInteger, millisOf, outOfRange, putDouble, putInt64 } from '../numbers.ts';
+import { momentType } from '../values.ts';
 import {
   always,
   anyNullable,
@@ -45,12 +47,15 @@ export function truncateMicros(micros: bigint, unit: TruncateUnit): bigint {
   return checkInt64(start, `the ${unit} of ${formatTimestamp(micros)}`);
 }
 
+/** Of a day a day, of a moment one in microseconds. */
+const timeType = (type: ColumnType): ColumnType => (type.kind === 'date' ? type : momentType(type));
+
 const shift = (fn: 'add' | 'sub', doc: string): Strict => ({
   doc,
   nulls: 'strict',
   resolve(name, args) {
     want(name, args, moment, ['int32', 'integer', 'int64']);
-    return { args: [args[0]!, castTo(args[1]!, int64)], type: timestamp, nullable: anyNullable(args) };
+    return { args: [args[0]!, castTo(args[1]!, int64)], type: momentType(args[0]!.type), nullable: anyNullable(args) };
   },
   interpret: ([a, b]) => fit(onBigInts[fn](a as bigint, b as bigint), 'timestamp', () => `${a} ${signs[fn]} ${b} us`),
   guarded: always,
@@ -96,7 +101,7 @@ export const times: FunctionRows = {
       const unit = literalText(name, args[1]!) as TruncateUnit;
       const fits = truncateUnits.includes(unit) && (args[0]!.type.kind === 'timestamp' || unitMicros(unit) === null);
       if (!fits) wrong(`a ${args[0]!.type.kind} cannot be truncated to '${unit}'`);
-      return { args, type: args[0]!.type, nullable: args[0]!.nullable };
+      return { args, type: timeType(args[0]!.type), nullable: args[0]!.nullable };
     },
     interpret: ([a, unit]) => (typeof a === 'bigint' ? truncateMicros(a, unit as TruncateUnit) : truncateDays(a as number, unit as TruncateUnit)),
     guarded: always,
@@ -131,7 +136,7 @@ export const times: FunctionRows = {
     nulls: 'strict',
     resolve(name, args) {
       want(name, args, time, ['int32', 'integer']);
-      return { args: [args[0]!, castTo(args[1]!, integer)], type: args[0]!.type, nullable: anyNullable(args) };
+      return { args: [args[0]!, castTo(args[1]!, integer)], type: timeType(args[0]!.type), nullable: anyNullable(args) };
     },
     interpret: ([a, b]) => (typeof a === 'bigint' ? monthsLater(a, b as number) : laterMonth(a as number, b as number)),
     guarded: always,
@@ -150,7 +155,7 @@ export const times: FunctionRows = {
       want(name, [unified.args[0]!, args[2]!], time, text);
       const unit = literalText(name, args[2]!) as DiffUnit;
       if (!diffUnits.includes(unit)) wrong(`diff counts ${diffUnits.join(', ')}, not '${unit}'`);
-      const to = diffMicros(unit) === null ? unified.type : timestamp;
+      const to = diffMicros(unit) === null || unified.type.kind !== 'date' ? unified.type : timestamp;
       return { args: [...unified.args.map((arg) => castTo(arg, to)), args[2]!], type: integer, nullable: anyNullable(args) };
     },
     interpret([a, b, given]) {

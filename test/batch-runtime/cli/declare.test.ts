@@ -42,11 +42,12 @@ test('files of one table give one declaration, and their differences are said', 
 
 test('types of an Arrow file are its own, decimals with their digits', async () => {
   const { stdout } = await sluice('types', fileURLToPath(new URL('../../fixtures/arrow/plain.arrow', import.meta.url)));
-  assert.match(stdout, /import \{ bool, date, decimal, .*schema.*\} from 'sluice'/);
+  assert.match(stdout, /import \{ bool, bytes, date, decimal, float32, .*localTimestamp, schema.*\} from 'sluice'/);
   assert.match(
     stdout,
     /\n {2}list: list\(int32\(\)\.nullable\(\)\)\.nullable\(\),\n {2}struct: struct\(\{ x: int32\(\)\.nullable\(\) \}\)\.nullable\(\),\n/,
   );
+  assert.match(stdout, /\n {2}tns: localTimestamp\(\{ unit: 'ns' \}\)\.nullable\(\),\n/);
   assert.match(stdout, /\n {2}dec: decimal\(9, 2\)\.nullable\(\),\n/);
 });
 

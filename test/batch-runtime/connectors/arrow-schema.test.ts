@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { typeOfForm } from '#runtime/batch/batch.ts';
 import { openRoot, type TableValue, type Value, writeRoot } from '#runtime/batch/flatbuffer.ts';
 import { schemaTable } from '#runtime/batch/ipc-schema.ts';
 import { type ArrowField, type ArrowType, declaredType, foundText, readFields, readsAs } from '#runtime/connectors/arrow-schema.ts';
@@ -25,11 +26,15 @@ test('the fields of a schema of ours are read as declared, and only as what they
 
 test('types that are not ours: what they are read as, and what is said of them', () => {
   assert.deepEqual([int(8), int(16), int(32), int(64), int(8, false), int(16, false), int(32, false), int(64, false)].map(declaredType), [
-    ...Array(3).fill({ kind: 'int32' }),
+    ...(['int8', 'int16'] as const).map(typeOfForm),
+    { kind: 'int32' },
     { kind: 'int64' },
-    ...Array(2).fill({ kind: 'int32' }),
-    ...Array(2).fill({ kind: 'int64' }),
+    ...(['uint8', 'uint16', 'uint32', 'uint64'] as const).map(typeOfForm),
   ]);
+  assert.equal(readsAs(int(8), { kind: 'int32' }), true);
+  assert.equal(readsAs(int(16), typeOfForm('int8')), false);
+  assert.equal(readsAs(int(8, false), typeOfForm('int16')), true);
+  assert.equal(readsAs(int(8, false), typeOfForm('int8')), false);
   assert.equal(readsAs(int(32, false), { kind: 'int32' }), false);
   assert.equal(readsAs(int(32, false), { kind: 'integer' }), true);
   assert.equal(foundText(int(16, false)), 'uint16');
@@ -67,7 +72,7 @@ test('what a writer leaves out is what Arrow says it is then', () => {
   assert.deepEqual(types, [
     { kind: 'decimal', bits: 128, precision: 9, scale: 2 },
     { kind: 'date', unit: 'millis' },
-    { kind: 'timestamp', unit: 'seconds' },
+    { kind: 'timestamp', unit: 'seconds', hasZone: false },
     { kind: 'float', bits: 16 },
   ]);
 });

@@ -37,7 +37,7 @@ test('what stands where a value is null is not looked at', () => {
   const lanes = BigInt64Array.of(1n, 2n ** 62n, 3n, 2n ** 62n);
   assert.deepEqual(read({ kind: 'int', bits: 64, signed: true }, { kind: 'integer' }, body(4, true, lanes)), ['1', null, '3', null]);
   const nanos = BigInt64Array.of(1000n, 1n, 3000n, 7n);
-  assert.deepEqual(read({ kind: 'timestamp', unit: 'nanos' }, { kind: 'timestamp' }, body(4, true, nanos)), ['1', null, '3', null]);
+  assert.deepEqual(read({ kind: 'timestamp', unit: 'nanos', hasZone: true }, { kind: 'timestamp' }, body(4, true, nanos)), ['1', null, '3', null]);
   const millis = BigInt64Array.of(86_400_000n, 1n, -86_400_000n, 1n);
   assert.deepEqual(read({ kind: 'date', unit: 'millis' }, { kind: 'date' }, body(4, true, millis)), [1, null, -1, null]);
   const wide = BigInt64Array.of(1n, 0n, 0n, 2n ** 62n, -3n, -1n, 0n, 2n ** 62n);
@@ -55,8 +55,13 @@ test('what is out of range where a value is there is refused', () => {
   const one = (value: bigint): BodyReader => body(1, false, BigInt64Array.of(value));
   assert.throws(() => read({ kind: 'int', bits: 64, signed: true }, { kind: 'integer' }, one(2n ** 53n)), { code: 'VALUE_OUT_OF_RANGE' });
   assert.throws(() => read({ kind: 'int', bits: 64, signed: false }, { kind: 'int64' }, one(-1n)), { code: 'VALUE_OUT_OF_RANGE' });
-  assert.throws(() => read({ kind: 'timestamp', unit: 'nanos' }, { kind: 'timestamp' }, one(1n)), { code: 'VALUE_OUT_OF_RANGE', message: /finer/ });
-  assert.throws(() => read({ kind: 'timestamp', unit: 'seconds' }, { kind: 'timestamp' }, one(2n ** 61n)), { code: 'VALUE_OUT_OF_RANGE' });
+  assert.throws(() => read({ kind: 'timestamp', unit: 'nanos', hasZone: true }, { kind: 'timestamp' }, one(1n)), {
+    code: 'VALUE_OUT_OF_RANGE',
+    message: /finer/,
+  });
+  assert.throws(() => read({ kind: 'timestamp', unit: 'seconds', hasZone: true }, { kind: 'timestamp' }, one(2n ** 61n)), {
+    code: 'VALUE_OUT_OF_RANGE',
+  });
   assert.throws(() => read({ kind: 'date', unit: 'millis' }, { kind: 'date' }, one(1n)), /no day/);
   const decimal = { kind: 'decimal', precision: 2, scale: 1 } as const;
   assert.throws(() => read({ ...decimal, bits: 64 }, decimal, one(100n)), /more than 2 digits/);

@@ -142,7 +142,7 @@ for (const frame of frames) {
     const filter = call('gt', [ref('int32'), literal(0, { kind: 'int32' })]);
     const one = Object.keys(aggregates).flatMap((fn): WindowFunction[] => {
       const found = cases.find((each) => each.fn === fn && each.kinds.length < 2);
-      if (found === undefined || fn === 'joinText') return [];
+      if (found === undefined || fn === 'joinText' || fn === 'toList') return [];
       if (frame.end === null && frame.start !== null && aggregates[fn]!.order({} as never) === 'result') return [];
       const kind = found.kinds[0] ?? null;
       const argument = kind === null ? null : input.some(({ name }) => name === kind) ? kind : 'int32';
