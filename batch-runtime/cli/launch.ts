@@ -3,6 +3,7 @@
  * shows its plan. Called by run.ts, which has checked the command line.
  */
 import { asSluiceError, toJson } from '#manager/protocol/errors.ts';
+import type { PlainValue } from '../batch/rows.ts';
 import { graphOf, loadJob } from '../execute/job-module.ts';
 import { explain } from '../graph/explain.ts';
 import type { AnyJob, Job } from '../job.ts';
@@ -11,7 +12,7 @@ import type { JobEvent } from '../schedule/events.ts';
 import { planJob } from '../schedule/planning.ts';
 import { moduleToResume, submit } from '../submit.ts';
 import { createProgress } from './progress.ts';
-import { csvLine, digits, size, table } from './table.ts';
+import { csvLine, digits, size, table, valueText } from './table.ts';
 
 const rowsShown = 100;
 
@@ -82,7 +83,7 @@ function showRows(names: readonly string[], rows: readonly Row[]): void {
   } else process.stdout.write(`${[csvLine(names), ...cells.map(csvLine)].join('\n')}\n`);
 }
 
-const cell = (value: unknown): string | null => (value === null || value === undefined ? null : String(value));
+const cell = (value: unknown): string | null => (value === null || value === undefined ? null : valueText(value));
 
 /** Rows come before the event `done`, which is the last line. */
 async function runForPrograms(job: AnyJob, options: RunOptions): Promise<number> {
@@ -117,11 +118,13 @@ async function runForPrograms(job: AnyJob, options: RunOptions): Promise<number>
   }
 }
 
-/** int64, dates and timestamps as text. */
-const plain = (row: Row): Readonly<Record<string, string | number | boolean | null>> =>
-  Object.fromEntries(
-    Object.entries(row).map(([name, value]) => [
-      name,
-      value === null || typeof value === 'number' || typeof value === 'boolean' ? value : String(value),
-    ]),
-  );
+/** int64, dates and timestamps as text; in lists and structs too. */
+const plain = (row: Row): Readonly<Record<string, PlainValue>> =>
+  Object.fromEntries(Object.entries(row).map(([name, value]) => [name, plainOf(value)]));
+
+function plainOf(value: unknown): PlainValue {
+  if (value === null || typeof value === 'number' || typeof value === 'boolean') return value;
+  if (Array.isArray(value)) return value.map(plainOf);
+  const isStruct = typeof value === 'object' && Object.getPrototypeOf(value) === Object.prototype;
+  return isStruct ? Object.fromEntries(Object.entries(value).map(([name, of]) => [name, plainOf(of)])) : String(value);
+}

@@ -12,7 +12,7 @@ import { sourceOf } from '../connectors/table.ts';
 import type { Aggregate } from '../expression/expression.ts';
 import { columnRef } from '../expression/functions.ts';
 import { createAggregate } from '../operators/aggregate.ts';
-import { digits, table } from './table.ts';
+import { digits, table, valueText } from './table.ts';
 import { count, readArgs, usage, type Verb } from './verb.ts';
 
 const cellLength = 40;
@@ -75,7 +75,7 @@ const guessed = ({ guessedFrom }: Inspected): string => (guessedFrom === null ? 
 
 const cell = (value: unknown): string => {
   if (value === null || value === undefined) return '';
-  const text = String(value).replaceAll(/[\r\n\t]/g, ' ');
+  const text = valueText(value).replaceAll(/[\r\n\t]/g, ' ');
   return text.length > cellLength ? `${text.slice(0, cellLength - 1)}…` : text;
 };
 

@@ -16,6 +16,12 @@ export function table(head: readonly string[], rows: readonly (readonly string[]
 export const csvLine = (cells: readonly (string | null)[]): string =>
   cells.map((cell) => (cell === null ? '' : cell === '' || /[",\r\n]/.test(cell) ? `"${cell.replaceAll('"', '""')}"` : cell)).join(',');
 
+/** A value of a row in a word: lists and structs as JSON, their whole numbers however long. */
+export function valueText(value: unknown): string {
+  const isPlain = typeof value === 'object' && value !== null && (Array.isArray(value) || Object.getPrototypeOf(value) === Object.prototype);
+  return isPlain ? JSON.stringify(value, (_, each) => (typeof each === 'bigint' ? String(each) : each)) : String(value);
+}
+
 /** 1234567 as 1,234,567. */
 export const digits = (value: number): string => value.toLocaleString('en-US');
 

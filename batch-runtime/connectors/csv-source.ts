@@ -5,7 +5,7 @@
  */
 import type { FileHandle } from 'node:fs/promises';
 import { SluiceError } from '#manager/protocol/errors.ts';
-import type { Batch, Schema } from '../batch/batch.ts';
+import { type Batch, isNested, type Schema } from '../batch/batch.ts';
 import { typeText } from '../schema.ts';
 import type { RejectsTaker } from './bad-lines.ts';
 import type { Source } from './connector.ts';
@@ -22,6 +22,11 @@ const byteOrderMark = [0xef, 0xbb, 0xbf];
 
 export const csvSource: Source = {
   async plan(request) {
+    const nested = request.schema.find(({ type }) => isNested(type));
+    if (nested !== undefined)
+      throw new SluiceError('PLAN_UNSUPPORTED', {
+        what: `${request.source['path']}: CSV has no ${nested.type.kind} for column ${nested.name}: declare it utf8() and split it, or ask it for .json(path)`,
+      });
     const files = await findFiles(String(request.source['path']), '.csv');
     const parts: Part[] = [];
     for (const file of files) parts.push(...(await partsOf(request.schema, file)));

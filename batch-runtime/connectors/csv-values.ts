@@ -40,11 +40,11 @@ export const fieldParser = (type: ColumnType, capacity: number): FieldParser => 
 
 const two32 = 4_294_967_296;
 
-/** Collects up to `capacity` values of one column; `finish` gives the column and starts the next. */
+/** Collects values of one column, room for `capacity` of them to begin with; `finish` gives the column and starts the next. */
 export class FieldParser {
   readonly #type: ColumnType;
   readonly #kind: ColumnType['kind'];
-  readonly #capacity: number;
+  #capacity: number;
   /** Of whole numbers of a form: what they may be; else without bounds. */
   readonly #form: Form | null;
   readonly #least: number;
@@ -94,6 +94,7 @@ export class FieldParser {
   }
 
   appendNull(): void {
+    if (this.length === this.#capacity) this.#widen();
     const i = this.length++;
     this.#validity ??= new Uint8Array(bitmapBytes(this.#capacity)).fill(0xff);
     clearBit(this.#validity, i);
@@ -107,6 +108,7 @@ export class FieldParser {
    * @returns null, or why it is no value of this column; then nothing was appended
    */
   append(bytes: Uint8Array, from: number, to: number): string | null {
+    if (this.length === this.#capacity) this.#widen();
     const i = this.length;
     if (this.#form !== null && forms[this.#form].meaning !== 'number') {
       const reason = this.#appendMeaning(i, this.#form, bytes, from, to);
@@ -170,9 +172,41 @@ export class FieldParser {
         if (reason !== null) return reason;
         break;
       }
+      case 'list':
+      case 'struct':
+        return `${textOf(bytes, from, to)} is no ${this.#kind}`;
     }
     this.length = i + 1;
     return null;
+  }
+
+  /** Twice the room: of items nobody knows before how many there are. */
+  #widen(): void {
+    const capacity = Math.max(8, 2 * this.#capacity);
+    const words = (given: Int32Array, length: number): Int32Array => {
+      const wide = new Int32Array(given.length === 0 ? 0 : length);
+      wide.set(given);
+      return wide;
+    };
+    const layout = layoutOf(this.#type);
+    this.#words = words(this.#words, layout === 'lanes' ? 2 * capacity : layout === 'wide' ? 4 * capacity : capacity);
+    this.#offsets = words(this.#offsets, capacity + 1);
+    if (layout === 'double') {
+      const wide = new Float64Array(capacity);
+      wide.set(this.#doubles);
+      this.#doubles = wide;
+    }
+    if (layout === 'bits') {
+      const wide = new Uint8Array(bitmapBytes(capacity));
+      wide.set(this.#bits);
+      this.#bits = wide;
+    }
+    if (this.#validity !== null) {
+      const wide = new Uint8Array(bitmapBytes(capacity)).fill(0xff);
+      wide.set(this.#validity);
+      this.#validity = wide;
+    }
+    this.#capacity = capacity;
   }
 
   /** Forgets all but the first `length` values. */

@@ -132,8 +132,7 @@ async function inspectJson(file: InputFile): Promise<Inspected> {
     for (const [name, value] of Object.entries(record)) {
       const guess = guesses.get(name) ?? new Guess(rows);
       guesses.set(name, guess);
-      if (typeof value === 'object' && value !== null) guess.nested();
-      else guess.add(value === null ? null : String(value), typeof value === 'string');
+      guess.addJson(value);
     }
     rows++;
     for (const guess of guesses.values()) guess.upTo(rows);
@@ -176,6 +175,8 @@ async function firstLines(file: InputFile): Promise<string[]> {
 /** From the narrowest; the first that takes every value. */
 const candidates: readonly ColumnType['kind'][] = ['bool', 'int32', 'integer', 'int64', 'float64', 'date', 'timestamp'];
 const encoder = new TextEncoder();
+/** Fields that a struct may have. */
+const fieldsMost = 100;
 
 /** The type of a column from its values, one after the other. */
 class Guess {
@@ -185,7 +186,11 @@ class Guess {
   }));
   #values = 0;
   #nulls: number;
-  #isNested = false;
+  #lists = 0;
+  #structs = 0;
+  /** Of all values of all arrays. */
+  #items: Guess | null = null;
+  readonly #fields = new Map<string, Guess>();
   #zeros = false;
 
   /** @param missed  rows before the first that has it */
@@ -213,10 +218,41 @@ class Guess {
     });
   }
 
-  nested(): void {
-    this.#values++;
-    this.#isNested = true;
+  /** A value as JSON has it. */
+  addJson(value: unknown): void {
+    if (typeof value !== 'object' || value === null) {
+      this.add(value === null ? null : String(value), typeof value === 'string');
+      return;
+    }
     this.#parsers = [];
+    const before = this.#values++;
+    if (Array.isArray(value)) {
+      this.#lists++;
+      this.#items ??= new Guess();
+      for (const item of value) this.#items.addJson(item);
+      return;
+    }
+    this.#structs++;
+    for (const [name, field] of Object.entries(value)) {
+      const guess = this.#fields.get(name) ?? new Guess(before);
+      // An object with no end of keys is a map, not a struct.
+      if (this.#fields.size >= fieldsMost && !this.#fields.has(name)) continue;
+      this.#fields.set(name, guess);
+      guess.addJson(field);
+    }
+    for (const guess of this.#fields.values()) guess.upTo(this.#structs);
+  }
+
+  /** A list where all values are arrays, a struct where all are objects; null: neither, or nothing is known of what is in it. */
+  #nestedType(): ColumnType | null {
+    if (this.#values === 0) return null;
+    if (this.#lists === this.#values && this.#items!.#values > 0) {
+      const { type, nullable } = this.#items!.column('');
+      return { kind: 'list', item: { type, nullable } };
+    }
+    if (this.#structs !== this.#values || this.#fields.size === 0 || this.#fields.size >= fieldsMost) return null;
+    const fields = [...this.#fields].map(([name, guess]) => guess.column(name)).map(({ name, type, nullable }) => ({ name, type, nullable }));
+    return { kind: 'struct', fields };
   }
 
   /** Of so many records; one that had no such key counts as null. */
@@ -225,15 +261,24 @@ class Guess {
   }
 
   column(name: string): InspectedColumn {
+    const nested = this.#nestedType();
     const kind = this.#values === 0 ? 'utf8' : (this.#parsers[0]?.kind ?? 'utf8');
-    const why = this.#isNested
-      ? 'nested, as its JSON'
-      : this.#values === 0
-        ? 'no value seen'
-        : kind === 'utf8' && this.#zeros
-          ? 'numbers that begin with 0'
-          : '';
+    const why = nested
+      ? ''
+      : this.#lists + this.#structs > 0
+        ? 'nested, as its JSON'
+        : this.#values === 0
+          ? 'no value seen'
+          : kind === 'utf8' && this.#zeros
+            ? 'numbers that begin with 0'
+            : '';
     const nulls = this.#nulls === 0 ? '' : `${this.#nulls} nulls seen`;
-    return { name, type: { kind } as ColumnType, nullable: this.#nulls > 0, note: [nulls, why].filter(Boolean).join('; '), readable: true };
+    return {
+      name,
+      type: nested ?? ({ kind } as ColumnType),
+      nullable: this.#nulls > 0,
+      note: [nulls, why].filter(Boolean).join('; '),
+      readable: true,
+    };
   }
 }

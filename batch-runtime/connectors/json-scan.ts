@@ -2,11 +2,13 @@
  * Where the fields of NDJSON records are: an object on each line, read from bytes straight into columns. Only declared fields
  * are looked at; the others are passed over by their brackets and quotes, without being checked as JSON to the last letter.
  * Records mostly have the same keys in the same order, so each key is first compared with the one that stood there last time.
- * What values mean is csv-values.ts, of a text in quotes as of a bare number; a nested value in a text column is its JSON.
+ * What values mean is csv-values.ts, of a text in quotes as of a bare number; lists and structs are read in place (nested-values.ts), a nested value in a
+ * text column is its JSON.
  */
 import { isUtf8 } from 'node:buffer';
 import { type BadRecord, firstInvalid, lineFeed, type ScanResult } from './csv-scan.ts';
 import type { FieldParser } from './csv-values.ts';
+import { NestedParser, type ValueParser } from './nested-values.ts';
 
 const quote = 0x22;
 const backslash = 0x5c;
@@ -20,7 +22,7 @@ const space = 0x20;
 
 export interface JsonShape {
   readonly names: readonly string[];
-  readonly parsers: readonly FieldParser[];
+  readonly parsers: readonly ValueParser[];
   readonly nullable: readonly boolean[];
   readonly isText: readonly boolean[];
 }
@@ -31,32 +33,78 @@ interface Key {
   readonly target: number;
 }
 
+/** The fields of an object that are wanted: of the record, or of a struct in it. */
+class Fields {
+  /** In messages. */
+  readonly names: readonly string[];
+  readonly parsers: readonly ValueParser[];
+  readonly nullable: readonly boolean[];
+  readonly targets: ReadonlyMap<string, number>;
+  readonly values: readonly Place[];
+  /** By place in the object, the key that stood there last. */
+  readonly expected: Key[] = [];
+  /** By field, the object that last had it. */
+  readonly seen: Float64Array;
+  object = 0;
+
+  constructor(names: readonly string[], parsers: readonly ValueParser[], nullable: readonly boolean[], isText: readonly boolean[], above = '') {
+    this.names = names.map((name) => above + name);
+    this.parsers = parsers;
+    this.nullable = nullable;
+    this.targets = new Map(names.map((name, i) => [name, i]));
+    this.seen = new Float64Array(names.length).fill(-1);
+    this.values = parsers.map((parser, i) => placeOf(this.names[i]!, parser, nullable[i]!, isText[i]!));
+  }
+}
+
+/** Where a value goes. */
+interface Place {
+  readonly name: string;
+  readonly parser: ValueParser;
+  readonly nullable: boolean;
+  readonly isText: boolean;
+  /** Of a list, of its values. */
+  readonly item: Place | null;
+  /** Of a struct. */
+  readonly fields: Fields | null;
+}
+
+function placeOf(name: string, parser: ValueParser, nullable: boolean, isText: boolean): Place {
+  const own = { name, parser, nullable, isText };
+  if (!(parser instanceof NestedParser)) return { ...own, item: null, fields: null };
+  const { type, children } = parser;
+  if (type.kind === 'list') {
+    const { type: of, nullable: maybe } = type.item;
+    return { ...own, item: placeOf(`${name}[]`, children[0]!, maybe, of.kind === 'utf8'), fields: null };
+  }
+  const of = new Fields(
+    type.fields.map((field) => field.name),
+    children,
+    type.fields.map((field) => field.nullable),
+    type.fields.map((field) => field.type.kind === 'utf8'),
+    `${name}.`,
+  );
+  return { ...own, item: null, fields: of };
+}
+
 const decoder = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
 const encoder = new TextEncoder();
 
 /** Takes records of one split. One per part; it remembers the keys. */
 export class JsonScanner {
-  readonly #shape: JsonShape;
-  readonly #targets: ReadonlyMap<string, number>;
-  /** By place in the record, the key that stood there last. */
-  readonly #expected: Key[] = [];
-  /** By column, the record that last had it. */
-  readonly #seen: Float64Array;
-  #record = 0;
+  readonly #record: Fields;
   #scratch = new Uint8Array(1024);
   // Where the scan stands, and what is wrong there.
   #at = 0;
   #wrongAt = 0;
 
-  constructor(shape: JsonShape) {
-    this.#shape = shape;
-    this.#targets = new Map(shape.names.map((name, i) => [name, i]));
-    this.#seen = new Float64Array(shape.names.length).fill(-1);
+  constructor({ names, parsers, nullable, isText }: JsonShape) {
+    this.#record = new Fields(names, parsers, nullable, isText);
   }
 
   /** As csv-scan's scanRecords. */
   scan(bytes: Uint8Array, from: number, end: number, last: boolean, maxRows: number, stopAtBad: boolean): ScanResult {
-    const { parsers } = this.#shape;
+    const { parsers } = this.#record;
     bytes[end] = lineFeed;
     const suspicious = !isUtf8(bytes.subarray(from, last ? end : 1 + bytes.lastIndexOf(lineFeed, end - 1)));
     const bad: BadRecord[] = [];
@@ -74,14 +122,14 @@ export class JsonScanner {
         continue;
       }
       this.#wrongAt = record;
-      let reason = this.#object(bytes, feed);
+      let reason = this.#whole(bytes, feed);
       if (reason === null && suspicious && !isUtf8(bytes.subarray(record, next))) {
         reason = 'invalid UTF-8';
         this.#wrongAt = record + firstInvalid(bytes.subarray(record, next));
       }
       if (reason === null) rows++;
       else {
-        for (const parser of parsers) if (parser.length > already + rows) parser.truncate(already + rows);
+        for (const parser of parsers) parser.truncate(already + rows);
         bad.push({ from: record, to: next, at: Math.min(this.#wrongAt, Math.max(record, next - 1)), reason });
       }
       record = next;
@@ -102,10 +150,18 @@ export class JsonScanner {
   }
 
   /** One record up to `feed`; null, or what is wrong. */
-  #object(bytes: Uint8Array, feed: number): string | null {
+  #whole(bytes: Uint8Array, feed: number): string | null {
     if (bytes[this.#at] !== braceOpen) return this.#fault('a record is an object: it begins with {');
-    const { names, nullable, parsers } = this.#shape;
-    const record = this.#record++;
+    const wrong = this.#object(bytes, feed, this.#record);
+    if (wrong !== null) return wrong;
+    this.#space(bytes);
+    return this.#at < feed ? this.#fault('something follows the record on its line') : null;
+  }
+
+  /** The object at the brace; goes behind it. Null, or what is wrong. */
+  #object(bytes: Uint8Array, feed: number, fields: Fields): string | null {
+    const { names, nullable, parsers, seen } = fields;
+    const object = fields.object++;
     let found = 0;
     this.#at++;
     this.#space(bytes);
@@ -114,7 +170,7 @@ export class JsonScanner {
       for (let place = 0; ; place++) {
         if (bytes[this.#at] !== quote) return this.#fault('a key in quotes is wanted');
         const keyAt = this.#at;
-        const key = this.#key(bytes, place, feed);
+        const key = this.#key(bytes, place, feed, fields);
         if (typeof key === 'string') return key;
         this.#space(bytes);
         if (bytes[this.#at] !== colon) return this.#fault('a colon is wanted behind a key');
@@ -124,10 +180,10 @@ export class JsonScanner {
         if (target < 0) {
           if (!this.#skip(bytes, feed)) return this.#fault('a value is broken off or none', Math.min(this.#at, feed));
         } else {
-          if (this.#seen[target] === record) return this.#fault(`the key ${names[target]} stands twice`, keyAt);
-          this.#seen[target] = record;
+          if (seen[target] === object) return this.#fault(`the key ${names[target]} stands twice`, keyAt);
+          seen[target] = object;
           found++;
-          const wrong = this.#value(bytes, target, feed);
+          const wrong = this.#value(bytes, fields.values[target]!, feed);
           if (wrong !== null) return wrong;
         }
         this.#space(bytes);
@@ -141,12 +197,11 @@ export class JsonScanner {
         } else return this.#fault(this.#at >= feed ? 'the record is cut off' : 'a comma or } is wanted behind a value');
       }
     }
-    this.#space(bytes);
-    if (this.#at < feed) return this.#fault('something follows the record on its line');
     if (found < names.length) {
       for (let i = 0; i < names.length; i++) {
-        if (this.#seen[i] === record) continue;
-        if (!nullable[i]) return this.#fault(`column ${names[i]}: it is missing, declare it .nullable()`, feed);
+        if (seen[i] === object) continue;
+        if (!nullable[i])
+          return this.#fault(`column ${names[i]}: it is missing, declare it .nullable()`, fields === this.#record ? feed : this.#at - 1);
         parsers[i]!.appendNull();
       }
     }
@@ -154,16 +209,16 @@ export class JsonScanner {
   }
 
   /** The key at the quote; goes behind it. */
-  #key(bytes: Uint8Array, place: number, feed: number): Key | string {
+  #key(bytes: Uint8Array, place: number, feed: number, { expected: known, targets }: Fields): Key | string {
     const from = this.#at + 1;
-    const expected = this.#expected[place];
+    const expected = known[place];
     if (expected !== undefined) {
-      const known = expected.bytes;
-      const to = from + known.length;
+      const { bytes: before } = expected;
+      const to = from + before.length;
       if (bytes[to] === quote && to < feed) {
         let i = 0;
-        while (i < known.length && bytes[from + i] === known[i]) i++;
-        if (i === known.length) {
+        while (i < before.length && bytes[from + i] === before[i]) i++;
+        if (i === before.length) {
           this.#at = to + 1;
           return expected;
         }
@@ -179,16 +234,16 @@ export class JsonScanner {
     } catch {
       return this.#fault('a key is no JSON text', from - 1);
     }
-    const key = { bytes: raw, target: this.#targets.get(name) ?? -1 };
-    this.#expected[place] = key;
+    const key = { bytes: raw, target: targets.get(name) ?? -1 };
+    known[place] = key;
     return key;
   }
 
-  #value(bytes: Uint8Array, target: number, feed: number): string | null {
-    const { parsers, nullable, isText, names } = this.#shape;
-    const parser = parsers[target]!;
+  #value(bytes: Uint8Array, place: Place, feed: number): string | null {
+    const { parser, nullable, isText, name } = place;
     const from = this.#at;
     const first = bytes[from]!;
+    if (parser instanceof NestedParser && first !== 0x6e) return this.#nested(bytes, parser, place, feed);
     let wrong: string | null;
     if (first === quote) {
       let at = from + 1;
@@ -196,27 +251,59 @@ export class JsonScanner {
       while (byte !== quote && byte !== backslash && byte >= space) byte = bytes[++at]!;
       if (byte === quote) {
         this.#at = at + 1;
-        wrong = parser.append(bytes, from + 1, at);
+        wrong = (parser as FieldParser).append(bytes, from + 1, at);
       } else {
         const to = stringEnd(bytes, from + 1);
         if (to >= feed) return this.#fault('a text is broken off', from);
         this.#at = to + 1;
-        wrong = this.#escaped(bytes, from, to + 1, parser);
+        wrong = this.#escaped(bytes, from, to + 1, parser as FieldParser);
       }
     } else if (first === 0x6e) {
       if (!isWord(bytes, from, nullWord)) return this.#fault('no JSON value', from);
       this.#at = from + 4;
-      if (!nullable[target]) return this.#fault(`column ${names[target]}: it is null, declare it .nullable()`, from);
+      if (!nullable) return this.#fault(`column ${name}: it is null, declare it .nullable()`, from);
       parser.appendNull();
       return null;
     } else {
       if (!this.#skip(bytes, feed)) return this.#fault('a value is broken off or none', Math.min(this.#at, feed));
       const isNested = first === braceOpen || first === bracketOpen;
-      if (isNested && !isText[target])
-        return this.#fault(`column ${names[target]}: an ${first === braceOpen ? 'object' : 'array'} is no value of it`, from);
-      wrong = parser.append(bytes, from, this.#at);
+      if (isNested && !isText) return this.#fault(`column ${name}: an ${first === braceOpen ? 'object' : 'array'} is no value of it`, from);
+      wrong = (parser as FieldParser).append(bytes, from, this.#at);
     }
-    return wrong === null ? null : this.#fault(`column ${names[target]}: ${wrong}`, from);
+    return wrong === null ? null : this.#fault(`column ${name}: ${wrong}`, from);
+  }
+
+  /** A list or a struct. */
+  #nested(bytes: Uint8Array, parser: NestedParser, { name, item, fields }: Place, feed: number): string | null {
+    const from = this.#at;
+    const first = bytes[from];
+    if (fields !== null) {
+      if (first !== braceOpen) return this.#fault(`column ${name}: an object is wanted`);
+      const wrong = this.#object(bytes, feed, fields);
+      if (wrong === null) parser.close();
+      return wrong;
+    }
+    if (first !== bracketOpen) return this.#fault(`column ${name}: an array is wanted`);
+    this.#at++;
+    this.#space(bytes);
+    if (bytes[this.#at] === bracketClose) this.#at++;
+    else {
+      for (;;) {
+        const wrong = this.#value(bytes, item!, feed);
+        if (wrong !== null) return wrong;
+        this.#space(bytes);
+        const byte = bytes[this.#at];
+        if (byte === bracketClose) {
+          this.#at++;
+          break;
+        }
+        if (byte !== comma) return this.#fault(this.#at >= feed ? 'the record is cut off' : 'a comma or ] is wanted behind a value');
+        this.#at++;
+        this.#space(bytes);
+      }
+    }
+    parser.close();
+    return null;
   }
 
   /** A text with escapes, in its quotes. */

@@ -1,10 +1,11 @@
 /**
- * Writes NDJSON: an object with every column on each line, null for null. Whole numbers are digits however many they are,
+ * Writes NDJSON: an object with every column on each line, null for null, arrays and objects for lists and structs. Whole numbers are digits however many they are,
  * times text in UTC as in CSV, and what no JSON number can be (NaN, Infinity) is its name as text; the JSON source reads all of it
  * back. How files are written is text-sink.ts.
  */
 import type { Batch, Column } from '../batch/batch.ts';
 import { isNull } from '../batch/column.ts';
+import { fieldsAt, itemsAt } from '../batch/rows.ts';
 import { isNumeric } from '../expression/values.ts';
 import { plainText } from './csv-sink.ts';
 import { jsonEndings } from './json-source.ts';
@@ -28,6 +29,11 @@ const bare = new Set(['bool', 'int32', 'integer', 'int64']);
 function valueText(column: Column, i: number): string {
   if (isNull(column, i)) return 'null';
   const { kind } = column.type;
+  if (kind === 'list') return `[${itemsAt(column, i, valueText).join(',')}]`;
+  if (kind === 'struct')
+    return `{${Object.entries(fieldsAt(column, i, valueText))
+      .map(([name, text]) => `${JSON.stringify(name)}:${text}`)
+      .join(',')}}`;
   const text = plainText(column, i);
   if ((bare.has(kind) && (kind === 'bool' || isNumeric(column.type))) || (kind === 'float64' && Number.isFinite(column.data[i]!))) return text;
   return JSON.stringify(text);

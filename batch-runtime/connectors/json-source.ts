@@ -8,10 +8,10 @@ import type { Schema } from '../batch/batch.ts';
 import type { Source } from './connector.ts';
 import { Rejects, rejectsSpec } from './csv-rejects.ts';
 import { countLines, lineFeed } from './csv-scan.ts';
-import { fieldParser } from './csv-values.ts';
 import { packingOf } from './input-bytes.ts';
 import { findFiles, type InputFile } from './input-files.ts';
 import { JsonScanner } from './json-scan.ts';
+import { valueParser } from './nested-values.ts';
 import { openInput } from './parquet-file.ts';
 import { type Part, pieceBytes, type RecordFormat, readRecords, splitBytes, splitsOf } from './read-records.ts';
 
@@ -82,7 +82,7 @@ const formatOf = (schema: Schema): RecordFormat => ({
   // `{}` and a line feed.
   recordBytesMin: 3,
   scanner(capacity) {
-    const parsers = schema.map(({ type }) => fieldParser(type, capacity));
+    const parsers = schema.map(({ type }) => valueParser(type, capacity));
     const scanner = new JsonScanner({
       parsers,
       nullable: schema.map(({ nullable }) => nullable),

@@ -111,7 +111,7 @@ function bind(schema: Schema, file: ParquetFile): Binding[] {
       new SluiceError('SCHEMA_DIFFERS', { where: field.name, declared: typeText(field), found, path: file.path });
     const folder = folders.get(field.name);
     if (folder !== undefined) {
-      const values = constant(field, folder);
+      const values = isNested(field.type) ? 'a text' : constant(field, folder);
       if (typeof values === 'string') throw differs(`the folder ${field.name}=${folder ?? ''}, ${values}`);
       return { kind: 'folder', field, values };
     }

@@ -1,7 +1,9 @@
 /**
  * What a job tells about itself while it runs: the events of `--json` and of `run().events()`. int64 and decimals are strings.
  */
+
 import type { ErrorJson } from '#manager/protocol/errors.ts';
+import type { PlainValue } from '../batch/rows.ts';
 
 export interface StageProgress {
   readonly stage: number;
@@ -49,7 +51,7 @@ type Body =
   /** An attempt takes too long, so this one runs beside it; the first to end counts. */
   | { readonly type: 'straggler'; readonly stage: number; readonly task: number; readonly attempt: number }
   | { readonly type: 'lost'; readonly what: string; readonly stage: number; readonly maps: readonly number[] }
-  | { readonly type: 'row'; readonly row: Readonly<Record<string, string | number | boolean | null>> }
+  | { readonly type: 'row'; readonly row: Readonly<Record<string, PlainValue>> }
   | { readonly type: 'warning'; readonly text: string }
   | { readonly type: 'error'; readonly error: ErrorJson }
   | ({ readonly type: 'done' } & JobReport);

@@ -23,6 +23,7 @@ async function rows(what: string, options: RunOptions = {}, format = 'arrow'): P
 before(async () => {
   await rows('write');
   await rows('write', {}, 'parquet');
+  await rows('write', {}, 'json');
 });
 
 const ids = given.map(({ id }) => id);
@@ -63,8 +64,9 @@ for (const what of Object.keys(expected)) {
   });
 }
 
-test('from Parquet', async () => {
-  for (const what of ['all', 'counted', 'rows']) assert.deepEqual(await rows(what, {}, 'parquet'), expected[what]!());
+test('from Parquet and NDJSON', async () => {
+  for (const format of ['parquet', 'json'])
+    for (const what of ['all', 'counted', 'rows']) assert.deepEqual(await rows(what, {}, format), expected[what]!(), format);
 });
 
 test('beyond memory, and through workers', async () => {

@@ -10,7 +10,7 @@ import { slice } from '#runtime/batch/slice.ts';
 import type { Written } from '#runtime/connectors/connector.ts';
 import { csvSink, quoted } from '#runtime/connectors/csv-sink.ts';
 import { csvSource } from '#runtime/connectors/csv-source.ts';
-import { bool, date, fieldsOf, float64, int32, int64, integer, timestamp, utf8 } from '#runtime/schema.ts';
+import { bool, date, fieldsOf, float64, int32, int64, integer, list, type SchemaShape, struct, timestamp, utf8 } from '#runtime/schema.ts';
 import { scan } from './scan.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'sluice-csv-sink-'));
@@ -137,4 +137,14 @@ test('a failed job leaves an older output as it was, one that succeeds replaces 
 test('text is quoted where it would not be read back as it is', () => {
   for (const text of ['', 'a,b', 'a"b', 'a\nb', 'a\rb']) assert.match(quoted(text), /^".*"$/s);
   for (const text of ['a', ' a ', "it's", 'é;|']) assert.equal(quoted(text), text);
+});
+
+test('a list or a struct is refused when the job is planned', () => {
+  const check = (columns: SchemaShape) => () => csvSink.check!({ connector: 'csv', path: 'out.csv' }, fieldsOf(columns));
+  check({ a: int32() })();
+  assert.throws(check({ a: int32(), tags: list(utf8()) }), {
+    code: 'PLAN_UNSUPPORTED',
+    message: /out\.csv: CSV has no list for column tags: unnest it/,
+  });
+  assert.throws(check({ s: struct({ a: int32() }) }), { code: 'PLAN_UNSUPPORTED', message: /no struct for column s/ });
 });

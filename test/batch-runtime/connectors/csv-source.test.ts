@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { after, test } from 'node:test';
 import type { SluiceError } from '#manager/protocol/errors.ts';
 import { csvSource } from '#runtime/connectors/csv-source.ts';
-import { bool, date, float64, int32, int64, integer, type SchemaShape, timestamp, utf8 } from '#runtime/schema.ts';
+import { bool, date, fieldsOf, float64, int32, int64, integer, list, type SchemaShape, timestamp, utf8 } from '#runtime/schema.ts';
 import { scan } from './scan.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'sluice-csv-'));
@@ -143,4 +143,9 @@ test('a file that changes after it was planned is not read', async () => {
   appendFileSync(path, '2\n');
   const reading = csvSource.read(request, split!, { job: '1', task: 0, attempt: 0 })[Symbol.asyncIterator]();
   await assert.rejects(reading.next(), { code: 'FILE_CORRUPT' });
+});
+
+test('a list is refused when the job is planned, with what to do', async () => {
+  const request = { source: { connector: 'csv', path: 'any.csv' }, schema: fieldsOf({ tags: list(utf8()) }), predicate: null };
+  await assert.rejects(csvSource.plan(request), { code: 'PLAN_UNSUPPORTED', message: /no list for column tags: declare it utf8\(\) and split it/ });
 });

@@ -47,7 +47,7 @@ test('types of CSV are the narrowest that take every value, and no number loses 
 
 test('types of NDJSON go by what JSON says too: text in quotes is no number, a missing key is a null', async () => {
   const path = put('a.ndjson.gz', gzipSync('{"n":1,"s":"12","at":"2024-01-31T10:00:00Z"}\n\n{"n":2.5,"deep":{"a":1}}\n{"n":3,"s":"x"}\n'));
-  assert.deepEqual(await typesOf(path), ['n float64', 's utf8 nullable', 'at timestamp nullable', 'deep utf8 nullable']);
+  assert.deepEqual(await typesOf(path), ['n float64', 's utf8 nullable', 'at timestamp nullable', 'deep struct(a: int32) nullable']);
   const { columns, source } = await inspectFile(path);
   assert.equal((await scan(sourceOf(source), source, columns)).rows.length, 3);
 });
@@ -90,4 +90,20 @@ test('records that cannot be read are left out and counted, the first few with t
   const csv = await inspectFile(join(folder, 'bad.csv'));
   assert.deepEqual([csv.guessedFrom, csv.bad.count], [2, 2]);
   assert.match(csv.bad.report()[1]!, /bad\.csv:3:/);
+});
+
+test('arrays and objects of NDJSON are lists and structs, what is now one and now the other its JSON', async () => {
+  const path = put(
+    'deep.ndjson',
+    '{"l":[1,null],"s":{"a":"x","n":[]},"m":[1],"e":[],"o":[{"b":1}]}\n{"l":[2.5],"s":{"a":"y"},"m":{"a":1},"e":[],"o":[{"b":2,"c":true},{}]}\n',
+  );
+  assert.deepEqual(await typesOf(path), [
+    'l list(float64 nullable)',
+    's struct(a: utf8, n: utf8 nullable)',
+    'm utf8',
+    'e utf8',
+    'o list(struct(b: int32 nullable, c: bool nullable))',
+  ]);
+  const { columns, source } = await inspectFile(path);
+  assert.equal((await scan(sourceOf(source), source, columns)).rows.length, 2);
 });

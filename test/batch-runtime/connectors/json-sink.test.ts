@@ -8,6 +8,7 @@ import { fromPlain, type PlainValue } from '#runtime/batch/rows.ts';
 import { jsonSink } from '#runtime/connectors/json-sink.ts';
 import { jsonSource } from '#runtime/connectors/json-source.ts';
 import { bool, date, fieldsOf, float64, int32, int64, integer, timestamp, utf8 } from '#runtime/schema.ts';
+import { nestedBatchArb, schemaArb } from '../batch/nested.ts';
 import { scan } from './scan.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'sluice-json-sink-'));
@@ -67,5 +68,22 @@ test('whatever is written is read back by the source, packed or not', async () =
       assert.deepEqual((await scan(jsonSource, { connector: 'json', path }, columns)).rows, rows);
     }),
     { numRuns: 40 },
+  );
+});
+
+test('lists and structs of any depth are arrays and objects, and are read back', async () => {
+  const given = schemaArb(3).chain((of) => nestedBatchArb(of).map((made) => ({ of, ...made })));
+  await fc.assert(
+    fc.asyncProperty(given, async ({ of, batch, rows }) => {
+      const path = join(folder, `${files++}.ndjson`);
+      const spec = { connector: 'json', path };
+      await jsonSink.prepare(spec, 'job');
+      const writer = await jsonSink.createWriter(spec, of, { job: 'job', task: 0, attempt: 0 });
+      await writer.write(batch);
+      await jsonSink.publish(spec, 'job', [await writer.finish()]);
+      for (const line of readFileSync(path, 'utf8').split('\n').slice(0, -1)) JSON.parse(line);
+      assert.deepEqual((await scan(jsonSource, { connector: 'json', path }, of)).rows, rows);
+    }),
+    { numRuns: 150 },
   );
 });
