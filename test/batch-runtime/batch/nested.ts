@@ -1,16 +1,19 @@
 /** Random types with lists and structs in them, values of them, and columns of those values, cut from longer ones now and then. */
 import fc from 'fast-check';
-import type { Batch, Column, ColumnType, Field, Schema } from '#runtime/batch/batch.ts';
+import { type Batch, type Column, type ColumnType, type Field, formOf, type Schema, typeOfForm } from '#runtime/batch/batch.ts';
 import { decimalText } from '#runtime/batch/decimal.ts';
 import { fromPlain, type PlainValue, plainValue } from '#runtime/batch/rows.ts';
 import { slice } from '#runtime/batch/slice.ts';
+import type { Value } from '#runtime/expression/values.ts';
 import { edges, kinds, nameOf, typeOf } from './columns.ts';
+import { formEdges, formNames } from './form-values.ts';
 
-/** `depth` levels of lists and structs at most; at 0 a plain type. */
-export const typeArb = (depth: number): fc.Arbitrary<ColumnType> => {
-  const flat = fc.constantFrom(...kinds).map((kind) => typeOf(kind));
+/** `depth` levels of lists and structs at most; at 0 a plain type. `forms`: those that stand for another type too. */
+export const typeArb = (depth: number, forms = true): fc.Arbitrary<ColumnType> => {
+  const plain = fc.constantFrom(...kinds).map((kind) => typeOf(kind));
+  const flat = forms ? fc.oneof({ weight: 3, arbitrary: plain }, { weight: 1, arbitrary: fc.constantFrom(...formNames).map(typeOfForm) }) : plain;
   if (depth === 0) return flat;
-  const item = fc.record({ type: typeArb(depth - 1), nullable: fc.boolean() }, { noNullPrototype: true });
+  const item = fc.record({ type: typeArb(depth - 1, forms), nullable: fc.boolean() }, { noNullPrototype: true });
   const list = item.map((of): ColumnType => ({ kind: 'list', item: of }));
   const struct = fc
     .array(item, { minLength: 1, maxLength: 3 })
@@ -30,7 +33,7 @@ export function plainArb(type: ColumnType, nullable: boolean): fc.Arbitrary<Plai
           .map((values) => Object.fromEntries(values.map((value, f) => [type.fields[f]!.name, value])));
       default:
         return fc.constantFrom(
-          ...edges[nameOf(type)].map((value): PlainValue => {
+          ...edgesOf(type).map((value): PlainValue => {
             if (type.kind === 'decimal') return decimalText(value as bigint, type.scale);
             if (type.kind === 'float64') return Number.isFinite(value) ? (value as number) : String(value);
             return type.kind === 'integer' || typeof value === 'bigint' ? String(value) : value;
@@ -41,9 +44,14 @@ export function plainArb(type: ColumnType, nullable: boolean): fc.Arbitrary<Plai
   return nullable ? fc.option(there(), { freq: 4 }) : there();
 }
 
-export const schemaArb = (depth: number, maxLength = 3): fc.Arbitrary<Schema> =>
+const edgesOf = (type: ColumnType): readonly NonNullable<Value>[] => {
+  const form = formOf(type);
+  return form === null ? edges[nameOf(type)] : formEdges[form];
+};
+
+export const schemaArb = (depth: number, maxLength = 3, forms = true): fc.Arbitrary<Schema> =>
   fc
-    .array(fc.record({ type: typeArb(depth), nullable: fc.boolean() }, { noNullPrototype: true }), { minLength: 1, maxLength })
+    .array(fc.record({ type: typeArb(depth, forms), nullable: fc.boolean() }, { noNullPrototype: true }), { minLength: 1, maxLength })
     .map((of) => of.map((field, c) => ({ name: `c${c}`, ...field })));
 
 export const rowsArb = (schema: Schema, maxLength: number): fc.Arbitrary<PlainValue[][]> =>

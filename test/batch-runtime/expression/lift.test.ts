@@ -45,3 +45,15 @@ test('a function that varies is asked each time', () => {
   const one = call('listLength', [call('split', [varying, comma])]);
   assert.equal(lift(schema, [one, one], project).schema.length, schema.length + 4);
 });
+
+test('what they are made of is evaluated for every row, also where a condition would not ask for it', () => {
+  const one = { op: 'literal', value: 1, type: { kind: 'int32' }, nullable: false } as const;
+  const zero = call('mod', [one, call('sub', [call('listLength', [tags]), call('listLength', [tags])])]);
+  const parts = call('at', [tags, zero]);
+  const guarded = call('when', [literal(false, { kind: 'bool' }), parts, literal(7, { kind: 'int32' })]);
+  const batch = fromPlain(schema, [['a', [1]]]);
+  assert.throws(() => compileProjection(schema, [guarded])(batch), { code: 'DIVISION_BY_ZERO' });
+  // Without a list in it, the same is not asked for.
+  const plain = call('when', [literal(false, { kind: 'bool' }), call('mod', [one, literal(0, { kind: 'int32' })]), literal(7, { kind: 'int32' })]);
+  assert.equal(valueAt(compileProjection(schema, [plain])(batch)[0]!, 0), 7);
+});
