@@ -420,7 +420,7 @@ class Made {
     const left = this.closed(uid);
     const right = given.closed(uid);
     const find = { left: (name: string) => left.#field(uid, name), right: (name: string) => right.#field(`the right side of ${uid}`, name) };
-    const node = joinOf(uid, left.#fields, right.#fields, find, options);
+    const node = joinOf(uid, left.#fields, right.#fields, find, options, condition !== undefined);
     if (condition !== undefined && node.asOf !== undefined) refuse(`${uid}: an as-of join takes no condition besides: filter the tables before it`);
     const where = condition === undefined ? null : left.#pairCondition(uid, right, condition);
     return new Made(this.draft, this.draft.add(uid, { kind: 'join', left: left.id, right: right.id, ...node, where }), node.schema, false);

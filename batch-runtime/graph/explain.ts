@@ -90,8 +90,9 @@ const pathText = (spec: SourceSpec | SinkSpec): string => `${spec.connector}${ty
 function joinText(node: Pick<NodeOf<'join'>, 'how' | 'where' | 'asOf'>, left: readonly string[], right: readonly string[]): string {
   const { how, where, asOf } = node;
   const on = left.length === 0 ? '' : ` on ${onText(left, right)}`;
-  const kind = asOf !== undefined ? `${how} join${on} as of ${asOf.left} >= ${asOf.right}` : on === '' ? 'cross join' : `${how} join${on}`;
-  return where === null ? kind : `${kind} where ${expressionText(where)}`;
+  const kind =
+    asOf !== undefined ? `${how} join${on} as of ${asOf.left} >= ${asOf.right}` : on === '' && how === 'inner' ? 'cross join' : `${how} join${on}`;
+  return where === null ? kind : `${kind} where ${expressionText(where).replaceAll('\u0000', '')}`;
 }
 
 const onText = (left: readonly string[], right: readonly string[]): string => left.map((name, i) => `${name} = ${right[i]}`).join(' and ');

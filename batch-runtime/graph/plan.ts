@@ -17,7 +17,7 @@ export interface AsOf {
   readonly right: string;
 }
 /** Before the name of a column of the right side in a join's `where`. */
-export const rightMark = 'right.';
+export const rightMark = '\u0000right.';
 
 /** What a connector needs to know, as plain JSON; `connector` names the row of connectors/connector.ts's table. */
 export interface SourceSpec {

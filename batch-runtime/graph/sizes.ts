@@ -56,8 +56,12 @@ export function sizesOf(plan: Plan, scans: ReadonlyMap<NodeId, Estimate>): (Esti
         sizes.push(node.verb === 'flatMap' ? null : asWide(sizes[node.input]!));
         break;
       case 'join': {
-        // Most joins find one row at most on the right; those that do not are not bounded by anything known.
         const [left, right] = [sizes[node.left]!, sizes[node.right]!];
+        if (node.leftKeys.length === 0 && node.asOf === undefined) {
+          sizes.push(left !== null && right !== null && left.rows * right.rows > 0 ? ofRows(left.rows * right.rows) : null);
+          break;
+        }
+        // Most joins find one row at most on the right; those that do not are not bounded by anything known.
         sizes.push(left === null || right === null ? null : { rows: 0, bytes: left.bytes + right.bytes });
         break;
       }

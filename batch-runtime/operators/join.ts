@@ -215,28 +215,31 @@ export function createJoin(spec: Spec, inputs: readonly Schema[], functions: rea
     const outBuild = new Int32Array(batchRows);
     const matched = new Uint8Array(n);
     let [count, out, closed] = [0, 0, 0];
-    function* give(i: number, row: number): Generator<Element> {
-      if (out === batchRows) {
-        yield gather(batch, outProbe, outBuild, out, false);
-        out = 0;
-      }
-      outProbe[out] = i;
-      outBuild[out++] = row;
-    }
-    /** Rows before `to` have seen all their pairs. */
-    function* close(to: number): Generator<Element> {
-      if (!keepsProbe) return;
-      for (; closed < to; closed++) if (matched[closed] === 0) yield* give(closed, -1);
-    }
+    /** Leaves when it is full: asked before each row that is put in. */
     function* settle(): Generator<Element> {
       const yes = holds(batch, probeRows, buildBatch, buildRows, count);
       for (let p = 0; p < count; p++) {
         if (yes[p] === 0) continue;
         const i = probeRows[p]!;
-        yield* close(i);
+        if (keepsProbe) {
+          for (; closed < i; closed++) {
+            if (matched[closed] !== 0) continue;
+            if (out === batchRows) {
+              yield gather(batch, outProbe, outBuild, out, false);
+              out = 0;
+            }
+            outProbe[out] = closed;
+            outBuild[out++] = -1;
+          }
+        }
         matched[i] = 1;
         if (keepsBuild) given[buildRows[p]!] = 1;
-        yield* give(i, buildRows[p]!);
+        if (out === batchRows) {
+          yield gather(batch, outProbe, outBuild, out, false);
+          out = 0;
+        }
+        outProbe[out] = i;
+        outBuild[out++] = buildRows[p]!;
       }
       count = 0;
     }
@@ -249,7 +252,17 @@ export function createJoin(spec: Spec, inputs: readonly Schema[], functions: rea
       }
     }
     yield* settle();
-    yield* close(n);
+    if (keepsProbe) {
+      for (; closed < n; closed++) {
+        if (matched[closed] !== 0) continue;
+        if (out === batchRows) {
+          yield gather(batch, outProbe, outBuild, out, false);
+          out = 0;
+        }
+        outProbe[out] = closed;
+        outBuild[out++] = -1;
+      }
+    }
     if (out > 0) yield gather(batch, outProbe, outBuild, out, false);
   }
 

@@ -8,7 +8,8 @@ import { sinkOf, sourceOf } from '../connectors/table.ts';
 import { placedAt } from '../graph/places.ts';
 import type { Graph, NodeId, Plan } from '../graph/plan.ts';
 import { dropUnused } from '../graph/rules/drop-unused.ts';
-import { optimize } from '../graph/rules/optimize.ts';
+import { optimize, optimizeBySize } from '../graph/rules/optimize.ts';
+import { type Estimate, sizesOf } from '../graph/sizes.ts';
 import type { StageGraph } from '../graph/stage.ts';
 import { toStages } from '../graph/stages.ts';
 import { sampled, withoutSinks } from './sampled.ts';
@@ -47,10 +48,11 @@ export async function planJob(
   const written = absolutePaths(graph.plan, folder);
   const plan = sample === null ? rules(written) : await sampled(rules(withoutSinks(written)), sample, graph.places);
   const splits = new Map<string, readonly Split[]>();
-  const estimates = new Map<NodeId, { readonly rows: number; readonly bytes: number }>();
+  /** Of sources and of rows written down, by the node's uid. */
+  const found = new Map<string, Estimate>();
   await Promise.all(
-    plan.nodes.map(async (node, id) => {
-      if (node.kind === 'values') estimates.set(id, { rows: node.rows.length, bytes: node.rows.length * node.schema.length * valueBytes });
+    plan.nodes.map(async (node) => {
+      if (node.kind === 'values') found.set(node.uid, { rows: node.rows.length, bytes: node.rows.length * node.schema.length * valueBytes });
       if (node.kind === 'sink') {
         try {
           sinkOf(node.sink).check?.(node.sink, node.schema);
@@ -59,17 +61,25 @@ export async function planJob(
         }
       }
       if (node.kind !== 'scan') return;
-      const found = await sourceOf(node.source)
+      const shares = await sourceOf(node.source)
         .plan({ source: node.source, schema: node.schema, predicate: node.predicate })
         .catch((thrown: unknown) => {
           throw placedAt(thrown, graph.places, node.uid);
         });
-      splits.set(node.uid, found);
-      estimates.set(id, { rows: total(found, 'rows'), bytes: total(found, 'bytes') });
+      splits.set(node.uid, shares);
+      found.set(node.uid, { rows: total(shares, 'rows'), bytes: total(shares, 'bytes') });
     }),
   );
-  const stages = toStages(plan, { estimates, single: (sink) => sinkOf(sink).single(sink), ...(broadcastBytes === null ? {} : { broadcastBytes }) });
-  return { plan, stages, splits, bytes: [...estimates.values()].reduce((sum, one) => sum + one.bytes, 0) };
+  const estimatesOf = (of: Plan): ReadonlyMap<NodeId, Estimate> =>
+    new Map(of.nodes.flatMap((node, id) => (found.has(node.uid) ? [[id, found.get(node.uid)!] as const] : [])));
+  const ordered = optimized ? optimizeBySize(plan, (of) => sizesOf(of, estimatesOf(of))) : plan;
+  const estimates = estimatesOf(ordered);
+  const stages = toStages(ordered, {
+    estimates,
+    single: (sink) => sinkOf(sink).single(sink),
+    ...(broadcastBytes === null ? {} : { broadcastBytes }),
+  });
+  return { plan: ordered, stages, splits, bytes: [...estimates.values()].reduce((sum, one) => sum + one.bytes, 0) };
 }
 
 /** Relative paths of sources and sinks are meant from the folder the job was started in, wherever its tasks run. */

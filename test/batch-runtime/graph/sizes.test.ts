@@ -1,5 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import type { Schema } from '#runtime/batch/batch.ts';
+import type { Plan } from '#runtime/graph/plan.ts';
 import { sizesOf } from '#runtime/graph/sizes.ts';
 import { plans } from './jobs.ts';
 
@@ -52,4 +54,27 @@ test('a union has the rows of all its inputs, or their bytes, and is not known w
     { rows: 0, bytes: 47 },
   );
   assert.equal(of([[10, 1], null]), null);
+});
+
+test('a cross join has the rows of both sides multiplied', () => {
+  const schema = [{ name: 'a', type: { kind: 'int32' }, nullable: false }] as const;
+  const other = [{ name: 'b', type: { kind: 'int32' }, nullable: false }] as const;
+  const scan = (uid: string, schema: Schema) =>
+    ({ kind: 'scan', uid, name: uid, source: { connector: 'none' }, columns: [], predicate: null, schema }) as const;
+  const join = {
+    kind: 'join',
+    uid: 'j',
+    left: 0,
+    right: 1,
+    how: 'inner',
+    leftKeys: [],
+    rightKeys: [],
+    prefix: '',
+    where: null,
+    schema: [...schema, ...other],
+  };
+  const plan = { name: 'test', nodes: [scan('l', schema), scan('r', other), join], result: 2 } as Plan;
+  const of = (rows: number) => sizesOf(plan, new Map([0, 1].map((id) => [id, { rows, bytes: 4 * rows }])))[2];
+  assert.deepEqual(of(1000), { rows: 1_000_000, bytes: 8_000_000 });
+  assert.equal(of(0), null);
 });

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { Field, Schema } from '#runtime/batch/batch.ts';
 import type { Columns } from '#runtime/fluent/expr.ts';
+import { rightMark } from '#runtime/graph/plan.ts';
 import { type How, joinOf, markedColumns, pairSchema } from '#runtime/verbs/join.ts';
 import { ours, planOf, theirs } from './plans.ts';
 
@@ -75,9 +76,29 @@ test('as of keeps the column it goes by, and wants an inner or left join of colu
 test('a condition names the columns of each side by their own names', () => {
   assert.deepEqual(
     pairSchema(left, left).map(({ name }) => name),
-    ['id', 'a', 'right.id', 'right.a'],
+    ['id', 'a', `${rightMark}id`, `${rightMark}a`],
   );
-  assert.throws(() => pairSchema([int('right.a')], [int('a')]), { code: 'COLUMN_CLASH' });
-  const columns = { a: 'left one', 'right.a': 'right one' } as unknown as Columns<unknown>;
+  const columns = { a: 'left one', [`${rightMark}a`]: 'right one' } as unknown as Columns<unknown>;
   assert.equal((markedColumns(columns) as Record<string, unknown>)['a'], 'right one');
+});
+
+test('without keys the condition alone says which pairs match, in every kind', async () => {
+  for (const how of ['inner', 'left', 'right', 'full', 'semi', 'anti'] as const) {
+    const rows = ours((t) =>
+      t.join(
+        t.filter((r) => r.v.gt(2)),
+        { how, prefix: 'r_' } as never,
+        (l, r) => l.w.gt(r.w),
+      ),
+    );
+    const matches = 'l.w > r.w';
+    const right = '(select * from t where v > 2) r';
+    const columns = 'l.*, r.a r_a, r.b r_b, r.v r_v, r.w r_w';
+    const sql =
+      how === 'semi' || how === 'anti'
+        ? `select * from t l where ${how === 'anti' ? 'not ' : ''}exists (select 1 from ${right} where ${matches})`
+        : `select ${columns} from t l ${how} join ${right} on ${matches}`;
+    assert.deepEqual(rows, await theirs(sql), how);
+  }
+  assert.throws(() => planOf((t) => t.join(t, { prefix: 'r_' } as never)), /has no keys: name them with on, give a condition/);
 });

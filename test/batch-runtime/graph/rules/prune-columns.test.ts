@@ -4,6 +4,7 @@ import type { Plan } from '#runtime/graph/plan.ts';
 import { pruneColumns } from '#runtime/graph/rules/prune-columns.ts';
 import { count, csv, type Flow, int32, job, list, schema, utf8 } from '#runtime/index.ts';
 import { buildGraph } from '#runtime/job.ts';
+import { runPlan } from '../reference.ts';
 
 const rows = schema({ k: utf8(), a: int32(), b: int32().nullable(), c: utf8() });
 const side = schema({ id: utf8(), size: int32(), other: utf8() });
@@ -92,4 +93,14 @@ test('an unnest carries the list and what is wanted beside it, whether its value
   assert.deepEqual(shape(pruned((flow) => of(flow).select('tag'))), ['scan tags', 'unnest tag', 'project tag']);
   assert.deepEqual(shape(pruned((flow) => of(flow).select('a', 'n'))), ['scan a tags', 'unnest a n', 'project a n']);
   assert.deepEqual(shape(pruned((flow) => of(flow).aggregate(() => ({ n: count() })))), ['scan a tags', 'unnest a', 'aggregate n']);
+});
+
+test('a left column with a name like those of the right side in a condition stays', () => {
+  const odd = schema({ k: int32(), 'right.y': int32(), z: int32() });
+  const build = (flow: Flow) =>
+    flow
+      .rows(odd, [{ k: 1, 'right.y': 5, z: 1 }])
+      .join(flow.rows(schema({ k: int32(), y: int32() }), [{ k: 1, y: 2 }]), { on: 'k' }, (l, r) => l['right.y'].gt(r.y))
+      .select('k', 'z');
+  assert.deepEqual(runPlan(pruned(build), {})['result'], [{ k: 1, z: 1 }]);
 });
