@@ -4,7 +4,11 @@
  */
 import type { JoinKind } from '#runtime/graph/plan.ts';
 
-export type Kind = 'bool' | 'int32' | 'integer' | 'int64' | 'float64' | 'utf8' | 'date' | 'timestamp';
+/** What random expressions compute with. */
+export type ComputedKind = 'bool' | 'int32' | 'integer' | 'int64' | 'float64' | 'utf8' | 'date' | 'timestamp';
+/** What is carried through all verbs, compared, grouped, joined and sorted by, and computed with only by `when`. */
+export type CarriedKind = 'decimal' | 'wide' | 'int8' | 'uint16' | 'uint32' | 'uint64' | 'float32' | 'bytes' | 'time' | 'localTimestamp' | 'localNs';
+export type Kind = ComputedKind | CarriedKind;
 
 /** An expression; calls have the method of the fluent API as their name. Literals at rest: int64 and timestamp as text, date as ISO text. */
 export type Expr =

@@ -4,6 +4,9 @@
  */
 import type { Batch } from '#runtime/batch/batch.ts';
 import { type PlainValue, plainValue } from '#runtime/batch/rows.ts';
+import { textOf } from '#runtime/expression/cast.ts';
+import { valueAt } from '#runtime/expression/values.ts';
+import { isCarried } from './carried.ts';
 import type { OutColumn, Output } from './case.ts';
 
 /** null · text · number · boolean; whole numbers beyond int32 as digits. */
@@ -17,7 +20,8 @@ export function cellsOf(batch: Batch, columns: readonly OutColumn[]): Cell[][] {
     places.map((c, k) => {
       const column = batch.columns[c];
       if (column === undefined) throw new Error(`the result has no column ${columns[k]!.name}`);
-      return cell(plainValue(column, i), columns[k]!);
+      const value = isCarried(columns[k]!.kind) ? valueAt(column, i) : null;
+      return cell(value === null ? plainValue(column, i) : textOf(value, column.type), columns[k]!);
     }),
   );
 }
@@ -31,7 +35,7 @@ export function cell(value: PlainValue | bigint | undefined, { kind, inexact }: 
     if (!Number.isFinite(number)) return String(number);
     return inexact ? Number(number.toPrecision(12)) + 0 : number + 0;
   }
-  if (kind === 'bool' || kind === 'utf8') return value as Cell;
+  if (kind === 'bool' || kind === 'utf8' || isCarried(kind)) return value as Cell;
   return String(value);
 }
 

@@ -2,7 +2,8 @@
 import { existsSync, globSync, mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { type DuckDBConnection, DuckDBInstance } from '@duckdb/node-api';
-import type { Case, Kind, OutColumn, Output, SourceTable } from './case.ts';
+import { carried, carriedKinds } from './carried.ts';
+import type { CarriedKind, Case, Kind, OutColumn, Output, SourceTable } from './case.ts';
 import { type Cell, cell, type Rows } from './compare.ts';
 import { cellSql, outputSql, quoted, sqlType } from './sql.ts';
 
@@ -25,6 +26,7 @@ const stored: Readonly<Record<Kind, readonly string[]>> = {
   utf8: ['VARCHAR'],
   date: ['DATE'],
   timestamp: ['TIMESTAMP', 'TIMESTAMP WITH TIME ZONE'],
+  ...(Object.fromEntries(carriedKinds.map((kind) => [kind, carried[kind].stored])) as Record<CarriedKind, readonly string[]>),
 };
 
 export async function openDuck(): Promise<Duck> {

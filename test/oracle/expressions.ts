@@ -2,6 +2,8 @@
  * Random expressions over the columns of a table. They avoid what is an error by design (a sum beyond its type) by
  * knowing how large values can be, and what is not exact in any order by knowing which floats are k/1024.
  */
+
+import { isCarried } from './carried.ts';
 import type { Expr, Kind } from './case.ts';
 import type { Dice } from './dice.ts';
 
@@ -60,6 +62,8 @@ export function literalBeside(dice: Dice, of: Known): Expr {
       return { op: 'literal', kind, value: dayText(Math.floor(number)) };
     case 'timestamp':
       return { op: 'literal', kind, value: microsText(number) };
+    default:
+      return { op: 'literal', kind, value: null };
   }
 }
 
@@ -79,6 +83,11 @@ export function condition(dice: Dice, columns: readonly Column[], depth = 2): Co
   }
   if (open.length === 0) return give({ op: 'literal', kind: 'bool', value: true }, false);
   const x = dice.chance(75) || depth === 0 ? columnExpr(dice.pick(open)) : computed(dice, columns, depth - 1);
+  if (isCarried(x.kind)) {
+    const other = dice.pick(open.filter((column) => column.kind === x.kind));
+    if (dice.chance(30)) return give(call(dice.chance(70) ? 'isNotNull' : 'isNull', [x.expr], 'bool'), false);
+    return give(call(dice.pick(['lte', 'gte', 'eq', 'ne']), [x.expr, columnExpr(other).expr], 'bool'), x.nullable || other.nullable);
+  }
   if (x.kind === 'bool' && dice.chance(60)) return give(x.expr, x.nullable);
   if (x.nullable && dice.chance(15)) return give(call(dice.chance(70) ? 'isNotNull' : 'isNull', [x.expr], 'bool'), false);
   if (x.kind === 'utf8' && dice.chance(40)) {
@@ -112,6 +121,11 @@ export function computed(dice: Dice, columns: readonly Column[], depth = 2): Com
   if (open.length === 0) return { ...plain, kind: 'int32', bits: 3, low: 7, high: 7, expr: number(7) };
   const x: Computed = depth > 0 && dice.chance(35) ? computed(dice, columns, depth - 1) : columnExpr(dice.pick(open));
   if (x.expr.op === 'literal') return x;
+  if (isCarried(x.kind)) {
+    const other = columnExpr(dice.pick(open.filter((column) => column.kind === x.kind)));
+    const nothing: Expr = { op: 'literal', kind: x.kind, value: null };
+    return { ...x, nullable: true, expr: call('when', [condition(dice, columns, 0).expr, x.expr, dice.chance(60) ? other.expr : nothing], x.kind) };
+  }
   if (x.nullable && dice.chance(20)) return { ...x, nullable: false, expr: call('coalesce', [x.expr, literalBeside(dice, x)], x.kind) };
   if (dice.chance(12)) return choice(dice, columns, x);
   if (isNumeric(x.kind)) return ofNumber(dice, open, x);

@@ -3,7 +3,8 @@
  * the seed is; all else is chance. A case is a function of (seed, number, attempt) alone: it can be made again by itself.
  */
 import type { JoinKind } from '#runtime/graph/plan.ts';
-import type { AggregateSpec, Case, Key, Kind, Named, OutColumn, Output, SourceColumn, SourceTable, Step } from './case.ts';
+import { carried, carriedKinds, isCarried } from './carried.ts';
+import type { AggregateSpec, Case, ComputedKind, Key, Kind, Named, OutColumn, Output, SourceColumn, SourceTable, Step } from './case.ts';
 import { Dice } from './dice.ts';
 import { type Column, computed, condition, isNumeric, isWhole, plain } from './expressions.ts';
 import { ofTable } from './functions.ts';
@@ -68,7 +69,7 @@ function deal(seed: number, of: number): Duty[][] {
   return hands;
 }
 
-const kinds: readonly Kind[] = ['bool', 'int32', 'integer', 'int64', 'float64', 'utf8', 'date', 'timestamp'];
+const kinds: readonly ComputedKind[] = ['bool', 'int32', 'integer', 'int64', 'float64', 'utf8', 'date', 'timestamp'];
 const words = ['', 'a', 'ab', 'Zebra', 'é', '日本', 'a b', ' pad ', "it's", 'x,y', 'say "hi"', 'line\nfeed', '😀', 'NULL', 'na', '%_', '0', 'zzz'];
 /** A short text for each i, a few of them odd. */
 const word = (i: number): string => (i < words.length ? words[i]! : `k${i}`);
@@ -84,6 +85,7 @@ interface Spread {
 
 /** SQL for a value of kind number h in [0, distinct), the same in every table: keys of different tables meet. */
 function valueSql(kind: Kind, h: string, distinct: number): string {
+  if (isCarried(kind)) return carried[kind].value(h, distinct);
   switch (kind) {
     case 'bool':
       return `(${h} % 2 = 0)`;
@@ -108,6 +110,8 @@ const log2 = (value: number): number => Math.ceil(Math.log2(Math.max(1, value)))
 
 function knownOf(kind: Kind, distinct: number): Pick<Column, 'bits' | 'low' | 'high' | 'words'> {
   switch (kind) {
+    default:
+      return { bits: 0, low: 0, high: 1, words: [] };
     case 'int32':
       return { bits: log2(distinct), low: -Math.floor(distinct / 3), high: Math.ceil((distinct * 2) / 3), words: [] };
     case 'integer':
@@ -122,8 +126,6 @@ function knownOf(kind: Kind, distinct: number): Pick<Column, 'bits' | 'low' | 'h
       return { bits: 0, low: -distinct / 4, high: (distinct * 3) / 4, words: [] };
     case 'timestamp':
       return { bits: 0, low: (-distinct / 4) * 3723000457, high: ((distinct * 3) / 4) * 3723000457, words: [] };
-    case 'bool':
-      return { bits: 0, low: 0, high: 1, words: [] };
   }
 }
 
@@ -173,7 +175,9 @@ export function generate(seed: number, number: number, attempt = 0): Case {
 
   // Data
 
-  const keyKinds = [dice.pick(kinds), dice.pick(kinds)] as const;
+  // Rows written down are JSON: there a case stays with what JSON has.
+  const anyKind = (): Kind => (!has('values') && dice.chance(30) ? dice.pick(carriedKinds) : dice.pick(kinds));
+  const keyKinds = [anyKind(), anyKind()] as const;
   const keySpace = dice.chance(10) ? 1 : dice.pick([2, 7, 40, 300, 3000, 20_000]);
 
   const addSource = (rows: number, format: SourceTable['format'], mayBeWide: boolean, keys: readonly Kind[] = keyKinds): Table => {
@@ -195,7 +199,7 @@ export function generate(seed: number, number: number, attempt = 0): Case {
         makeColumn(
           dice,
           newName(),
-          k === 0 ? dice.pick(['int32', 'integer', 'int64', 'float64']) : dice.pick(kinds),
+          k === 0 ? dice.pick(['int32', 'integer', 'int64', 'float64']) : format === 'values' ? dice.pick(kinds) : anyKind(),
           { distinct, hot: 0, nulls },
           rows,
         ),
@@ -253,7 +257,7 @@ export function generate(seed: number, number: number, attempt = 0): Case {
     if (dice.chance(4)) return 0;
     return format === 'values' ? dice.between(1, 40) : dice.pick([1, 5, 60, 500, 500, 3000, 3000, 9000]);
   };
-  const someFormat = (): SourceTable['format'] => dice.pick(['parquet', 'parquet', 'csv', 'values']);
+  const someFormat = (): SourceTable['format'] => dice.pick(['parquet', 'parquet', 'csv', has('values') ? 'values' : 'csv']);
 
   // Verbs: each takes a table and gives another, or null where it cannot.
 
@@ -654,7 +658,7 @@ export function generate(seed: number, number: number, attempt = 0): Case {
   const outputs: Output[] = [];
   const columnsOut = (table: Table): OutColumn[] => table.columns.map(({ name, kind, grain }) => ({ name, kind, inexact: grain === 'inexact' }));
   const give = (table: Table, to: Output['to']): void => {
-    const open = table.columns.filter(({ kind, nullable, values }) => kind !== 'float64' && !nullable && values <= 40);
+    const open = table.columns.filter(({ kind, nullable, values }) => kind !== 'float64' && !isCarried(kind) && !nullable && values <= 40);
     const partitionBy = to === 'parquet' && table.columns.length > 1 && open.length > 0 && dice.chance(40) ? [dice.pick(open).name] : [];
     outputs.push({ step: table.step, to, partitionBy, columns: columnsOut(table), order: to === 'parquet' ? [] : table.order, any: null });
   };
@@ -671,6 +675,7 @@ export function generate(seed: number, number: number, attempt = 0): Case {
   if (has('severalSinks')) {
     const small = tables.filter(({ rows }) => rows <= 10_000);
     for (const table of dice.some(small.length > 0 ? small : [main], 2)) give(table, dice.pick(['csv', 'parquet']));
+    while (outputs.filter(({ to }) => to !== 'result').length < 2) give(main, dice.pick(['csv', 'parquet']));
   }
   return {
     seed,

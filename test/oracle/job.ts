@@ -1,23 +1,32 @@
 /** The job of a case: its description, given as a param, becomes tables by the fluent API, called as a user would call it. */
 import {
   bool,
+  bytes,
   count,
   csv,
   date,
+  decimal,
   denseRank,
   desc,
+  float32,
   float64,
+  int8,
   int32,
   int64,
   integer,
   job,
   lit,
+  localTimestamp,
   parquet,
   rank,
   rowNumber,
   Type,
+  time,
   timestamp,
   udf,
+  uint16,
+  uint32,
+  uint64,
   utf8,
   when,
 } from 'sluice';
@@ -27,7 +36,27 @@ import type { AggregateSpec, Case, Expr, Kind, Step } from './case.ts';
 type Loose = Record<string, (...given: unknown[]) => Loose>;
 type Cells = Record<string, Loose>;
 
-const declared = { bool, int32, integer, int64, float64, utf8, date, timestamp } as const;
+const declared = {
+  bool,
+  int32,
+  integer,
+  int64,
+  float64,
+  utf8,
+  date,
+  timestamp,
+  decimal: () => decimal(12, 2),
+  wide: () => decimal(30, 4),
+  int8,
+  uint16,
+  uint32,
+  uint64,
+  float32,
+  bytes,
+  time,
+  localTimestamp,
+  localNs: () => localTimestamp({ unit: 'ns' }),
+} as const;
 const typeOf = (kind: Kind, nullable: boolean) => (nullable ? declared[kind]().nullable() : declared[kind]());
 
 const twice = udf([float64().nullable()], float64().nullable(), (x) => (x === null ? null : x * 2));

@@ -1,5 +1,6 @@
 /** A case as SQL for DuckDB: every step a common table expression over the ones before. What differs in name only is translated here. */
-import type { AggregateSpec, Case, Expr, Key, Kind, Named, Output, SourceTable, Step } from './case.ts';
+import { carried, carriedKinds, isCarried } from './carried.ts';
+import type { AggregateSpec, CarriedKind, Case, Expr, Key, Kind, Named, Output, SourceTable, Step } from './case.ts';
 
 export const sqlType: Readonly<Record<Kind, string>> = {
   bool: 'BOOLEAN',
@@ -10,6 +11,7 @@ export const sqlType: Readonly<Record<Kind, string>> = {
   utf8: 'VARCHAR',
   date: 'DATE',
   timestamp: 'TIMESTAMP',
+  ...(Object.fromEntries(carriedKinds.map((kind) => [kind, carried[kind].sql])) as Record<CarriedKind, string>),
 };
 
 export const quoted = (name: string): string => `"${name.replaceAll('"', '""')}"`;
@@ -252,6 +254,7 @@ function namesOf(step: Step, columns: readonly string[][], sources: readonly Sou
 /** A column as a value that compares as it is: days of dates, microseconds of timestamps, all whole numbers as BIGINT. */
 export const cellSql = (name: string, kind: Kind): string => {
   const cell = quoted(name);
+  if (isCarried(kind)) return `${cell}::VARCHAR AS ${cell}`;
   if (kind === 'date') return `date_diff('day', DATE '1970-01-01', ${cell}) AS ${cell}`;
   if (kind === 'timestamp') return `epoch_us(${cell}) AS ${cell}`;
   return `CAST(${cell} AS ${kind === 'int32' ? 'BIGINT' : sqlType[kind]}) AS ${cell}`;
