@@ -58,6 +58,18 @@ export interface SourceTable {
   /** What COPY is told besides: row group size, compression, version. */
   readonly options: string;
   readonly columns: readonly SourceColumn[];
+  /** Columns that only an `open` right behind it reads; Parquet has them. */
+  readonly nested?: NestedSource;
+}
+
+/** A struct of `a`, an int32, and `b`, a list of texts; and a list of int32. Anything in them may be null. */
+export interface NestedSource {
+  readonly struct: { readonly name: string; readonly sql: string };
+  readonly list: { readonly name: string; readonly sql: string };
+}
+export interface Carry {
+  readonly verb: 'none' | 'repartition' | 'orderBy' | 'filter';
+  readonly key: string;
 }
 
 /** A verb; `input` and the like are steps before it. */
@@ -106,6 +118,39 @@ export type Step =
       readonly aggregates: readonly AggregateSpec[];
     }
   | { readonly op: 'unpivot'; readonly input: number; readonly names: readonly string[]; readonly name: string; readonly value: string }
+  /** Struct and list of a source are carried, then become plain columns; with `item` a row for each value of the list. */
+  | {
+      readonly op: 'open';
+      readonly input: number;
+      readonly struct: string;
+      readonly list: string;
+      readonly carry: Carry;
+      readonly at: number;
+      readonly wanted: number;
+      readonly made: { readonly field: string; readonly tag: string; readonly length: string; readonly has: string };
+      readonly item: string | null;
+      readonly place: string | null;
+      readonly outer: boolean;
+    }
+  /** A row for each part of a text. */
+  | {
+      readonly op: 'split';
+      readonly input: number;
+      readonly text: string;
+      readonly by: string;
+      readonly name: string;
+      readonly place: string | null;
+      readonly outer: boolean;
+    }
+  /** The values of a column as a list for each group, which comes apart again, and how many they are. */
+  | {
+      readonly op: 'gather';
+      readonly input: number;
+      readonly keys: readonly string[];
+      readonly column: string;
+      readonly name: string;
+      readonly count: string;
+    }
   | { readonly op: 'repartition'; readonly input: number; readonly keys: readonly string[] }
   | { readonly op: 'orderBy'; readonly input: number; readonly keys: readonly Key[] }
   | { readonly op: 'limit'; readonly input: number; readonly count: number };

@@ -37,7 +37,9 @@ export async function openDuck(): Promise<Duck> {
     async prepare(one, folder) {
       const values: Record<string, readonly Record<string, unknown>[]> = {};
       for (const [at, source] of one.sources.entries()) {
-        const list = source.columns.map(({ name, sql }) => `${sql} AS ${quoted(name)}`).join(', ');
+        const list = [...source.columns, ...Object.values(source.nested ?? {})]
+          .map(({ name, sql }: { readonly name: string; readonly sql: string }) => `${sql} AS ${quoted(name)}`)
+          .join(', ');
         await connection.run(`CREATE OR REPLACE TABLE source_${at} AS SELECT ${list} FROM range(${source.rows}) t(i)`);
         if (source.format === 'values') values[at] = await writtenDown(connection, at, source);
         else await copy(connection, at, source, join(folder, `source-${at}`));

@@ -4,10 +4,24 @@
  */
 import type { JoinKind } from '#runtime/graph/plan.ts';
 import { carried, carriedKinds, isCarried } from './carried.ts';
-import type { AggregateSpec, Case, ComputedKind, Key, Kind, Named, OutColumn, Output, SourceColumn, SourceTable, Step } from './case.ts';
+import type {
+  AggregateSpec,
+  Case,
+  ComputedKind,
+  Key,
+  Kind,
+  Named,
+  NestedSource,
+  OutColumn,
+  Output,
+  SourceColumn,
+  SourceTable,
+  Step,
+} from './case.ts';
 import { Dice } from './dice.ts';
 import { type Column, computed, condition, isNumeric, isWhole, plain } from './expressions.ts';
 import { ofTable } from './functions.ts';
+import { carries, nestedSource } from './nested.ts';
 
 /** What a case may be made to have. Joins that move both sides stand in odd cases, those by broadcast in even ones. */
 const duties = [
@@ -34,6 +48,9 @@ const duties = [
   'unpivot',
   'repartition',
   'union',
+  'open',
+  'split',
+  'gather',
   'joinAsOf',
   'countDistinct',
   'median',
@@ -180,7 +197,13 @@ export function generate(seed: number, number: number, attempt = 0): Case {
   const keyKinds = [anyKind(), anyKind()] as const;
   const keySpace = dice.chance(10) ? 1 : dice.pick([2, 7, 40, 300, 3000, 20_000]);
 
-  const addSource = (rows: number, format: SourceTable['format'], mayBeWide: boolean, keys: readonly Kind[] = keyKinds): Table => {
+  const addSource = (
+    rows: number,
+    format: SourceTable['format'],
+    mayBeWide: boolean,
+    keys: readonly Kind[] = keyKinds,
+    isNested = format === 'parquet' && dice.chance(5),
+  ): Table => {
     const hot = dice.chance(25) ? dice.pick([30, 60, 95]) : 0;
     const made = keys.map((kind, k) =>
       makeColumn(
@@ -249,9 +272,95 @@ export function generate(seed: number, number: number, attempt = 0): Case {
     const codec = dice.pick(['snappy', 'snappy', 'zstd', 'gzip', 'uncompressed']);
     const options = format === 'parquet' ? `ROW_GROUP_SIZE ${group}, COMPRESSION ${codec}, PARQUET_VERSION ${dice.pick(['V1', 'V1', 'V2'])}` : '';
     const files = rows < 4 ? 1 : dice.pick([1, 1, 2, 3, 5]);
-    sources.push({ format, rows, files, options, columns: made.map(({ column }) => column) });
+    const nested = isNested ? nestedSource(dice, newName(), newName()) : undefined;
+    sources.push({ format, rows, files, options, columns: made.map(({ column }) => column), ...(nested === undefined ? {} : { nested }) });
     steps.push({ op: 'read', source: sources.length - 1 });
-    return { step: steps.length - 1, rows, columns: made.map(({ known }) => known), order: [], total: false };
+    const read: Table = { step: steps.length - 1, rows, columns: made.map(({ known }) => known), order: [], total: false };
+    return nested === undefined ? read : open(read, nested);
+  };
+  /** What struct and list become. */
+  const open = (from: Table, { struct, list }: NestedSource): Table => {
+    const [field, tag, length, has] = [newName(), newName(), newName(), newName()];
+    const apart = dice.chance(50);
+    const [item, place] = [apart ? newName() : null, apart && dice.chance(50) ? newName() : null];
+    const outer = dice.chance(50);
+    const times = apart ? 3 : 1;
+    const rows = from.rows * times;
+    const whole = (name: string, low: number, high: number, kind: 'int32' | 'integer' = 'int32'): Column => ({
+      ...plain,
+      name,
+      kind,
+      nullable: true,
+      bits: log2(Math.max(high, -low)) + 1,
+      low,
+      high,
+      rowsPerValue: rows,
+      values: high - low + 1,
+    });
+    const known: Column[] = [
+      whole(field, 0, 96),
+      { ...plain, name: tag, kind: 'utf8', nullable: true, words: ['t0', 't1', 't2', 't3', 't4', 'é'], rowsPerValue: rows, values: 6 },
+      whole(length, 0, 3),
+      { ...plain, name: has, kind: 'bool', nullable: true, high: 1, rowsPerValue: rows, values: 2 },
+      ...(item === null ? [] : [whole(item, -1, 88)]),
+      ...(place === null ? [] : [whole(place, 1, 3, 'integer')]),
+    ];
+    const carry = { verb: dice.pick(carries), key: dice.pick(from.columns).name };
+    const made = { field, tag, length, has };
+    const of = { struct: struct.name, list: list.name, carry, at: dice.pick([0, 1, 2, 5, -1, -3]), wanted: dice.pick([-1, 0, 1, 40]), made };
+    return add({ op: 'open', input: from.step, ...of, item, place, outer }, from, {
+      rows,
+      columns: [...from.columns.map((column) => ({ ...column, rowsPerValue: column.rowsPerValue * times })), ...known],
+    });
+  };
+  const split = (from: Table): Table | null => {
+    const texts = from.columns.filter(({ kind }) => kind === 'utf8');
+    // Most texts are short, or have none of the separators.
+    const most = 8;
+    if (texts.length === 0 || from.rows * most > mostRows) return null;
+    const [name, place] = [newName(), dice.chance(50) ? newName() : null];
+    const outer = dice.chance(50);
+    const by = dice.pick([',', ' ', 'a', 'k', '0', '']);
+    const rows = from.rows * most;
+    const columns: Column[] = [
+      ...from.columns.map((column) => ({ ...column, rowsPerValue: column.rowsPerValue * most })),
+      { ...plain, name, kind: 'utf8', nullable: outer, words: ['', 'a', 'b', 'Zebr'], rowsPerValue: rows, values: rows },
+      ...(place === null
+        ? []
+        : [{ ...plain, name: place, kind: 'integer', nullable: outer, bits: 6, low: 1, high: most, rowsPerValue: rows, values: most } as const]),
+    ];
+    return add({ op: 'split', input: from.step, text: dice.pick(texts).name, by, name, place, outer }, from, {
+      columns,
+      rows,
+      order: [],
+      total: false,
+    });
+  };
+  const gather = (from: Table): Table | null => {
+    const open = from.columns.filter(({ grain }) => grain !== 'inexact');
+    if (open.length < 2) return null;
+    const keys = dice.some(open.slice(1), dice.between(1, 2));
+    const { name: column, ...known } = dice.pick(open);
+    const [name, count] = [newName(), newName()];
+    const columns: Column[] = [
+      ...keys,
+      { ...known, name },
+      {
+        ...plain,
+        name: count,
+        kind: 'int32',
+        bits: log2(from.rows),
+        low: 1,
+        high: Math.min(from.rows, 50),
+        rowsPerValue: from.rows,
+        values: from.rows,
+      },
+    ];
+    return add({ op: 'gather', input: from.step, keys: keys.map((key) => key.name), column, name, count }, from, {
+      columns,
+      order: [],
+      total: false,
+    });
   };
   const rowsOf = (format: SourceTable['format']): number => {
     if (dice.chance(4)) return 0;
@@ -594,12 +703,13 @@ export function generate(seed: number, number: number, attempt = 0): Case {
 
   // The case: one main chain that takes all duties, side tables for joins, a few outputs.
 
-  const firstFormat = has('scanCsv') ? 'csv' : big ? 'parquet' : has('values') ? 'values' : someFormat();
+  const firstFormat = has('scanCsv') ? 'csv' : big || (has('open') && !has('values')) ? 'parquet' : has('values') ? 'values' : someFormat();
   const firstRows = big ? dice.between(30_000, 42_000) : rowsOf(firstFormat);
-  let main = addSource(firstRows, firstFormat, big);
+  let main = addSource(firstRows, firstFormat, big, keyKinds, has('open') && !big && firstFormat === 'parquet');
   const tables: Table[] = [main];
   const sides: Table[] = [];
   if (has('values') && firstFormat !== 'values') sides.push(addSource(dice.between(1, 40), 'values', false));
+  if (has('open') && (big || firstFormat !== 'parquet')) sides.push(addSource(rowsOf('parquet'), 'parquet', false, keyKinds, true));
 
   /** `isNew`: not made of the main chain, which a join could not get by broadcast. */
   const rightSide = (isNew = number % 2 === 0): Table => {
@@ -626,6 +736,8 @@ export function generate(seed: number, number: number, attempt = 0): Case {
   if (has('window')) middle.push(() => go(window(main)));
   if (has('unpivot')) middle.push(() => go(unpivot(main)));
   if (has('repartition')) middle.push(() => go(repartition(main)));
+  if (has('split')) middle.push(() => go(split(main)));
+  if (has('gather')) middle.push(() => go(gather(main)));
   if (has('union')) middle.push(() => go(union(main, rightSide(false))));
   if (has('joinAsOf')) middle.push(() => go(joinAsOf(main, rightSide(false))));
   if (has('joinInner')) middle.push(() => go(join(main, 'inner', rightSide())));

@@ -15,11 +15,13 @@ import {
   int64,
   integer,
   job,
+  list,
   lit,
   localTimestamp,
   parquet,
   rank,
   rowNumber,
+  struct,
   Type,
   time,
   timestamp,
@@ -58,6 +60,9 @@ const declared = {
   localNs: () => localTimestamp({ unit: 'ns' }),
 } as const;
 const typeOf = (kind: Kind, nullable: boolean) => (nullable ? declared[kind]().nullable() : declared[kind]());
+
+const ofList = list(int32().nullable()).nullable();
+const ofStruct = struct({ a: int32().nullable(), b: list(utf8().nullable()).nullable() }).nullable();
 
 const twice = udf([float64().nullable()], float64().nullable(), (x) => (x === null ? null : x * 2));
 const initial = udf([utf8().nullable(), bool()], utf8().nullable(), (text, loud) => (text === null ? null : loud ? `${text}!` : text));
@@ -124,7 +129,11 @@ export default job({
     const tables: Loose[] = [];
     const read = (at: number): unknown => {
       const { format, columns } = one.sources[at]!;
-      const schema = Object.fromEntries(columns.map(({ name, kind, nullable }) => [name, typeOf(kind, nullable)]));
+      const { nested } = one.sources[at]!;
+      const schema = {
+        ...Object.fromEntries(columns.map(({ name, kind, nullable }) => [name, typeOf(kind, nullable)])),
+        ...(nested === undefined ? {} : { [nested.struct.name]: ofStruct, [nested.list.name]: ofList }),
+      };
       if (format === 'values') {
         const rows = (written[at] ?? []).map((row) =>
           Object.fromEntries(
@@ -180,6 +189,33 @@ export default job({
         }
         case 'unpivot':
           return input['unpivot']!({ columns: step.names, name: step.name, value: step.value });
+        case 'open': {
+          const { struct: s, list: l, carry, made, at, wanted, item, place, outer } = step;
+          const moved =
+            carry.verb === 'none'
+              ? input
+              : carry.verb === 'filter'
+                ? input['filter']!((cells: Cells) => cells[l]!['length']!()['gt']!(1))
+                : input[carry.verb]!(carry.key);
+          const opened = moved['derive']!((cells: Cells) => ({
+            [made.field]: cells[s]!['field']!('a'),
+            [made.tag]: cells[s]!['field']!('b')['at']!(at),
+            [made.length]: cells[l]!['length']!(),
+            [made.has]: cells[l]!['contains']!(wanted),
+          }));
+          if (item === null) return opened['drop']!(s, l);
+          return opened['drop']!(s)['unnest']!(l, { as: item, outer, ...(place === null ? {} : { ordinality: place }) });
+        }
+        case 'split': {
+          const { text, by, name, place, outer } = step;
+          const parts = input['derive']!((cells: Cells) => ({ [name]: cells[text]!['split']!(by) }));
+          return parts['unnest']!(name, { outer, ...(place === null ? {} : { ordinality: place }) });
+        }
+        case 'gather': {
+          const { keys, column, name, count: many } = step;
+          const gathered = input['groupBy']!(...keys)['aggregate']!((cells: Cells) => ({ [name]: cells[column]!['toList']!() }));
+          return gathered['derive']!((cells: Cells) => ({ [many]: cells[name]!['length']!() }))['unnest']!(name);
+        }
         case 'repartition':
           return input['repartition']!(...step.keys);
         case 'orderBy':

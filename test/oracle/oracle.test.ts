@@ -88,7 +88,7 @@ test('whatever the seed, 50 cases have every verb', () => {
         counts.set(verb, (counts.get(verb) ?? 0) + 1);
       }
     }
-    for (const verb of ['window', 'subtotals', 'unpivot', 'repartition', 'union'])
+    for (const verb of ['window', 'subtotals', 'unpivot', 'repartition', 'union', 'open', 'gather'])
       assert.ok((counts.get(verb) ?? 0) >= 2, `${verb} with seed ${seed}`);
     for (const verb of verbs) assert.ok((counts.get(verb) ?? 0) >= 5, `${verb} occurs ${counts.get(verb) ?? 0} times with seed ${seed}`);
   }
@@ -105,6 +105,7 @@ test('every function of the table is in random jobs, but for the hash, which Duc
   for (let number = 0; number < 4000; number++) look(generate(3, number).steps);
   assert.deepEqual(
     new Set(Object.keys(functions).filter((fn) => !seen.has(fn))),
+    // Of lists and structs there are steps of their own.
     new Set(['hash', ...Object.keys(areas['Lists and structs']!)]),
   );
 });

@@ -1,6 +1,7 @@
 /** A case as SQL for DuckDB: every step a common table expression over the ones before. What differs in name only is translated here. */
 import { carried, carriedKinds, isCarried } from './carried.ts';
 import type { AggregateSpec, CarriedKind, Case, Expr, Key, Kind, Named, Output, SourceTable, Step } from './case.ts';
+import { nestedNames, nestedSql } from './nested.ts';
 
 export const sqlType: Readonly<Record<Kind, string>> = {
   bool: 'BOOLEAN',
@@ -199,6 +200,11 @@ function stepSql(step: Step, columns: readonly (readonly string[])[], one: Case)
         `SELECT ${[...kept, `${text(name)} AS ${quoted(step.name)}`, `${quoted(name)} AS ${quoted(step.value)}`].join(', ')} ${from} WHERE ${quoted(name)} IS NOT NULL`;
       return step.names.map(one).join(' UNION ALL ');
     }
+    case 'open':
+    case 'split':
+      return nestedSql(step, keptBy(step, columns[step.input]!));
+    case 'gather':
+      return nestedSql(step, []);
     case 'repartition':
       return `SELECT * ${from}`;
     case 'orderBy':
@@ -212,6 +218,10 @@ function stepSql(step: Step, columns: readonly (readonly string[])[], one: Case)
   }
 }
 
+/** What of its input goes on beside what it gives. */
+const keptBy = (step: Extract<Step, { op: 'open' | 'split' }>, names: readonly string[]): string[] =>
+  step.op === 'split' ? [...names] : names.filter((name) => name !== step.struct && name !== step.list);
+
 /** The names of each step's columns, in order. */
 export function columnsOf(one: Case): string[][] {
   const columns: string[][] = [];
@@ -222,7 +232,15 @@ export function columnsOf(one: Case): string[][] {
 function namesOf(step: Step, columns: readonly string[][], sources: readonly SourceTable[]): string[] {
   switch (step.op) {
     case 'read':
-      return sources[step.source]!.columns.map(({ name }) => name);
+      return [
+        ...sources[step.source]!.columns.map(({ name }) => name),
+        ...Object.values(sources[step.source]!.nested ?? {}).map(({ name }: { readonly name: string }) => name),
+      ];
+    case 'open':
+    case 'split':
+      return [...keptBy(step, columns[step.input]!), ...nestedNames(step)];
+    case 'gather':
+      return [...step.keys, ...nestedNames(step)];
     case 'derive':
       return [...new Set([...columns[step.input]!, ...step.columns.map(({ name }) => name)])];
     case 'select':
