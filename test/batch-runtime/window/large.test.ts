@@ -128,11 +128,8 @@ const frames: readonly Frame[] = [
   { unit: 'range', start: null, end: 0 },
   { unit: 'range', start: 0, end: null },
   { unit: 'range', start: -2, end: 1 },
-  { unit: 'range', start: 0, end: 0 },
   { unit: 'rows', start: null, end: -5 },
-  { unit: 'rows', start: null, end: 3 },
   { unit: 'rows', start: -100, end: 20 },
-  { unit: 'rows', start: 5, end: null },
   { unit: 'rows', start: -3, end: null },
   { unit: 'rows', start: 4, end: 9 },
 ];
