@@ -9,6 +9,7 @@ import { asSluiceError, SluiceError, toJson } from '#manager/protocol/errors.ts'
 import type { Graph, Plan } from '../graph/plan.ts';
 import type { StageGraph } from '../graph/stage.ts';
 import { firstDifference } from '../job.ts';
+import { createKeptTables } from '../operators/kept-tables.ts';
 import type { Assignment, CoordinatorLink, Ended, JobDescription } from '../schedule/messages.ts';
 import type { ShuffleDriver } from '../shuffle/spi.ts';
 import type { MemoryLimit } from '../spill/memory.ts';
@@ -101,7 +102,8 @@ export async function serveLease({ link, lease, slots, memory = null, clock, ope
 
 async function makeWorld(description: JobDescription, driver: ShuffleDriver, clock: Clock, memory: MemoryLimit | null): Promise<TaskWorld> {
   const { functions, rowFunctions, places } = await rebuild(description);
-  return { job: description.staging, stages: description.stages as StageGraph, functions, rowFunctions, places, driver, clock, memory };
+  const tables = createKeptTables();
+  return { job: description.staging, stages: description.stages as StageGraph, functions, rowFunctions, places, driver, clock, memory, tables };
 }
 
 /** The graph as this process builds it. @throws JOB_GRAPH_DIFFERS when that is another graph */

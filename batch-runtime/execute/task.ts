@@ -16,6 +16,7 @@ import { type Element, end } from '../element.ts';
 import { type Places, placedAt } from '../graph/places.ts';
 import type { RowFunction, UserFunction } from '../graph/plan.ts';
 import { type Edge, inputsOf, type StageGraph, type StageOperator } from '../graph/stage.ts';
+import type { KeptTables, TablePlace } from '../operators/kept-tables.ts';
 import type { Operator } from '../operators/operator.ts';
 import { createRows } from '../operators/rows.ts';
 import { createOperator, type Sampler } from '../operators/table.ts';
@@ -38,6 +39,8 @@ export interface TaskWorld {
   readonly driver: ShuffleDriver;
   /** Of each task; null or absent: it has no bounds. */
   readonly memory?: MemoryLimit | null;
+  /** Absent: each task builds its own. */
+  readonly tables?: KeptTables;
 }
 
 /** What a running attempt has done so far; the executor sends it home now and then. */
@@ -197,8 +200,17 @@ export async function runTask(world: TaskWorld, assignment: Assignment, meter: M
     }
   }
 
+  /** By join: where its table is kept, when its build side is the same for every task. */
+  const places = new Map<number, TablePlace>();
+  const placeOf = (index: number, operator: StageOperator): TablePlace | null => {
+    const side = operator.kind === 'join' ? operators[operator.build] : undefined;
+    if (world.tables === undefined || side?.kind !== 'fetch' || edges.get(side.edge)?.distribution.kind !== 'broadcast') return null;
+    const place = world.tables.placeOf(stage.id, index, handleOf(side.edge).id);
+    places.set(index, place);
+    return place;
+  };
   const openOperator = (index: number, operator: StageOperator): Station => {
-    const running: Operator = createOperator(operator, inputsOf(operator).map(schemaOf), world.functions, memory);
+    const running: Operator = createOperator(operator, inputsOf(operator).map(schemaOf), world.functions, memory, placeOf(index, operator));
     return {
       async take(element, port) {
         for (const out of blamed(operator, running.process(element, port))) {
@@ -263,6 +275,8 @@ export async function runTask(world: TaskWorld, assignment: Assignment, meter: M
     const roots = operators.flatMap((operator, index) => (wanted.has(index) && inputsOf(operator).length === 0 ? [index] : []));
     roots.sort((a, b) => Number(feedsBuild(operators, b)) - Number(feedsBuild(operators, a)) || a - b);
     for (const index of roots) {
+      // Whatever would come of it is there already.
+      if (consumers[index]!.length > 0 && consumers[index]!.every(({ at, port }) => port === 1 && places.get(at)?.taken === true)) continue;
       for await (const batch of blamedLater(operators[index]!, open(operators[index]!))) {
         await pause();
         meter.rows += batch.length;

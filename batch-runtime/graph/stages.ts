@@ -30,7 +30,8 @@ export interface StageOptions {
   readonly broadcastBytes?: number;
 }
 
-const defaultBroadcastBytes = 10_000_000;
+/** A right side up to the first goes to every executor whole; up to the second when the left side, which then stays where it is, is so many times as large. */
+const [smallBytes, mostBytes, worthTimes] = [10_000_000, 48_000_000, 4];
 
 /** Where the rows of a node are: the output of an operator of a stage. */
 interface Place {
@@ -171,7 +172,9 @@ export function toStages(plan: Plan, options: StageOptions): StageGraph {
     const mayBroadcast = how !== 'right' && how !== 'full' && isApart;
     const isCross = leftKeys.length === 0 && asOf === undefined;
     const bytes = isCross ? 0 : (sizes[node.right]?.bytes ?? Number.POSITIVE_INFINITY);
-    if (mayBroadcast && bytes <= (options.broadcastBytes ?? defaultBroadcastBytes)) {
+    const most = options.broadcastBytes ?? mostBytes;
+    const isWorth = bytes <= smallBytes || (sizes[node.left]?.bytes ?? 0) >= worthTimes * bytes;
+    if (mayBroadcast && bytes <= most && isWorth) {
       const edges = stored(right, { kind: 'broadcast' });
       return left.map((probe) => of(probe, sideOf('right', probe.stage, edges)));
     }

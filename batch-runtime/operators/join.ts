@@ -41,7 +41,9 @@ const keyField = (a: KeyField, b: KeyField): KeyField => {
 };
 
 /** The build side once it is whole. */
-interface Table {
+export interface BuiltTable {
+  /** Knows the texts of the keys. */
+  readonly encoder: KeyEncoder;
   readonly batch: Batch;
   readonly groups: GroupTable;
   /** First build row of each group, then for each build row the next one of its group; -1 ends. */
@@ -58,14 +60,20 @@ type PairTest = (probe: Batch, probeRows: Int32Array, build: Batch, buildRows: I
 
 /**
  * @param inputs  schemas of probe and build
+ * @param kept    a table that another such join has built: then nothing comes to the build side
  * @throws        MEMORY_EXCEEDED when a text column of the build side passes 2 GiB; whatever the condition throws
  * Memory: the build side twice while it is put together, then once, and about 16 bytes per row.
  */
-export function createJoin(spec: Spec, inputs: readonly Schema[], functions: readonly UserFunction[] = []): Operator {
+export function createJoin(
+  spec: Spec,
+  inputs: readonly Schema[],
+  functions: readonly UserFunction[] = [],
+  kept: BuiltTable | null = null,
+): Operator & { table(): BuiltTable | null } {
   const [probeSchema, buildSchema] = [inputs[0]!, inputs[1]!];
   const probeKeys = indexesOf(probeSchema, spec.probeKeys);
   const buildKeys = indexesOf(buildSchema, spec.buildKeys);
-  const encoder = new KeyEncoder(probeKeys.map((p, k) => keyField(probeSchema[p]!, buildSchema[buildKeys[k]!]!)));
+  const encoder = kept?.encoder ?? new KeyEncoder(probeKeys.map((p, k) => keyField(probeSchema[p]!, buildSchema[buildKeys[k]!]!)));
   const added = buildSchema.flatMap((_, c) => (buildKeys.includes(c) ? [] : [c]));
   const { how } = spec;
   const keepsProbe = how === 'left' || how === 'full';
@@ -76,7 +84,7 @@ export function createJoin(spec: Spec, inputs: readonly Schema[], functions: rea
   const test = spec.where === null ? null : pairTest(spec.where, probeSchema, buildSchema, functions);
   let built: Batch[] = [];
   let waiting: Batch[] = [];
-  let table: Table | null = null;
+  let table = kept;
   let probeEnded = false;
   // Scratch of a probe, kept from batch to batch: what leaves owns its arrays.
   let lanes = new Int32Array(0);
@@ -84,7 +92,7 @@ export function createJoin(spec: Spec, inputs: readonly Schema[], functions: rea
   const probeRows = new Int32Array(batchRows);
   const buildRows = new Int32Array(batchRows);
 
-  const build = (): Table => {
+  const build = (): BuiltTable => {
     const batch = concat(buildSchema, built);
     built = [];
     // Rows with a null key match nothing: they are here only to be given alone.
@@ -114,7 +122,7 @@ export function createJoin(spec: Spec, inputs: readonly Schema[], functions: rea
       first[group] = row;
     }
     const ordered = asOf === null ? null : inOrder(matchable, groupOf, first.length, asOf.build);
-    return { batch: matchable, groups, first, next, given: new Uint8Array(keepsBuild ? n : 0), ordered };
+    return { encoder, batch: matchable, groups, first, next, given: new Uint8Array(keepsBuild ? n : 0), ordered };
   };
 
   const gather = (probe: Batch, probeRows: Int32Array, buildRows: Int32Array, count: number, unchanged: boolean): Element => {
@@ -328,6 +336,7 @@ export function createJoin(spec: Spec, inputs: readonly Schema[], functions: rea
   }
 
   return {
+    table: () => table,
     *process(element, port) {
       if (port === 1) {
         if (element.kind === 'batch') built.push(element.batch);

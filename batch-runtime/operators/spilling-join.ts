@@ -16,6 +16,7 @@ import type { Share } from '../spill/memory.ts';
 import { createPartitions, type Partitions, partitionSizes } from '../spill/partitions.ts';
 import { createSpillFile, type SpillFile } from '../spill/spill-file.ts';
 import { createJoin } from './join.ts';
+import type { TablePlace } from './kept-tables.ts';
 import type { Operator } from './operator.ts';
 import { createSort } from './sort.ts';
 
@@ -53,8 +54,15 @@ const numberType: ColumnType = { kind: 'int32' };
 /**
  * @throws as createJoin · NO_SPACE, DISK_FAILED
  * Memory: its share. A build row that is alone larger than that is joined nevertheless.
+ * @param place  where the table of a side that every task gets is kept for the next one; null: it is not
  */
-export function createSpillingJoin(spec: Spec, inputs: readonly Schema[], functions: readonly UserFunction[], share: Share): Operator {
+export function createSpillingJoin(
+  spec: Spec,
+  inputs: readonly Schema[],
+  functions: readonly UserFunction[],
+  share: Share,
+  place: TablePlace | null = null,
+): Operator {
   const [probeSchema, buildSchema] = [inputs[0]!, inputs[1]!];
   const columnsOf = (schema: Schema, names: readonly string[]): number[] => names.map((name) => schema.findIndex((f) => f.name === name));
   const keys = { probe: columnsOf(probeSchema, spec.probeKeys), build: columnsOf(buildSchema, spec.buildKeys) };
@@ -80,6 +88,13 @@ export function createSpillingJoin(spec: Spec, inputs: readonly Schema[], functi
   let waiting: Batch[] = [];
   let waitingBytes = 0;
   let waitingFile: SpillFile | null = null;
+
+  const found = place?.get() ?? null;
+  if (place !== null && found !== null && share.hold(costOf(found.bytes, found.rows))) {
+    place.taken = true;
+    whole = createJoin(spec, inputs, functions, found.table);
+    buildEnded = true;
+  }
 
   const fits = (buildBytes: number, buildRows: number): boolean =>
     share.hold(costOf(buildBytes, buildRows) + waitingBytes) || buildBytes <= leastBytes;
@@ -241,10 +256,13 @@ export function createSpillingJoin(spec: Spec, inputs: readonly Schema[], functi
         if (element.kind !== 'end') return;
         buildEnded = true;
         if (aside === null) {
-          whole = createJoin(spec, inputs, functions);
-          for (const batch of built) yield* whole.process({ kind: 'batch', batch }, 1);
+          const joined = createJoin(spec, inputs, functions);
+          whole = joined;
+          for (const batch of built) yield* joined.process({ kind: 'batch', batch }, 1);
           built = [];
-          yield* whole.process(end, 1);
+          yield* joined.process(end, 1);
+          const table = joined.table();
+          if (table !== null) place?.put({ table, bytes, rows });
           for (const batch of waited()) yield* whole.process({ kind: 'batch', batch }, 0);
           if (probeEnded) yield* whole.process(end, 0);
         } else {

@@ -10,6 +10,7 @@ import { type TaskMemory, unbounded } from '../spill/memory.ts';
 import { createAggregate } from './aggregate.ts';
 import { createExpand } from './expand.ts';
 import { createFilter } from './filter.ts';
+import type { TablePlace } from './kept-tables.ts';
 import { createLimit } from './limit.ts';
 import type { Operator } from './operator.ts';
 import { createProject } from './project.ts';
@@ -26,12 +27,14 @@ export type { Sampler, Samples } from './sample.ts';
 /**
  * @param inputs  schemas of its inputs, by port
  * @param memory  of the task; those that keep rows take a share of it
+ * @param place   of a join whose table the next task may use again
  */
 export function createOperator(
   spec: StageOperator,
   inputs: readonly Schema[],
   functions: readonly UserFunction[],
   memory: TaskMemory = unbounded(),
+  place: TablePlace | null = null,
 ): Operator {
   const input = inputs[0] ?? [];
   switch (spec.kind) {
@@ -42,7 +45,7 @@ export function createOperator(
     case 'aggregate':
       return createAggregate(spec, input, functions, memory.open());
     case 'join':
-      return createSpillingJoin(spec, inputs, functions, memory.open());
+      return createSpillingJoin(spec, inputs, functions, memory.open(), place);
     case 'sort':
       return createSort(spec, input, memory.open());
     case 'union':
