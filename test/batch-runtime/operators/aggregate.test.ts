@@ -321,7 +321,9 @@ test('beyond memory: the same groups in each phase, spread over several levels, 
   const skews = fc.constantFrom<Skew>('even', 'zipf', 'one');
   const keysOfRows = fc.subarray(['text', 'whole', 'real', 'huge'], { minLength: 1, maxLength: 2 });
   fc.assert(
-    fc.property(fc.integer(), skews, keysOfRows, aggregatesArb, (seed, skew, keys, aggregates) => {
+    fc.property(fc.integer(), skews, keysOfRows, aggregatesArb, (seed, skew, keys, any) => {
+      // A sketch that was merged is another one.
+      const aggregates = any.filter(({ fn }) => fn !== 'approxQuantile');
       const batches = manyRows(seed, 7000, 4000, skew);
       const wanted = texts(namedRows(run(operator('complete', keys, aggregates), batches)), outputOf(keys, aggregates));
       const between = partialSchema(
