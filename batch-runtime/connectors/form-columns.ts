@@ -69,10 +69,11 @@ export function toFileColumn(column: Column, unit: TimeUnit = unitOf(column.type
   return makeColumn({ kind: 'int64' }, length, new Int32Array(lanes.buffer), validity);
 }
 
+export const nanosOf: Readonly<Record<TimeUnit, bigint>> = { s: 1_000_000_000n, ms: 1_000_000n, us: 1000n, ns: 1n };
+
 /** Moments or times of a file's unit as ones of another; those of nulls must be 0. @throws VALUE_OUT_OF_RANGE what is beyond it, or finer */
 export function toUnit(lanes: Int32Array, from: TimeUnit, to: TimeUnit, what: string): Int32Array {
-  const sizes: Readonly<Record<TimeUnit, bigint>> = { s: 1_000_000_000n, ms: 1_000_000n, us: 1000n, ns: 1n };
-  const [size, wanted] = [sizes[from], sizes[to]];
+  const [size, wanted] = [nanosOf[from], nanosOf[to]];
   if (size === wanted) return lanes;
   const out = new BigInt64Array(lanes.slice().buffer);
   for (let i = 0; i < out.length; i++) {

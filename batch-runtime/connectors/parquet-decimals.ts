@@ -66,7 +66,8 @@ export function decimalsOfBytes(page: Uint8Array, from: number, count: number, f
   return narrow ? { kind: 'doubles', doubles } : { kind: 'wide', words };
 }
 
-function bigEndian(bytes: Uint8Array, at: number, length: number): bigint {
+/** A number of two's complement, the high byte first. */
+export function bigEndian(bytes: Uint8Array, at: number, length: number): bigint {
   let value = 0n;
   for (let i = at; i < at + length; i++) value = (value << 8n) | BigInt(bytes[i]!);
   return BigInt.asIntN(8 * length, value);

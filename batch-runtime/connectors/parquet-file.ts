@@ -12,7 +12,8 @@ import { mostDigits } from '../batch/decimal.ts';
 import { type Form, forms, type TimeUnit } from '../batch/forms.ts';
 import type { ColumnStatistics } from '../expression/statistics.ts';
 import type { Value } from '../expression/values.ts';
-import { holds } from './form-columns.ts';
+import { holds, nanosOf } from './form-columns.ts';
+import { bigEndian } from './parquet-decimals.ts';
 import { type ParquetShape, shapeAt } from './parquet-shape.ts';
 
 /** How values lie in the pages, and what is done to them on the way: `unit` is what a timestamp is divided into. */
@@ -367,10 +368,11 @@ function unitOf({ type, logical_type, converted_type }: SchemaElement): 'millis'
 /** What the footer says of a column of a row group, in values at rest of the declared kind. */
 export const statisticsOf = (group: RowGroup, column: ParquetColumn, conversion: Conversion, field: Field): ColumnStatistics => {
   const { min, max, nulls } = group.chunks[column.chunk]!;
-  return { min: boundOf(min, conversion, field), max: boundOf(max, conversion, field), nullCount: nulls ?? -1, rows: group.rows };
+  return { min: boundOf(min, -1, conversion, field), max: boundOf(max, 1, conversion, field), nullCount: nulls ?? -1, rows: group.rows };
 };
 
-function boundOf(raw: unknown, conversion: Conversion, field: Field): Value {
+/** @param side  where to go when it is not exact: -1 down, 1 up */
+function boundOf(raw: unknown, side: -1 | 1, conversion: Conversion, field: Field): Value {
   if (raw === null || raw === undefined) return null;
   // Of whole numbers without a sign writers disagree how a bound is kept.
   if (formOf(field.type)?.startsWith('uint')) return null;
@@ -387,11 +389,16 @@ function boundOf(raw: unknown, conversion: Conversion, field: Field): Value {
       return unit === 'millis' ? raw * 1000n : unit === 'micros' ? raw : unit === 'nanos' ? raw / 1000n : null;
     }
     case 'decimal':
-      // hyparquet gives a decimal bound as a double, which may be rounded: not to be trusted with a row group.
-      return null;
-    case 'uint64':
-    case 'time':
+      return decimalBound(raw, side, field.type);
+    case 'time': {
+      if (typeof raw !== 'number' && typeof raw !== 'bigint') return null;
+      // What falls off when a unit is finer is refused when read.
+      const value = (BigInt(raw) * nanosOf[conversion.from]) / nanosOf[conversion.to];
+      return field.type.kind === 'int64' ? value : Number(value);
+    }
     case 'bytes':
+      return raw instanceof Uint8Array ? Buffer.from(raw).toString('latin1') : null;
+    case 'uint64':
       return null;
     case 'bool':
       return typeof raw === 'boolean' ? raw : null;
@@ -405,4 +412,18 @@ function boundOf(raw: unknown, conversion: Conversion, field: Field): Value {
       return Buffer.from(text).equals(raw) ? text : null;
     }
   }
+}
+
+/**
+ * Of a decimal hyparquet gives bounds as doubles, divided by what its scale is: a little further out than any rounding can have
+ * brought it. Where bytes have their lengths it gives them as they are.
+ */
+function decimalBound(raw: unknown, side: -1 | 1, type: ColumnType): Value {
+  if (type.kind !== 'decimal') return null;
+  if (raw instanceof Uint8Array) return raw.length === 0 ? null : bigEndian(raw, 0, raw.length);
+  const unscaled = typeof raw === 'number' ? raw * 10 ** type.scale : Number.NaN;
+  if (!Number.isFinite(unscaled)) return null;
+  const near = BigInt(Math.round(unscaled));
+  const size = near < 0n ? -near : near;
+  return near + BigInt(side) * (size / 2n ** 48n + 1n);
 }

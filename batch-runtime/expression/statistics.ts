@@ -3,8 +3,9 @@
  * leave out row groups and files. Conservative: what it does not understand may be true. Called by sources that have
  * statistics.
  */
+import { rescaled } from '../batch/decimal.ts';
 import type { Expression } from './expression.ts';
-import { type Call, compareValues, literalValue, type Value } from './values.ts';
+import { asDecimal, type Call, compareValues, literalValue, type Value } from './values.ts';
 
 export interface ColumnStatistics {
   /**
@@ -105,9 +106,19 @@ function rangeOf(expression: Expression, statistics: Statistics): Range | null {
       values: known.nullCount !== known.rows,
     };
   }
+  if (expression.op !== 'call' || expression.fn !== 'cast') return null;
   // Widening casts keep the order: int32 -> integer -> int64 compare as numbers and bigints alike.
-  if (expression.op === 'call' && expression.fn === 'cast' && isWidening(expression)) return rangeOf(expression.args[0]!, statistics);
-  return null;
+  if (isWidening(expression)) return rangeOf(expression.args[0]!, statistics);
+  return decimalRange(expression, statistics);
+}
+
+/** Of a number that is cast to a decimal with as many digits behind the point, or more: as a decimal beside another is. */
+function decimalRange({ args, type }: Call, statistics: Statistics): Range | null {
+  const from = asDecimal(args[0]!.type);
+  if (type.kind !== 'decimal' || from === null || from.scale > type.scale) return null;
+  const range = rangeOf(args[0]!, statistics);
+  const scaled = (value: Value): Value => (value === null ? null : rescaled(BigInt(value), from.scale, type.scale));
+  return range && { ...range, min: scaled(range.min), max: scaled(range.max) };
 }
 
 const atRest = (value: Value, { type }: Expression): Value => (typeof value === 'bigint' && type.kind === 'integer' ? Number(value) : value);

@@ -150,10 +150,14 @@ const isTime = (type: ColumnType): boolean => ['date', 'moment', 'time'].include
 
 /** The decimal that has just the digits of a number as it is written. */
 function writtenDecimal(text: string): ColumnType {
-  const found = digitsOf(text) ?? refuse(`${text} is not a decimal: cast the column to float64`);
-  const digits = String(found.unscaled).replace('-', '').length;
-  const type = decimalOf(Math.max(1, digits - found.scale), found.scale);
-  return found.scale > mostDigits ? refuse(`${text} has more than ${mostDigits} digits behind the point`) : type;
+  const found = digitsOf(text) ?? refuse(`'${text}' is not a decimal: write one, or cast the column`);
+  return decimalTypeOf(found, text);
+}
+
+function decimalTypeOf({ unscaled, scale }: { readonly unscaled: bigint; readonly scale: number }, text: string): ColumnType {
+  const digits = String(unscaled).replace('-', '').length;
+  if (Math.max(digits, scale) > mostDigits) refuse(`${text} has more than ${mostDigits} digits`);
+  return decimalOf(Math.max(1, digits - scale), scale);
 }
 
 export function literalType(given: unknown, beside: ColumnType | null): ColumnType {
@@ -164,6 +168,7 @@ export function literalType(given: unknown, beside: ColumnType | null): ColumnTy
       if (beside !== null && formOf(beside) === 'uint64' && given >= 0n) return beside;
       return beside?.kind === 'decimal' ? writtenDecimal(String(given)) : { kind: 'int64' };
     case 'string':
+      if (beside?.kind === 'decimal' && formOf(beside) === null) return writtenDecimal(given);
       return beside !== null && isTime(beside) ? beside : { kind: 'utf8' };
     case 'number':
       if (beside?.kind === 'decimal') return writtenDecimal(String(given));
@@ -172,7 +177,7 @@ export function literalType(given: unknown, beside: ColumnType | null): ColumnTy
       if ((beside?.kind === 'int32' || beside?.kind === 'integer') && Number.isSafeInteger(given)) return { kind: 'integer' };
       return { kind: 'float64' };
     default: {
-      if (given instanceof Decimal) return decimalOf(String(given.unscaled).replace('-', '').length - given.scale, given.scale);
+      if (given instanceof Decimal) return decimalTypeOf(given, String(given));
       if (given instanceof Uint8Array) return typeOfForm('bytes');
       const type = temporalType(given);
       if (type !== null) return beside !== null && sameType(momentType(beside), type) ? beside : type;

@@ -19,13 +19,13 @@ export interface Expr<out T> {
 
 type DateText = `${number}-${number}-${number}`;
 type InstantText = `${DateText}T${string}`;
-/** What may stand for a value: ISO text for one of time, a number for a decimal, which is meant as it is written. */
+/** What may stand for a value: ISO text for one of time; for a decimal a number or the text of one, meant as it is written. */
 export type Text<V> = V extends Temporal.PlainDate
   ? DateText
   : V extends Temporal.Instant | Temporal.PlainDateTime
     ? InstantText
     : V extends Decimal
-      ? number | bigint
+      ? number | bigint | `${number}`
       : never;
 /** What an expression of V may be compared and combined with. */
 export type Operand<V> = V | Text<V> | Expr<V | null>;

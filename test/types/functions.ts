@@ -1,8 +1,10 @@
 /** The types of what functions give: their values, and the null in them. Read by `tsc` (types.test.ts); never run. */
 import type { Temporal } from 'temporal-polyfill';
-import { col } from '../../batch-runtime/fluent/columns.ts';
+import { Decimal } from '../../batch-runtime/batch/decimal.ts';
+import type { Aggregate } from '../../batch-runtime/fluent/aggregate.ts';
+import { col, lit } from '../../batch-runtime/fluent/columns.ts';
 import type { Expr } from '../../batch-runtime/fluent/expr.ts';
-import { date, float64, int32, int64, list, struct, timestamp, utf8 } from '../../batch-runtime/schema.ts';
+import { date, decimal, float64, int32, int64, list, struct, timestamp, utf8 } from '../../batch-runtime/schema.ts';
 
 type Same<A, B> = (<T>() => T extends A ? 1 : 2) extends <T>() => T extends B ? 1 : 2 ? true : false;
 type Gives<E, T> = E extends Expr<infer V> ? Same<V, T> : false;
@@ -39,6 +41,40 @@ const floored = big.floor();
 gives<typeof floored, bigint>(true);
 const sign = maybe.sign();
 gives<typeof sign, number | null>(true);
+
+// Decimals
+const price = col('p', decimal(12, 2));
+const maybePrice = col('q', decimal(30, 4).nullable());
+const taxed = price.mul(1.05).add('0.01').sub(5n).add(price);
+gives<typeof taxed, Decimal>(true);
+const owed = price.add(maybePrice);
+gives<typeof owed, Decimal | null>(true);
+const share = price.div(maybePrice);
+gives<typeof share, number | null>(true);
+const dear = price.between('1.20', Decimal.from('99.95')).and(price.in([1, '2.50', 3n]));
+gives<typeof dear, boolean>(true);
+const given = maybePrice.coalesce('0');
+gives<typeof given, Decimal>(true);
+const rate = lit('1.20', decimal(12, 2));
+gives<typeof rate, Decimal>(true);
+const noRate = lit(null, decimal(12, 2).nullable());
+gives<typeof noRate, Decimal | null>(true);
+const sum = maybePrice.sum();
+const mean = maybePrice.avg();
+gives<typeof sum extends Aggregate<infer T> ? Expr<T> : never, Decimal | null>(true);
+gives<typeof mean extends Aggregate<infer T> ? Expr<T> : never, number | null>(true);
+const whole = price.cast(int64());
+gives<typeof whole, bigint>(true);
+// @ts-expect-error no decimal
+price.add('dear');
+// @ts-expect-error no decimal
+lit('dear', decimal(12, 2));
+// @ts-expect-error a float is another type: cast one of them
+price.add(col('f', float64()));
+// @ts-expect-error a decimal is no number
+n.add(Decimal.from('1.5'));
+// @ts-expect-error text is compared with no decimal
+s.eq(price);
 
 // Text
 const joined = s.concat('a', s);

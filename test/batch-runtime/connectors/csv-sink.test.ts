@@ -10,7 +10,7 @@ import { slice } from '#runtime/batch/slice.ts';
 import type { Written } from '#runtime/connectors/connector.ts';
 import { csvSink, quoted } from '#runtime/connectors/csv-sink.ts';
 import { csvSource } from '#runtime/connectors/csv-source.ts';
-import { bool, date, fieldsOf, float64, int32, int64, integer, list, type SchemaShape, struct, timestamp, utf8 } from '#runtime/schema.ts';
+import { bool, date, decimal, fieldsOf, float64, int32, int64, integer, list, type SchemaShape, struct, timestamp, utf8 } from '#runtime/schema.ts';
 import { scan } from './scan.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'sluice-csv-sink-'));
@@ -44,6 +44,24 @@ async function write(path: string, tasks: readonly (readonly (readonly PlainValu
   await csvSink.publish(sink, job, JSON.parse(JSON.stringify(written)) as Written[]);
   return written;
 }
+
+test('decimals stand with all digits behind the point, and are read back by the source', async () => {
+  const money = fieldsOf({ price: decimal(9, 2).nullable(), wide: decimal(38, 10).nullable() });
+  const path = join(folder, 'decimals.csv');
+  const sink = { connector: 'csv', path, overwrite: false };
+  await csvSink.prepare(sink, 'decimals');
+  const writer = await csvSink.createWriter(sink, money, { job: 'decimals', task: 0, attempt: 0 });
+  const rows: PlainValue[][] = [
+    ['1.50', '9999999999999999999999999999.9999999999'],
+    [null, null],
+    ['-0.01', '-0.0000000001'],
+    ['0.00', '0.0000000000'],
+  ];
+  await writer.write(fromPlain(money, rows));
+  await csvSink.publish(sink, 'decimals', [await writer.finish()]);
+  assert.equal(readFileSync(path, 'utf8'), 'price,wide\n1.50,9999999999999999999999999999.9999999999\n,\n-0.01,-0.0000000001\n0.00,0.0000000000\n');
+  assert.deepEqual((await scan(csvSource, { connector: 'csv', path, rejects: null }, money)).rows, rows);
+});
 
 test('values stand as they are read back: null is nothing, empty text is in quotes, times are UTC', async () => {
   const path = join(folder, 'plain.csv');

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
 import type { SimpleKind } from '#runtime/batch/batch.ts';
+import { decimalText } from '#runtime/batch/decimal.ts';
 import { type PlainValue, plainValue } from '#runtime/batch/rows.ts';
 import { type FieldParser, fieldParser } from '#runtime/connectors/csv-values.ts';
 
@@ -74,6 +75,63 @@ test('what is no value is refused with its reason, and leaves no trace', () => {
     assert.equal(column.length, 1);
     assert.equal(plainValue(column, 0), null);
   }
+});
+
+test('decimals have the digits they are written with, of either layout; none is rounded away', () => {
+  const of = (precision: number, scale: number, texts: readonly string[]): (PlainValue | string)[] =>
+    texts.map((text) => {
+      const parser = fieldParser({ kind: 'decimal', precision, scale }, 1);
+      const wrong = put(parser, text);
+      return wrong ?? plainValue(parser.finish(), 0);
+    });
+  assert.deepEqual(of(9, 2, ['0', '-0', '1', '1.5', '-1.50', '.5', '007.10', '9999999.99', '-9999999.99', '1e2', '1.500', '15e-1']), [
+    '0.00',
+    '0.00',
+    '1.00',
+    '1.50',
+    '-1.50',
+    '0.50',
+    '7.10',
+    '9999999.99',
+    '-9999999.99',
+    '100.00',
+    '1.50',
+    '1.50',
+  ]);
+  assert.deepEqual(of(38, 10, ['9999999999999999999999999999.9999999999', '-0.0000000001', '12345678901234567.5']), [
+    '9999999999999999999999999999.9999999999',
+    '-0.0000000001',
+    '12345678901234567.5000000000',
+  ]);
+  assert.deepEqual(of(15, 0, ['999999999999999', '-999999999999999']), ['999999999999999', '-999999999999999']);
+  for (const [precision, scale, text, reason] of [
+    [9, 2, '1.005', /'1.005' does not fit in decimal\(9,2\)/],
+    [9, 2, '10000000', /does not fit in decimal\(9,2\)/],
+    [15, 0, '1000000000000000', /does not fit in decimal\(15,0\)/],
+    [38, 10, '99999999999999999999999999999', /does not fit in decimal\(38,10\)/],
+    [9, 2, '', /'' is not a number/],
+    [9, 2, '-', /is not a number/],
+    [9, 2, '.', /is not a number/],
+    [9, 2, '1,5', /is not a number/],
+    [9, 2, 'nan', /is not a number/],
+    [9, 2, ' 1', /is not a number/],
+    [9, 2, '1.2.3', /is not a number/],
+  ] as const)
+    assert.match(String(of(precision, scale, [text])[0]), reason, text);
+  fc.assert(
+    fc.property(
+      fc.integer({ min: 1, max: 38 }),
+      fc.nat(38),
+      fc.bigInt({ min: 0n, max: 10n ** 38n - 1n }),
+      fc.boolean(),
+      (precision, behind, digits, isNegative) => {
+        const scale = Math.min(behind, precision);
+        const unscaled = (isNegative ? -1n : 1n) * (digits % 10n ** BigInt(precision));
+        const text = decimalText(unscaled, scale);
+        assert.deepEqual(of(precision, scale, [text]), [text]);
+      },
+    ),
+  );
 });
 
 test('numbers are read as JavaScript reads them', () => {

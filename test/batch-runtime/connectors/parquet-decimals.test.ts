@@ -9,6 +9,7 @@ import { fromPlain, type PlainValue, unscaledOf } from '#runtime/batch/rows.ts';
 import { decimalsOf, decimalsOfBytes, plainDecimals } from '#runtime/connectors/parquet-decimals.ts';
 import { parquetSink } from '#runtime/connectors/parquet-sink.ts';
 import { parquetSource } from '#runtime/connectors/parquet-source.ts';
+import { call, columnRef, literal } from '#runtime/expression/functions.ts';
 import { decimal, fieldsOf } from '#runtime/schema.ts';
 import { scan } from './scan.ts';
 
@@ -85,6 +86,39 @@ test('what is written is read by DuckDB and by the source, with bounds', async (
     bounds.getRows().map((row) => row.map(withZero)),
     sizes.map(([precision, scale]) => [1, -1].map((sign) => decimalText(BigInt(-sign) * (10n ** BigInt(precision) - 1n), scale))),
   );
+});
+
+test('row groups whose bounds rule a decimal out are left out, and never a row that is meant', async () => {
+  for (const [precision, scale] of [sizes[1], sizes[2], sizes[4], sizes[6]]) {
+    const most = 10n ** BigInt(precision) - 1n;
+    // 16 row groups, one value each, from the least to the most of the type.
+    const values = Array.from({ length: 16 }, (_, i) => (i === 0 ? -most : i === 15 ? most : ((BigInt(i) - 8n) * most) / 8n));
+    const text = (value: bigint): string => decimalText(value, scale);
+    const path = join(folder, `groups-${precision}.parquet`);
+    const texts = values.map((value) => `'${text(value)}'`).join(', ');
+    await duck.run(
+      `COPY (SELECT t::DECIMAL(${precision},${scale}) AS d FROM (SELECT unnest([${texts}]) AS t), range(2048) ORDER BY d)
+       TO '${path}' (FORMAT parquet, ROW_GROUP_SIZE 2048)`,
+    );
+    const [field] = fieldsOf({ d: decimal(precision, scale) });
+    for (const value of [values[0]!, 0n, most]) {
+      for (const fn of ['eq', 'gte'] as const) {
+        const predicate = call(fn, [columnRef(field!), literal(text(value), field!.type)]);
+        const { rows: found } = await scan(parquetSource, { connector: 'parquet', path }, [field!], predicate);
+        const meant = values.filter((each) => (fn === 'eq' ? each === value : each >= value));
+        const seen = new Set(found.map(([d]) => d));
+        for (const each of meant) assert.ok(seen.has(text(each)), `${text(each)} ${fn} ${text(value)}`);
+        // A bound that was rounded may let a neighbour pass.
+        assert.ok(found.length <= 2048 * (meant.length + 2), `${found.length} rows of ${fn} ${text(value)} of ${precision} digits`);
+      }
+    }
+    // A decimal beside one with more digits behind the point is cast: bounds are, too.
+    if (precision < 38) {
+      const wider = { kind: 'decimal', precision: precision + 1, scale: scale + 1 } as const;
+      const predicate = call('gt', [call('cast', [columnRef(field!)], wider), literal(text(values[14]!), wider)]);
+      assert.equal((await scan(parquetSource, { connector: 'parquet', path }, [field!], predicate)).rows.length <= 4096, true);
+    }
+  }
 });
 
 test('more digits than the file says, and a page that ends early, are refused', () => {

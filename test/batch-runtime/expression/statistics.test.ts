@@ -108,12 +108,15 @@ test('nulls, lists, ranges and prefixes', () => {
   const text = (value: string) => literal(value, { kind: 'utf8' });
   // Of this one no largest value is known.
   const half = columnRef({ name: 'half', type: { kind: 'utf8' }, nullable: false });
+  const price = columnRef({ name: 'price', type: { kind: 'decimal', precision: 4, scale: 2 }, nullable: false });
   const known: Statistics = (name) =>
-    name === 'half'
-      ? { min: 'm', max: null, nullCount: 0, rows: 1 }
-      : name === 'n'
-        ? { min: 10, max: 20, nullCount: 0, rows: 5 }
-        : { min: 'flights-02', max: 'flights-07', nullCount: 5, rows: 9 };
+    name === 'price'
+      ? { min: 150n, max: 160n, nullCount: 0, rows: 1 }
+      : name === 'half'
+        ? { min: 'm', max: null, nullCount: 0, rows: 1 }
+        : name === 'n'
+          ? { min: 10, max: 20, nullCount: 0, rows: 5 }
+          : { min: 'flights-02', max: 'flights-07', nullCount: 5, rows: 9 };
   const cases: readonly (readonly [ReturnType<typeof call>, boolean])[] = [
     [call('isNull', [n]), false],
     [call('isNull', [s]), true],
@@ -133,6 +136,17 @@ test('nulls, lists, ranges and prefixes', () => {
     [call('gt', [half, text('z')]), true],
     [call('eq', [call('cast', [n], { kind: 'int64' }), literal('9', { kind: 'int64' })]), false],
     [call('eq', [call('cast', [n], { kind: 'utf8' }), text('9')]), true],
+    [call('gt', [n, literal('20.00', { kind: 'decimal', precision: 4, scale: 2 })]), false],
+    [call('gt', [n, literal('19.99', { kind: 'decimal', precision: 4, scale: 2 })]), true],
+    // Rounded it may be a number that is not between the bounds.
+    [
+      call('eq', [call('cast', [price], { kind: 'decimal', precision: 4, scale: 0 }), literal('2', { kind: 'decimal', precision: 4, scale: 0 })]),
+      true,
+    ],
+    [
+      call('lt', [call('cast', [price], { kind: 'decimal', precision: 6, scale: 4 }), literal('1.5', { kind: 'decimal', precision: 6, scale: 4 })]),
+      false,
+    ],
     [call('gt', [n, literal(null, { kind: 'int32' })]), false],
     [literal(false, { kind: 'bool' }), false],
     [literal(null, { kind: 'bool' }), false],
