@@ -17,6 +17,7 @@ import { adapters } from './execute/adapters.ts';
 import { graphOf } from './execute/job-module.ts';
 import { serveLease } from './execute/lease.ts';
 import type { Graph } from './graph/plan.ts';
+import { broadcastWithin } from './graph/stages.ts';
 import type { AnyJob, Job } from './job.ts';
 import type { Run, RunOptions } from './run.ts';
 import { Coordinator, type Ground } from './schedule/coordinator.ts';
@@ -57,6 +58,7 @@ export async function submit<P extends TProperties, R>(job: Job<P, R>, options: 
     partitions: options.partitions ?? null,
     optimized: options.optimize ?? true,
     sample: options.sample ?? null,
+    ...(options.memoryBudgetBytes === undefined ? {} : { broadcastBytes: broadcastWithin(options.memoryBudgetBytes) }),
     clock: systemClock,
     log: silent,
     emit: options.onEvent ?? (() => {}),

@@ -32,6 +32,8 @@ export interface StageOptions {
 
 /** A right side up to the first goes to every executor whole; up to the second when the left side, which then stays where it is, is so many times as large. */
 const [smallBytes, mostBytes, worthTimes] = [10_000_000, 48_000_000, 4];
+/** The most that executors with so much memory each may get whole: a table takes some five times what it is made of. */
+export const broadcastWithin = (budgetBytes: number): number => Math.min(mostBytes, Math.floor(budgetBytes / 10));
 
 /** Where the rows of a node are: the output of an operator of a stage. */
 interface Place {

@@ -3,7 +3,7 @@ import { test } from 'node:test';
 import fc from 'fast-check';
 import { optimize } from '#runtime/graph/rules/optimize.ts';
 import { inputsOf, type StageGraph } from '#runtime/graph/stage.ts';
-import { toStages } from '#runtime/graph/stages.ts';
+import { broadcastWithin, toStages } from '#runtime/graph/stages.ts';
 import { csv, float64, int32, job, schema, udf } from '#runtime/index.ts';
 import { buildGraph } from '#runtime/job.ts';
 import { plans, sourcesOf } from './jobs.ts';
@@ -63,6 +63,21 @@ test('a small right side is broadcast and the left side stays in its chain; a la
     large.edges.flatMap(({ distribution }) => (distribution.kind === 'hash' ? [distribution.keys] : [])),
     [['a'], ['key'], ['b'], ['key']],
   );
+});
+
+test('a larger right side is broadcast where the left one is four times as large, and never beyond what executors have room for', () => {
+  const plan = optimize(plans['joins']!);
+  const [first, ...others] = plan.nodes.flatMap((node, id) => (node.kind === 'scan' ? [id] : []));
+  const of = (left: number, right: number, broadcastBytes?: number): readonly string[] => {
+    const estimates = new Map([...others.map((id) => [id, { rows: 0, bytes: right }] as const), [first!, { rows: 0, bytes: left }] as const]);
+    return kinds(toStages(plan, { estimates, single, ...(broadcastBytes === undefined ? {} : { broadcastBytes }) }));
+  };
+  assert.ok(of(500_000_000, 40_000_000).includes('broadcast'));
+  assert.ok(!of(100_000_000, 40_000_000).includes('broadcast'));
+  assert.ok(of(20_000_000, 9_000_000).includes('broadcast'));
+  assert.ok(!of(500_000_000, 60_000_000).includes('broadcast'));
+  assert.ok(!of(500_000_000, 40_000_000, broadcastWithin(64 * 1024 * 1024)).includes('broadcast'));
+  assert.equal(broadcastWithin(8e9), 48_000_000);
 });
 
 test('a table joined with what was made of it goes through partitions, since no stage can wait for itself', () => {
