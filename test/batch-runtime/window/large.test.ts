@@ -129,8 +129,7 @@ const frames: readonly Frame[] = [
   { unit: 'range', start: 0, end: null },
   { unit: 'range', start: -2, end: 1 },
   { unit: 'rows', start: null, end: -5 },
-  { unit: 'rows', start: -100, end: 20 },
-  { unit: 'rows', start: -3, end: null },
+  { unit: 'rows', start: -25, end: 8 },
   { unit: 'rows', start: 4, end: 9 },
 ];
 
