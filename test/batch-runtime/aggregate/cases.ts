@@ -2,6 +2,8 @@
  * Each aggregate of the table as DuckDB's SQL, and the kinds of arguments it is compared on: what table.test.ts runs over groups of
  * edge values.
  */
+import { type Form, forms } from '#runtime/batch/forms.ts';
+import { formNames } from '../batch/form-values.ts';
 import { kinds, type TypeName } from '../expression/random.ts';
 
 export interface Case {
@@ -57,3 +59,29 @@ export const cases: readonly Case[] = [
     (separator): Case => ({ fn: 'joinText', kinds: ['utf8'], sql: `string_agg($1, '${separator}' order by i)`, options: [separator] }),
   ),
 ];
+
+const ofNumbers = new Set(['sum', 'avg', 'variance', 'variancePop', 'stddev', 'stddevPop', 'quantile', 'approxQuantile']);
+/** DuckDB's sums of what has no sign are a HUGEINT; floats are added up as doubles. */
+const sqlOfNumber = (sql: string, fn: string, form: Form): string => {
+  if (form === 'float32') return sql.replace('$1', '$1::DOUBLE');
+  return form === 'uint64' && fn === 'sum' ? `${sql}::DECIMAL(38,0)` : sql;
+};
+/** The same on forms. */
+export const formCases: readonly Case[] = formNames.flatMap((form): Case[] => [
+  ...cases
+    .filter(({ fn, kinds }) => kinds.includes('utf8') && fn !== 'toList' && fn !== 'joinText')
+    // Two edges of uint64 happen to share a register of the sketch.
+    .filter(({ fn }) => form !== 'uint64' || fn !== 'approxCountDistinct')
+    .map((one): Case => ({ ...one, kinds: one.kinds.length === 2 ? ['utf8', form] : [form] })),
+  ...cases
+    .filter(({ fn, kinds }) => forms[form].meaning === 'number' && kinds[0] === 'int32' && ofNumbers.has(fn))
+    .map(
+      ({ without: _, ...one }): Case => ({
+        ...one,
+        kinds: [form],
+        sql: sqlOfNumber(one.sql, one.fn, form),
+        // Where values are far apart, a variance has few digits left, each in its own way.
+        ...(/^(var|std)/.test(one.fn) ? { without: (value: unknown) => Math.abs(Number(value)) > 2 ** 33 } : {}),
+      }),
+    ),
+]);

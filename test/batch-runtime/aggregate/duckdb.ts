@@ -5,7 +5,7 @@ import type { Batch, Schema } from '#runtime/batch/batch.ts';
 import { slice } from '#runtime/batch/slice.ts';
 import type { Aggregate } from '#runtime/expression/expression.ts';
 import { columnRef } from '#runtime/expression/functions.ts';
-import type { Value } from '#runtime/expression/values.ts';
+import { isWhole, type Value } from '#runtime/expression/values.ts';
 import { createAggregate } from '#runtime/operators/aggregate.ts';
 import { batchOf } from '../batch/columns.ts';
 import { ours, sqlOf, withDuckDb } from '../expression/functions/duckdb.ts';
@@ -46,7 +46,7 @@ export const agree = (cases: readonly Case[]): Promise<number> =>
 
 const sqlText = ({ sql, kinds }: Case, { type }: Aggregate): string => {
   const text = sql.replaceAll(/\$(\d)/g, (_, k) => `c${k}`);
-  return kinds.length === 0 || ['int32', 'integer', 'int64'].includes(type.kind) ? `(${text})::BIGINT` : text;
+  return kinds.length === 0 || isWhole(type) ? `(${text})::BIGINT` : text;
 };
 
 function same(a: Value, b: Value, within: number | undefined): boolean {

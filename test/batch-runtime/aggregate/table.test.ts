@@ -4,7 +4,7 @@ import { aggregateRow, aggregates, partialSchema } from '#runtime/aggregate/tabl
 import type { Schema, SimpleKind } from '#runtime/batch/batch.ts';
 import type { Aggregate } from '#runtime/expression/expression.ts';
 import { columnRef } from '#runtime/expression/functions.ts';
-import { cases } from './cases.ts';
+import { cases, formCases } from './cases.ts';
 import { agree } from './duckdb.ts';
 
 test('every aggregate has a case, and gives what DuckDB gives on edge values, in one phase and in two', async () => {
@@ -16,6 +16,11 @@ test('every aggregate has a case, and gives what DuckDB gives on edge values, in
   // Lists are compared in list.test.ts.
   const groups = await agree(cases.filter(({ fn }) => fn !== 'toList'));
   assert(groups > 200, `${groups} groups`);
+});
+
+test('aggregates of forms give what DuckDB gives', async () => {
+  const groups = await agree(formCases);
+  assert(groups > 2000, `${groups} groups`);
 });
 
 test('a name that is not there is refused, and so is one of an object', () => {

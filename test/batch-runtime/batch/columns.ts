@@ -6,9 +6,9 @@ import fc from 'fast-check';
 import type { Batch, Column, Schema } from '#runtime/batch/batch.ts';
 import { sliceColumn } from '#runtime/batch/slice.ts';
 import { compareValues, type Value, valueAt } from '#runtime/expression/values.ts';
-import { columnOf, edges, kinds, nameOf, type TypeName, typeOf } from '../expression/random.ts';
+import { columnOf, edges, kinds, nameOf, type PlainName, type TypeName, typeOf } from '../expression/random.ts';
 
-export { columnOf, edges, kinds, nameOf, type TypeName, typeOf };
+export { columnOf, edges, kinds, nameOf, type PlainName, type TypeName, typeOf };
 
 export interface Form {
   readonly dictionary: boolean;
@@ -35,7 +35,7 @@ export const valueArb = (kind: TypeName, nullable = true): fc.Arbitrary<Value> =
 export const valuesArb = (kind: TypeName, length: { readonly minLength?: number; readonly maxLength: number }, nullable = true) =>
   fc.oneof(fc.array(valueArb(kind, nullable), length), fc.array(fc.constantFrom(...edges[kind].slice(0, 3), ...(nullable ? [null] : [])), length));
 
-export const kindArb: fc.Arbitrary<TypeName> = fc.constantFrom(...kinds);
+export const kindArb: fc.Arbitrary<PlainName> = fc.constantFrom(...kinds);
 
 export const valuesOf = (column: Column): Value[] => Array.from({ length: column.length }, (_, i) => valueAt(column, i));
 /** Row by row. */

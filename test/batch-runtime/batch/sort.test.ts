@@ -5,7 +5,7 @@ import type { Batch } from '#runtime/batch/batch.ts';
 import type { ColumnOrder } from '#runtime/batch/compare.ts';
 import { sortRows } from '#runtime/batch/sort.ts';
 import type { Value } from '#runtime/expression/values.ts';
-import type { TypeName } from '../expression/random.ts';
+import type { PlainName } from '../expression/random.ts';
 import { batchArb, batchOf, edges, fieldsOf, formArb, kindArb, kinds, order, rowsIn } from './columns.ts';
 
 function expected(batch: Batch, by: readonly ColumnOrder[]): number[] {
@@ -32,7 +32,7 @@ test('short batches of any kinds are sorted as plain rows are, equal rows keep t
 });
 
 /** Long enough for radix sorting, from few bytes of randomness. */
-function long(kinds: readonly TypeName[], rows: number, seed: number, few: number, spread: (kind: TypeName, i: number) => Value): Value[][] {
+function long(kinds: readonly PlainName[], rows: number, seed: number, few: number, spread: (kind: PlainName, i: number) => Value): Value[][] {
   let state = seed | 1;
   const next = (below: number): number => {
     state = Math.imul(state, 1_664_525) + 1_013_904_223;
@@ -46,7 +46,7 @@ function long(kinds: readonly TypeName[], rows: number, seed: number, few: numbe
   );
 }
 
-const spreads: Readonly<Record<TypeName, (i: number) => Value>> = {
+const spreads: Readonly<Record<PlainName, (i: number) => Value>> = {
   int32: (i) => i - 50,
   date: (i) => i * 1000,
   integer: (i) => i * 2 ** 33,

@@ -1,13 +1,14 @@
 /** Random expressions over random batches: every function of the table, by the cases it is compared with DuckDB on. */
 import type fc from 'fast-check';
+import type { Schema } from '#runtime/batch/batch.ts';
 import type { Expression } from '#runtime/expression/expression.ts';
 import { atRest } from '#runtime/expression/functions/literal.ts';
 import { call, columnRef, literal } from '#runtime/expression/functions.ts';
 import { type Case, caseCall, cases } from './functions/cases.ts';
-import { edges, type Gen, kinds, nameOf, pick, schema, type TypeName, typeOf } from './random.ts';
+import { edges, type Gen, kinds, nameOf, type PlainName, pick, schema, type TypeName, typeOf } from './random.ts';
 
 const of = typeOf;
-const fieldsByKind = new Map(kinds.map((kind) => [kind, schema.filter((field) => nameOf(field.type) === kind)]));
+const fieldsByKind = new Map<TypeName, Schema>(kinds.map((kind) => [kind, schema.filter((field) => nameOf(field.type) === kind)]));
 
 /** The cases that give a kind. */
 const casesByKind = new Map<TypeName, Case[]>(kinds.map((kind) => [kind, []]));
@@ -51,7 +52,7 @@ export function randomExpression(g: Gen, module: typeof fc, kind: TypeName, dept
   const arithmetic = ['add', 'sub', 'mul', 'mod', 'neg', 'abs'].map(
     (fn) => () => call(fn, fn === 'neg' || fn === 'abs' ? [sub(kind)] : [sub(kind), sub(kind)]),
   );
-  const own: Record<TypeName, (() => Expression)[]> = {
+  const own: Record<PlainName, (() => Expression)[]> = {
     bool: [
       ...['eq', 'ne', 'lt', 'lte', 'gt', 'gte'].map((fn) => () => {
         const k = anyKind();
@@ -128,7 +129,7 @@ export function randomExpression(g: Gen, module: typeof fc, kind: TypeName, dept
       () => call(pick(g, module, ['plus', 'minus']), [sub('timestamp'), sub(pick(g, module, ['int32', 'integer', 'int64'] as const))]),
     ],
   };
-  return pick(g, module, [...own[kind], ...own[kind], ...generic])();
+  return pick(g, module, [...own[kind as PlainName], ...own[kind as PlainName], ...generic])();
 }
 
 function castSource(g: Gen, module: typeof fc, kind: TypeName): TypeName {

@@ -1,20 +1,26 @@
 /** Columns and batches of given values, the values at the edges of each kind, and random batches of them, for the tests of this folder. */
 import type fc from 'fast-check';
-import { type Batch, type Column, type ColumnType, columnTypeText, type Schema, type SimpleKind } from '#runtime/batch/batch.ts';
-import { putWide } from '#runtime/batch/decimal.ts';
+import { type Batch, type Column, type ColumnType, columnTypeText, formOf, type Schema, type SimpleKind, typeOfForm } from '#runtime/batch/batch.ts';
+import { narrowDigits, putWide } from '#runtime/batch/decimal.ts';
+import { type Form, forms } from '#runtime/batch/forms.ts';
 import { highLaneOf, lowLaneOf } from '#runtime/batch/lanes.ts';
 import type { Value } from '#runtime/expression/values.ts';
+import { formEdges } from '../batch/form-values.ts';
 
 /** A type by its name; of decimals those of both layouts. */
-export type TypeName = SimpleKind | 'decimal(9,2)' | 'decimal(30,4)';
+export type PlainName = SimpleKind | 'decimal(9,2)' | 'decimal(30,4)';
+export type TypeName = PlainName | Form;
 export const typeOf = (name: TypeName): ColumnType =>
   name === 'decimal(9,2)'
     ? { kind: 'decimal', precision: 9, scale: 2 }
     : name === 'decimal(30,4)'
       ? { kind: 'decimal', precision: 30, scale: 4 }
-      : { kind: name };
+      : isForm(name)
+        ? typeOfForm(name)
+        : { kind: name };
+const isForm = (name: TypeName): name is Form => Object.hasOwn(forms, name);
 
-export const kinds: readonly TypeName[] = [
+export const kinds: readonly PlainName[] = [
   'int32',
   'integer',
   'int64',
@@ -35,14 +41,15 @@ const bitmapOf = (bits: readonly boolean[]): Uint8Array => {
   return bitmap;
 };
 
-function textColumn(values: readonly string[]): Column {
-  const parts = values.map((value) => Buffer.from(value));
+function textColumn(type: ColumnType, values: readonly string[]): Column {
+  // Bytes: a character for each.
+  const parts = values.map((value) => Buffer.from(value, formOf(type) === 'bytes' ? 'latin1' : 'utf8'));
   const bytes = Buffer.concat([Buffer.from('??'), ...parts]);
   const offsets = new Int32Array(values.length + 1).fill(2);
   parts.forEach((part, i) => {
     offsets[i + 1] = offsets[i]! + part.length;
   });
-  return { type: { kind: 'utf8' }, length: values.length, data: bytes, offsets, validity: null, dictionary: null, children: [] };
+  return { type, length: values.length, data: bytes, offsets, validity: null, dictionary: null, children: [] };
 }
 
 /** The other way. */
@@ -53,15 +60,14 @@ export function columnOf(kind: TypeName, values: readonly Value[], options: { di
   const type = typeOf(kind);
   const validity = values.includes(null) || options.validity ? bitmapOf(values.map((value) => value !== null)) : null;
   const rest = { type, length: values.length, validity, offsets: null, dictionary: null, children: [] };
-  switch (kind) {
+  switch (type.kind) {
     case 'int32':
     case 'date':
       return { ...rest, data: Int32Array.from(values, (value) => (value ?? 77) as number) };
     case 'float64':
       return { ...rest, data: Float64Array.from(values, (value) => (value ?? 0.77) as number) };
-    case 'decimal(9,2)':
-      return { ...rest, data: Float64Array.from(values, (value) => Number(value ?? 77)) };
-    case 'decimal(30,4)': {
+    case 'decimal': {
+      if (type.precision <= narrowDigits) return { ...rest, data: Float64Array.from(values, (value) => Number(value ?? 77)) };
       const data = new Int32Array(4 * values.length);
       values.forEach((value, i) => {
         putWide(data, i, (value ?? 77n) as bigint);
@@ -71,12 +77,19 @@ export function columnOf(kind: TypeName, values: readonly Value[], options: { di
     case 'bool':
       return { ...rest, data: bitmapOf(values.map((value) => value ?? true) as boolean[]) };
     case 'utf8': {
-      if (!options.dictionary) return { ...textColumn(values.map((value) => (value ?? '') as string)), validity };
+      if (!options.dictionary)
+        return {
+          ...textColumn(
+            type,
+            values.map((value) => (value ?? '') as string),
+          ),
+          validity,
+        };
       const entries = values.every((value) => value === null) ? [] : ['zz unused', ...new Set(values.filter((value) => value !== null) as string[])];
       return {
         ...rest,
         data: Int32Array.from(values, (value) => (value === null ? 0 : entries.indexOf(value as string))),
-        dictionary: textColumn(entries),
+        dictionary: textColumn(type, entries),
       };
     }
     default: {
@@ -185,6 +198,7 @@ export const edges: Readonly<Record<TypeName, readonly NonNullable<Value>[]>> = 
     9223372036854775n,
     -86400000000n,
   ],
+  ...formEdges,
 };
 
 export type Gen = fc.GeneratorValue;

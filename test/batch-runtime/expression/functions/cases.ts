@@ -5,6 +5,7 @@
 import type { Expression } from '#runtime/expression/expression.ts';
 import { call, columnRef, literal } from '#runtime/expression/functions.ts';
 import type { Value } from '#runtime/expression/values.ts';
+import { sqlTypes as formSql } from '../../batch/form-values.ts';
 import { kinds, type TypeName, typeOf } from '../random.ts';
 
 export const sqlTypes: Readonly<Record<TypeName, string>> = {
@@ -18,6 +19,7 @@ export const sqlTypes: Readonly<Record<TypeName, string>> = {
   timestamp: 'TIMESTAMP',
   'decimal(9,2)': 'DECIMAL(9,2)',
   'decimal(30,4)': 'DECIMAL(30,4)',
+  ...formSql,
 };
 
 export interface Case {

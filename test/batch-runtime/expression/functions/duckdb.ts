@@ -2,20 +2,22 @@
 import assert from 'node:assert/strict';
 import { type DuckDBConnection, DuckDBInstance } from '@duckdb/node-api';
 import { SluiceError } from '#manager/protocol/errors.ts';
-import { type Batch, type ColumnType, columnTypeText, type Schema } from '#runtime/batch/batch.ts';
+import { type Batch, type ColumnType, columnTypeText, formOf, type Schema } from '#runtime/batch/batch.ts';
 import { decimalText } from '#runtime/batch/decimal.ts';
+import { type Form, forms } from '#runtime/batch/forms.ts';
 import { take } from '#runtime/batch/take.ts';
+import { textOf } from '#runtime/expression/cast.ts';
 import { compileProjection } from '#runtime/expression/compile.ts';
 import type { Expression } from '#runtime/expression/expression.ts';
 import type { FunctionRows } from '#runtime/expression/functions/row.ts';
 import { columnRef } from '#runtime/expression/functions.ts';
 import { interpret } from '#runtime/expression/interpret.ts';
-import { type Value, valueAt } from '#runtime/expression/values.ts';
+import { isWhole, type Value, valueAt } from '#runtime/expression/values.ts';
 import { columnOf, edges, nameOf, type TypeName, typeOf } from '../random.ts';
 import { type Case, caseCall, cases, sqlTypes } from './cases.ts';
 
 export async function withDuckDb<T>(work: (duck: DuckDBConnection) => Promise<T>): Promise<T> {
-  const instance = await DuckDBInstance.create();
+  const instance = await DuckDBInstance.create(':memory:', { threads: '1' });
   const duck = await instance.connect();
   try {
     return await work(duck);
@@ -43,6 +45,7 @@ export function sqlOf(value: Value, kind: TypeName): string {
   if (kind === 'date') return `(DATE '1970-01-01' + (${value})::INTEGER)`;
   if (kind === 'timestamp') return `make_timestamp('${value}'::BIGINT)`;
   const type = typeOf(kind);
+  if (formOf(type) !== null) return `'${textOf(value, type).replaceAll("'", "''")}'::${sqlTypes[kind]}`;
   if (type.kind === 'decimal') return `'${decimalText(value as bigint, type.scale)}'::${sqlTypes[kind]}`;
   return `'${Object.is(value, -0) ? '-0' : value}'::${sqlTypes[kind]}`;
 }
@@ -51,6 +54,8 @@ export function sqlOf(value: Value, kind: TypeName): string {
 export function ours(given: unknown, type: ColumnType): Value {
   if (given === null) return null;
   const { kind } = type;
+  const form = formOf(type);
+  if (form !== null) return ofForm(given, form);
   if (kind === 'decimal') {
     const { scale, value } = given as { readonly scale: number; readonly value: bigint };
     assert.equal(scale, type.scale);
@@ -60,6 +65,16 @@ export function ours(given: unknown, type: ColumnType): Value {
   if (kind === 'timestamp') return (given as { micros: bigint }).micros;
   if (kind === 'int64') return BigInt(given as number);
   return kind === 'int32' || kind === 'integer' || kind === 'float64' ? Number(given) : (given as Value);
+}
+
+function ofForm(given: unknown, form: Form): Value {
+  const { meaning, kind, unit } = forms[form];
+  if (meaning === 'bytes') return Buffer.from((given as { bytes: Uint8Array }).bytes).toString('latin1');
+  if (meaning === 'time') return Number((given as { micros: bigint }).micros);
+  if (meaning === 'number') return kind === 'decimal' ? BigInt(given as bigint) : Number(given);
+  const { seconds, millis, micros, nanos } = given as Readonly<Record<'seconds' | 'millis' | 'micros' | 'nanos', bigint>>;
+  if (unit === 'ns') return nanos;
+  return micros ?? (unit === 's' ? seconds * 1_000_000n : millis * 1000n);
 }
 
 const everyRow = (lists: readonly (readonly Value[])[]): Value[][] =>
@@ -75,7 +90,7 @@ function evaluate(expression: Expression, batch: Batch, row: number): Value | ty
   }
 }
 
-async function compare(duck: DuckDBConnection, one: Case): Promise<number> {
+export async function compare(duck: DuckDBConnection, one: Case): Promise<number> {
   const schema: Schema = one.kinds.map((kind, k) => ({ name: `c${k}`, type: typeOf(kind), nullable: true }));
   const rows = everyRow(one.kinds.map((kind) => [null, ...edges[kind].slice(0, one.kinds.length > 2 ? 9 : undefined)])).filter(
     (row) => !one.except?.(row),
@@ -138,10 +153,11 @@ async function compareSql(
   const values = rows.map((row, i) => `(${i}, ${row.map((value, k) => sqlOf(value, one.kinds[k]!)).join(', ')})`);
   const sql = template.replaceAll(/\$(\d)/g, (_, k) => names[k - 1]!);
   const { kind } = expression.type;
-  const typed = kind === 'int32' || kind === 'integer' || kind === 'int64' ? `(${sql})::BIGINT` : sql;
+  const typed = isWhole(expression.type) ? `(${sql})::BIGINT` : sql;
   const answer = await duck.runAndReadAll(`select i, try(${typed}) from (values ${values.join(', ')}) t(i, ${names.join(', ')}) order by i`);
   const given = answer.getRows();
-  if (kind === 'decimal') assert.equal(answer.columnType(1).toString(), columnTypeText(expression.type).toUpperCase(), sql);
+  if (kind === 'decimal' && formOf(expression.type) === null)
+    assert.equal(answer.columnType(1).toString(), columnTypeText(expression.type).toUpperCase(), sql);
   rows.forEach((row, i) => {
     const mine = evaluate(expression, batch, i);
     const theirs = ours(given[i]![1], expression.type);
