@@ -214,7 +214,7 @@ export function checkedTexts(offsets: Int32Array, bytes: Uint8Array): Texts {
   return { offsets, bytes };
 }
 
-/** Values of an encoding that hyparquet decodes: whole words, lanes, doubles or texts, by physical type. */
+/** Values of an encoding that hyparquet decodes: whole words, lanes, doubles or bytes, which nobody has looked at, by physical type. */
 export function decodeOther(
   encoding: string,
   physical: string,
@@ -236,7 +236,7 @@ export function decodeOther(
     if (count > 0) (encoding === 'DELTA_BYTE_ARRAY' ? deltaByteArray : deltaLengthByteArray)(reader, count, parts);
     const offsets = new Int32Array(count + 1);
     for (let i = 0; i < count; i++) offsets[i + 1] = offsets[i]! + parts[i]!.length;
-    return checkedTexts(offsets, Buffer.concat(parts));
+    return { offsets, bytes: Buffer.concat(parts) };
   }
   if (encoding === 'BYTE_STREAM_SPLIT') {
     const out = byteStreamSplit(reader, count, physical as 'INT32', undefined);

@@ -15,6 +15,7 @@ import { concatColumns } from '../batch/concat.ts';
 import { toUnit, wideOf } from './form-columns.ts';
 import { decimalsOf, decimalsOfBytes } from './parquet-decimals.ts';
 import {
+  checkedTexts,
   decodeBits,
   decodeHybrid,
   decodeOther,
@@ -322,7 +323,8 @@ export class ChunkReader {
       return { kind: 'bits', bits: decodeBits(page, at + 4, page.length, count) ?? allSet(count) };
     const values = decodeOther(encoding, this.#place.physical, page, at, page.length, count);
     if (values instanceof Int32Array) return this.#converted(values);
-    return values instanceof Float64Array ? { kind: 'doubles', doubles: values } : { kind: 'texts', texts: values };
+    if (values instanceof Float64Array) return { kind: 'doubles', doubles: values };
+    return { kind: 'texts', texts: this.#conversion.kind === 'bytes' ? values : checkedTexts(values.offsets, values.bytes) };
   }
 
   #decodeCodes(page: Uint8Array, at: number, count: number): Values {

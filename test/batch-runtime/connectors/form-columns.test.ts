@@ -167,3 +167,17 @@ test('units: exact, or an error that says what was lost', () => {
   });
   assert.throws(() => toUnit(lanes(2n ** 62n), 's', 'ns', 'column c'), { code: 'VALUE_OUT_OF_RANGE', message: /beyond what ns in 64 bits can say/ });
 });
+
+test('bytes are bytes in every encoding that DuckDB writes', async () => {
+  const path = join(folder, 'deltas.parquet');
+  await withDuckDb(async (duck) => {
+    const bytes = "from_hex(printf('%08X', (i * 40503 + 2147483648) % 4294967296))";
+    await duck.run(`COPY (SELECT i::INTEGER AS i, ${bytes} AS v FROM range(3000) t(i)) TO '${path}' (FORMAT parquet, PARQUET_VERSION v2)`);
+  });
+  const { schema } = formBatch('bytes');
+  const found = await read('parquet', path, schema);
+  const expected = Array.from({ length: 3000 }, (_, i) =>
+    Buffer.from(((i * 40_503 + 2 ** 31) % 2 ** 32).toString(16).padStart(8, '0'), 'hex').toString('latin1'),
+  );
+  assert.deepEqual(found, expected);
+});
