@@ -47,14 +47,39 @@ export class GroupTable {
 
   /** Writes the group of each key, or -1. */
   lookup(lanes: Int32Array, length: number, groups: Int32Array): void {
+    if (this.width === 2) {
+      this.#lookupTwo(lanes, length, groups);
+      return;
+    }
     const { width } = this;
     const keys = this.#keys;
     const slots = this.#slots;
     const mask = slots.length - 1;
     for (let i = 0, from = 0; i < length; i++, from += width) {
-      let at = hashOf(lanes, from, width) & mask;
+      let at = slotOf(lanes, from, width) & mask;
       let group = slots[at]! - 1;
       while (group >= 0 && !same(keys, group * width, lanes, from, width)) {
+        at = (at + 1) & mask;
+        group = slots[at]! - 1;
+      }
+      groups[i] = group;
+    }
+  }
+
+  #lookupTwo(lanes: Int32Array, length: number, groups: Int32Array): void {
+    const keys = this.#keys;
+    const slots = this.#slots;
+    const mask = slots.length - 1;
+    for (let i = 0; i < length; i++) {
+      const first = lanes[2 * i]!;
+      const second = lanes[2 * i + 1]!;
+      if (i > 0 && first === lanes[2 * i - 2] && second === lanes[2 * i - 1]) {
+        groups[i] = groups[i - 1]!;
+        continue;
+      }
+      let at = slotOfTwo(first, second) & mask;
+      let group = slots[at]! - 1;
+      while (group >= 0 && (keys[2 * group] !== first || keys[2 * group + 1] !== second)) {
         at = (at + 1) & mask;
         group = slots[at]! - 1;
       }
@@ -73,7 +98,7 @@ export class GroupTable {
         groups[i] = groups[i - 1]!;
         continue;
       }
-      let at = mix(Math.imul(key, 0x9e3779b1)) & mask;
+      let at = slotOfOne(key) & mask;
       let group = slots[at]! - 1;
       while (group >= 0 && keys[group] !== key) {
         at = (at + 1) & mask;
@@ -100,7 +125,7 @@ export class GroupTable {
         groups[i] = groups[i - 1]!;
         continue;
       }
-      let at = mix(Math.imul(mix(Math.imul(first, 0x9e3779b1)) ^ second, 0x85ebca77)) & mask;
+      let at = slotOfTwo(first, second) & mask;
       let group = slots[at]! - 1;
       while (group >= 0 && (keys[2 * group] !== first || keys[2 * group + 1] !== second)) {
         at = (at + 1) & mask;
@@ -121,7 +146,7 @@ export class GroupTable {
     for (let i = 0, from = 0; i < length; i++, from += width) {
       const slots = this.#slots;
       const mask = slots.length - 1;
-      let at = hashOf(lanes, from, width) & mask;
+      let at = slotOf(lanes, from, width) & mask;
       let group = slots[at]! - 1;
       while (group >= 0 && !same(this.#keys, group * width, lanes, from, width)) {
         at = (at + 1) & mask;
@@ -143,10 +168,11 @@ export class GroupTable {
 
   #rehash(): void {
     const { width } = this;
+    const keys = this.#keys;
     const slots = new Int32Array(4 * this.#slots.length);
     const mask = slots.length - 1;
     for (let group = 0; group < this.#size; group++) {
-      let at = hashOf(this.#keys, group * width, width) & mask;
+      let at = slotOf(keys, group * width, width) & mask;
       while (slots[at] !== 0) at = (at + 1) & mask;
       slots[at] = group + 1;
     }
@@ -154,13 +180,23 @@ export class GroupTable {
   }
 }
 
-const mix = (hash: number): number => hash ^ (hash >>> 15);
+// Keys that are alike but for the last four bits of their first lane share a line of the cache (16 slots): ids that come about in their order
+// then find the line of the one before. Where in the line is mixed, too, or keys that are all multiples of 16 would crowd at its start.
+const lineBits = 4;
 
-/** The same for one and two lanes as #addOne and #addTwo have it inlined. */
-function hashOf(lanes: Int32Array, from: number, width: number): number {
-  let hash = mix(Math.imul(lanes[from]!, 0x9e3779b1));
-  for (let lane = 1; lane < width; lane++) hash = mix(Math.imul(hash ^ lanes[from + lane]!, 0x85ebca77));
-  return hash;
+const mix = (hash: number): number => hash ^ (hash >>> 15);
+const inLine = (line: number, first: number): number => (line << lineBits) | ((first ^ (line >>> 24)) & 15);
+
+const slotOfOne = (key: number): number => inLine(mix(Math.imul(key >>> lineBits, 0x9e3779b1)), key);
+const slotOfTwo = (first: number, second: number): number =>
+  inLine(mix(Math.imul(mix(Math.imul(first >>> lineBits, 0x9e3779b1)) ^ second, 0x85ebca77)), first);
+
+/** Where a key is looked for first, before the mask: the same for one and two lanes as slotOfOne and slotOfTwo. */
+function slotOf(lanes: Int32Array, from: number, width: number): number {
+  const first = lanes[from]!;
+  let line = mix(Math.imul(first >>> lineBits, 0x9e3779b1));
+  for (let lane = 1; lane < width; lane++) line = mix(Math.imul(line ^ lanes[from + lane]!, 0x85ebca77));
+  return inLine(line, first);
 }
 
 function same(keys: Int32Array, at: number, lanes: Int32Array, from: number, width: number): boolean {
