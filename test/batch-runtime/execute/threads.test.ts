@@ -1,7 +1,9 @@
 import assert from 'node:assert/strict';
+import { once } from 'node:events';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { test } from 'node:test';
+import { Worker } from 'node:worker_threads';
 import { systemClock } from '#manager/process/clock.ts';
 import { silent } from '#manager/process/ports.ts';
 import { createThreads, warmThread } from '#runtime/execute/threads.ts';
@@ -28,4 +30,28 @@ test('a lease whose coordinator is gone breaks off; one that is stopped ends, th
   mute.closeAllConnections();
   mute.close();
   await Promise.all([threads.close(), talking.close()]);
+});
+
+test('in threads that start from now on arrays that come and go are freed with the young, and nothing else is collected for them', async () => {
+  const threads = createThreads(systemClock, silent);
+  const program = `
+    const { PerformanceObserver, constants } = require('node:perf_hooks');
+    let whole = 0;
+    const count = (entries) => { for (const { detail } of entries) if (detail.kind !== constants.NODE_PERFORMANCE_GC_MINOR) whole++; };
+    const observer = new PerformanceObserver((list) => count(list.getEntries()));
+    observer.observe({ entryTypes: ['gc'] });
+    let most = 0;
+    const kept = [];
+    for (let i = 0; i < 2000; i++) {
+      kept[i % 4] = new Int32Array(1 << 18);
+      most = Math.max(most, process.memoryUsage().arrayBuffers);
+    }
+    setTimeout(() => { count(observer.takeRecords()); require('node:worker_threads').parentPort.postMessage({ whole, most }); }, 50);
+  `;
+  const worker = new Worker(program, { eval: true });
+  const [{ whole, most }] = (await once(worker, 'message')) as [{ whole: number; most: number }];
+  await worker.terminate();
+  await threads.close();
+  assert.equal(whole, 0);
+  assert(most < 200e6, `${most} bytes of arrays at once`);
 });
