@@ -1,38 +1,16 @@
 /**
  * The thread in which an executor serves one lease: a module registry of its own, so that a job's module is always read
- * afresh, and a heap of its own, so that a function that loops or leaks ends with its lease. Started by threads.ts, which
- * sends the lease when there is one; until then it has loaded the engine and waits.
+ * afresh, and a heap of its own, so that a function that loops or leaks ends with its lease. Started by threads.ts; this is only
+ * how its heap is set up, what it does is thread-lease.ts's.
+ *
+ * The columns of a task are arrays outside of the heap, by gigabytes, and what is inside is small and stays. V8 would mark all of that anew for
+ * every 64 MiB of columns, 15 % of a task's time; when both count as one heap, which may have 256 MiB before the old is looked at, columns go with
+ * the young, for a millisecond. How much a task may really have is kept by spill/. While such flags are set V8 takes no code that was compiled
+ * without them, neither from the compile cache nor Node's own, so the first is put back as soon as this heap stands, and the second is set last.
  */
-import { parentPort } from 'node:worker_threads';
-import { systemClock } from '#manager/process/clock.ts';
-import { asSluiceError, toJson } from '#manager/protocol/errors.ts';
-import { createCoordinatorLink } from '../schedule/link.ts';
-import { type DriverDescriptor, openDriver } from '../shuffle/drivers.ts';
-import { adapters } from './adapters.ts';
-import { serveLease } from './lease.ts';
-import type { ThreadOrder } from './threads.ts';
+import { setFlagsFromString } from 'node:v8';
 
-parentPort?.once('message', async ({ order, memory }: ThreadOrder) => {
-  const abort = new AbortController();
-  parentPort?.once('message', () => abort.abort());
-  const ports = adapters();
-  const link = createCoordinatorLink(order.url, order.token);
-  try {
-    await serveLease({
-      link,
-      lease: order.lease,
-      slots: order.slots,
-      memory,
-      clock: systemClock,
-      openDriver: async ({ driver }) => openDriver(driver as DriverDescriptor, ports),
-      signal: abort.signal,
-    });
-    parentPort?.postMessage({ ended: true, error: null });
-  } catch (error) {
-    parentPort?.postMessage({ ended: true, error: abort.signal.aborted ? null : toJson(asSluiceError(error)) });
-  } finally {
-    await link.close();
-    await ports.close();
-    parentPort?.close();
-  }
-});
+setFlagsFromString('--initial-heap-size=0');
+const { serveThread } = await import('./thread-lease.ts');
+setFlagsFromString('--external-memory-accounted-in-global-limit');
+serveThread();

@@ -82,12 +82,8 @@ function takeWarmed(): Worker | null {
   return taken;
 }
 
-/**
- * For threads that start from now on. The columns of a task are arrays outside of the heap, by gigabytes, and what is inside is small and stays.
- * V8 would mark all of that anew for every 64 MiB of columns, 15 % of a task's time; when both count as one heap, which may have 256 MiB before
- * the old is looked at, columns go with the young, for a millisecond. How much a task may really have is kept by spill/.
- */
-const threadHeap = ['--external-memory-accounted-in-global-limit', '--initial-heap-size=256', '--max-semi-space-size=4'];
+/** For threads that start from now on, whose heap begins like this; thread.ts says what for. */
+const threadHeap = ['--initial-heap-size=256', '--max-semi-space-size=4'];
 
 function newThread(): Worker {
   for (const flag of threadHeap) setFlagsFromString(flag);

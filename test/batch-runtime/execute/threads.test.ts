@@ -35,7 +35,8 @@ test('a lease whose coordinator is gone breaks off; one that is stopped ends, th
 test('in threads that start from now on arrays that come and go are freed with the young, and nothing else is collected for them', async () => {
   const threads = createThreads(systemClock, silent);
   const program = `
-    const { PerformanceObserver, constants } = require('node:perf_hooks');
+    await import(${JSON.stringify(new URL('../../../batch-runtime/execute/thread.ts', import.meta.url).href)});
+    const { PerformanceObserver, constants } = await import('node:perf_hooks');
     let whole = 0;
     const count = (entries) => { for (const { detail } of entries) if (detail.kind !== constants.NODE_PERFORMANCE_GC_MINOR) whole++; };
     const observer = new PerformanceObserver((list) => count(list.getEntries()));
@@ -46,9 +47,9 @@ test('in threads that start from now on arrays that come and go are freed with t
       kept[i % 4] = new Int32Array(1 << 18);
       most = Math.max(most, process.memoryUsage().arrayBuffers);
     }
-    setTimeout(() => { count(observer.takeRecords()); require('node:worker_threads').parentPort.postMessage({ whole, most }); }, 50);
+    setTimeout(() => { count(observer.takeRecords()); process.getBuiltinModule('node:worker_threads').parentPort.postMessage({ whole, most }); }, 50);
   `;
-  const worker = new Worker(program, { eval: true });
+  const worker = new Worker(new URL(`data:text/javascript,${encodeURIComponent(program)}`));
   const [{ whole, most }] = (await once(worker, 'message')) as [{ whole: number; most: number }];
   await worker.terminate();
   await threads.close();
