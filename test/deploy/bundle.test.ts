@@ -22,14 +22,16 @@ test('the bundled program runs a job, whose sluice is the bundled one', { skip: 
   await bundle(join(folder, 'program'));
   const job = join(root, 'bench/etl/jobs/first.ts');
   // Every module that is loaded, on stderr.
+  const secure = `process.on('exit', () => process.stderr.write('tls ' + process.moduleLoadList.includes('NativeModule tls') + '\\n'));`;
   const hooks = `import { registerHooks } from 'node:module'; registerHooks({ load(url, c, next) { process.stderr.write('loaded ' + url + '\\n'); return next(url, c); } });`;
   writeFileSync(
     join(folder, 'start.mjs'),
-    `${hooks}\nconst { main } = await import('./program/main.js');\nprocess.exitCode = await main(['run', ${JSON.stringify(job)}, '--shuffle', 'memory']);\n`,
+    `${secure}\n${hooks}\nconst { main } = await import('./program/main.js');\nprocess.exitCode = await main(['run', ${JSON.stringify(job)}, '--shuffle', 'memory']);\n`,
   );
   const { status, stdout, stderr } = spawnSync(process.execPath, [join(folder, 'start.mjs')], { cwd: folder, encoding: 'utf8' });
   assert.equal(status, 0, stderr);
   assert.match(stdout, /some.*2/);
+  assert.match(stderr, /^tls false$/m, 'what nobody needs is not loaded');
   const loaded = [...stderr.matchAll(/^loaded file:\/\/(.*)$/gm)].map((match) => match[1]!);
   assert.deepEqual(
     loaded.filter((path) => path.endsWith('.ts')),
