@@ -5,9 +5,9 @@
  */
 import swagger from '@fastify/swagger';
 import Fastify, { type FastifyError, type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify';
-import { Compile } from 'typebox/schema';
 import type { Caller, Manager } from './manager.ts';
 import { managerMetrics, readManager } from './manager-metrics.ts';
+import { bodies } from './process/bodies.ts';
 import { openMetrics } from './process/metrics.ts';
 import type { Log } from './process/ports.ts';
 import { type AddCall, calls, type Request } from './protocol/control.ts';
@@ -27,14 +27,8 @@ export interface ServerOptions {
 
 /** A server that is not listening yet. */
 export async function createServer(manager: Manager, options: ServerOptions): Promise<FastifyInstance> {
-  const app = Fastify({ bodyLimit: options.maxRequestBytes, forceCloseConnections: true, keepAliveTimeout: 90_000 });
+  const app = Fastify({ bodyLimit: options.maxRequestBytes, forceCloseConnections: true, keepAliveTimeout: 90_000, schemaController: bodies });
   const metrics = openMetrics(managerMetrics, () => readManager(manager));
-  app.setValidatorCompiler(({ schema }) => {
-    const check = Compile(schema as Parameters<typeof Compile>[0]);
-    return (value) => (check.Check(value) ? { value } : { error: faultOf(check.Errors(value)[1]) });
-  });
-  // Answers are what the core made; their schemas are for /openapi.json.
-  app.setSerializerCompiler(() => (value) => JSON.stringify(value));
   app.setErrorHandler((thrown: FastifyError, request, reply) => {
     const error = isRefusedByFastify(thrown) ? new SluiceError('REQUEST_INVALID', { what: thrown.message }) : asSluiceError(thrown);
     if (error.code === 'INTERNAL') options.log.error({ url: request.url, stack: thrown.stack }, error.message);
@@ -112,10 +106,3 @@ const bearerOf = (request: FastifyRequest): string => /^Bearer (.+)$/.exec(reque
 /** A body that does not parse, is too long or does not fit its schema. */
 const isRefusedByFastify = (thrown: FastifyError): boolean =>
   thrown.validation !== undefined || (typeof thrown.code === 'string' && thrown.code.startsWith('FST_ERR_CTP')) || thrown instanceof SyntaxError;
-
-/** The first fault is the deepest one: the others follow from it. */
-function faultOf(faults: readonly { instancePath: string; message: string }[]): Error & { validation?: unknown } {
-  const first = faults[0];
-  const where = first?.instancePath ? first.instancePath.slice(1).replaceAll('/', '.') : 'the body';
-  return new SluiceError('REQUEST_INVALID', { what: `${where} ${first?.message ?? 'does not fit'}` });
-}

@@ -4,6 +4,7 @@
  */
 import { createHash, timingSafeEqual } from 'node:crypto';
 import fastify from 'fastify';
+import { bodies } from '#manager/process/bodies.ts';
 import { asSluiceError, errors, SluiceError, toJson } from '#manager/protocol/errors.ts';
 import type { Coordinator } from './coordinator.ts';
 import { coordinatorCalls } from './messages.ts';
@@ -23,7 +24,7 @@ function isRefusedByFastify(thrown: unknown): boolean {
 
 /** @param token  the job's, known only after the manager has been told this server's URL; '' lets nobody in */
 export async function openCoordinatorServer(host: string, coordinator: Coordinator, token: () => string): Promise<CoordinatorServer> {
-  const app = fastify({ bodyLimit: 256 * 1024 * 1024, forceCloseConnections: true });
+  const app = fastify({ bodyLimit: 256 * 1024 * 1024, forceCloseConnections: true, schemaController: bodies });
   app.setErrorHandler((thrown, _request, reply) => {
     const error = isRefusedByFastify(thrown) ? new SluiceError('REQUEST_INVALID', { what: (thrown as Error).message }) : asSluiceError(thrown);
     reply.code(errors[error.code].status).send(toJson(error));
