@@ -16,7 +16,7 @@ export interface RunOptions {
   /** Token or secret of that cluster. */
   readonly token?: string;
   readonly shuffle?: 'memory' | 'local' | 'remote';
-  /** Of the embedded cluster. Default 2 and 2. */
+  /** Of the embedded cluster. Default 2 executors, and as many workers as replicas: one that dies comes back, and what it lost is made again. */
   readonly executors?: number;
   readonly workers?: number;
   /** Workers that keep each block of a remote shuffle. Default 1; with 2, a lost worker costs no task that had ended. */

@@ -260,7 +260,7 @@ async function openCluster(options: RunOptions, name: string, coordinator: Coord
       const died = (member: string, how: string): void => coordinator.emit({ type: 'warning', text: `${member} has died (${how})` });
       const { memoryBudgetBytes } = options;
       embedded = await startEmbedded({
-        workers: local ? 0 : (options.workers ?? 2),
+        workers: local ? 0 : (options.workers ?? options.replicas ?? 1),
         executors,
         dataDir: null,
         port: 0,

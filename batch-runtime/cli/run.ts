@@ -25,7 +25,7 @@ Runs the job that is the default export of JOB.ts (or .js). Without --cluster it
   --param k=v       a param of the job; may stand several times
   --shuffle WHERE   remote (default), local (files shared by the executors of this machine) or memory (this process only)
   --executors N     of the embedded cluster (2)
-  --workers N       shuffle workers of the embedded cluster (2)
+  --workers N       shuffle workers of the embedded cluster (as many as --replicas)
   --memory-budget S of each executor of the embedded cluster, as 512MiB; rows beyond it go to files (half of the machine's memory, shared)
   --replicas N      workers that keep each block of a remote shuffle (1)
   --level LEVEL     what a finished task's output survives: received (default), written (kill -9) or durable (power loss)
@@ -104,7 +104,7 @@ Example: sluice run examples/flight-delays.ts --param out=result
       ...(level === undefined ? {} : { level }),
     };
     const embedded = values.cluster === undefined && shuffle !== 'memory' && !values.explain;
-    if (embedded) warm(shuffle === 'local' ? 0 : (workers ?? 2), executors ?? 2);
+    if (embedded) warm(shuffle === 'local' ? 0 : (workers ?? replicas ?? 1), executors ?? 2);
     try {
       // The engine loads while the members of the cluster do.
       const { explainJob, launch } = await import('./launch.ts');

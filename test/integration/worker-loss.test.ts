@@ -1,5 +1,5 @@
 /**
- * `kill -9` of one of two workers that holds committed maps, at three moments, and of an executor: the result is right, and only
+ * `kill -9` of one of two workers that holds committed maps, at three moments, of the only one, and of an executor: the result is right, and only
  * part of the work is done again.
  */
 import assert from 'node:assert/strict';
@@ -37,8 +37,9 @@ interface World {
   readonly client: ManagerClient;
 }
 
-async function open(executors: number): Promise<World> {
-  const cluster = await startEmbedded({ workers: 2, executors, dataDir: null, port: 0, died: () => {} });
+async function open(executors: number, workers = 2): Promise<World> {
+  // As a run has it: the only worker comes back.
+  const cluster = await startEmbedded({ workers, executors, dataDir: null, port: 0, restart: workers === 1, died: () => {} });
   const token = tokenSource(cluster.secret, Date.now);
   return { cluster, client: await connectManager({ urls: [cluster.url], token, clock: systemClock, random: systemRandom }) };
 }
@@ -105,6 +106,18 @@ const moments: readonly (readonly [string, Readonly<Record<string, number>>, (ev
     (event) => event.type === 'progress' && event.stages.some(({ tasks, done, running }) => tasks === 4 && done + running > 0),
   ],
 ];
+test('the only worker dies, which is what a run has by itself: it comes back and what it lost is made again', { timeout: 120_000 }, async () => {
+  const world = await open(2, 1);
+  try {
+    const [, params, moment] = moments[1]!;
+    const { rows, report } = await runAndKill(world, params, moment, holder);
+    assert.deepEqual(rows, expected);
+    assert.ok(report.tasksRerun > 0, 'something ran again');
+  } finally {
+    await close(world);
+  }
+});
+
 for (const [name, params, moment] of moments) {
   test(`a worker that holds committed maps dies ${name}`, { timeout: 120_000 }, async () => {
     const world = await open(2);
