@@ -1,7 +1,7 @@
 /**
  * A cluster on this machine, each member a process of its own on a loopback port the system picks: what `sluice up` is,
- * and what a run without a cluster starts and stops. Members get their configuration on stdin and live no longer than it
- * is open, so a killed parent leaves nothing behind. Called by run.ts and the CLI.
+ * and what a run without a cluster starts and stops, with the manager in its own process: a job ends with that anyway. Members get their
+ * configuration on stdin and live no longer than it is open, so a killed parent leaves nothing behind. Called by submit.ts and the CLI.
  */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { closeSync, mkdirSync, mkdtempSync, openSync, readFileSync, renameSync, rmSync } from 'node:fs';
@@ -9,7 +9,11 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
-import { fromJson, SluiceError } from '#manager/protocol/errors.ts';
+import { ManagerConfig, managerPrefix } from '#manager/config.ts';
+import type { RunningManager } from '#manager/main.ts';
+import { loadConfig } from '#manager/process/load-config.ts';
+import { asSluiceError, fromJson, SluiceError } from '#manager/protocol/errors.ts';
+import { release } from './cli/release.ts';
 import { embeddedBudget } from './spill/budget.ts';
 
 const bin = fileURLToPath(new URL('./cli/bin.js', import.meta.url));
@@ -24,6 +28,8 @@ export interface EmbeddedOptions {
   readonly executors: number;
   /** Keeps data and logs there; null: a temporary folder that is removed. */
   readonly dataDir: string | null;
+  /** The manager is no process of its own but in this one, which it dies with; absent: it is one. */
+  readonly managerHere?: boolean;
   /** Manager's port; 0: the system picks. */
   readonly port: number;
   /** Configuration keys for every worker, over the defaults. */
@@ -46,14 +52,18 @@ export interface EmbeddedCluster {
   close(keepLogs: boolean): Promise<string | null>;
 }
 
-/** One process of a member. */
+/** One life of a member. */
 interface Member {
   readonly name: string;
-  readonly child: ChildProcess;
-  /** The first line the process says when it is ready, as JSON. */
+  readonly pid: number;
+  /** Tells it what it is, once. */
+  configure(config: object): void;
+  /** What it says when it is ready. */
   readonly ready: Promise<Readonly<Record<string, unknown>>>;
   /** Settles with how it ended. */
   readonly gone: Promise<string>;
+  /** Again, and after it has ended: does nothing. */
+  stop(): Promise<void>;
 }
 
 /**
@@ -64,9 +74,9 @@ const executorMalloc = { MALLOC_ARENA_MAX: '2', MALLOC_MMAP_THRESHOLD_: '2097152
 
 interface Spawned {
   readonly folder: string;
-  readonly workers: number;
-  readonly executors: number;
-  readonly children: readonly { readonly name: string; readonly child: ChildProcess }[];
+  /** Of the members that are processes. */
+  readonly names: readonly string[];
+  readonly children: readonly ChildProcess[];
 }
 
 /** A process that loads its program and waits on stdin to be told what it is. Its stderr goes to a log in `folder`. */
@@ -84,31 +94,35 @@ function spawnMember(folder: string, name: string): ChildProcess {
   return child;
 }
 
-function spawnMembers(folder: string, workers: number, executors: number): Spawned {
+function spawnMembers(folder: string, names: readonly string[]): Spawned {
   mkdirSync(join(folder, 'logs'), { recursive: true, mode: 0o700 });
-  const numbered = (verb: string, count: number): string[] => Array.from({ length: count }, (_, i) => `${verb}-${i + 1}`);
-  const names = ['manager', ...numbered('worker', workers), ...numbered('executor', executors)];
-  return { folder, workers, executors, children: names.map((name) => ({ name, child: spawnMember(folder, name) })) };
+  return { folder, names, children: names.map((name) => spawnMember(folder, name)) };
 }
+
+const numbered = (verb: string, count: number): string[] => Array.from({ length: count }, (_, i) => `${verb}-${i + 1}`);
+const namesOf = ({ workers, executors }: Pick<EmbeddedOptions, 'workers' | 'executors'>): string[] => [
+  ...numbered('worker', workers),
+  ...numbered('executor', executors),
+];
 
 const temporaryFolder = (): string => mkdtempSync(join(tmpdir(), 'sluice-'));
 
 let warmed: Spawned | null = null;
 
-/** Starts the processes of a temporary cluster that this process will ask for soon, so that they load while it does; `cool` ends them. */
+/** Starts the processes of a temporary cluster with its manager here that this process will ask for soon, so that they load while it does; `cool` ends them. */
 export function warm(workers: number, executors: number): void {
-  warmed ??= spawnMembers(temporaryFolder(), workers, executors);
+  warmed ??= spawnMembers(temporaryFolder(), namesOf({ workers, executors }));
 }
 
 /** Ends what was warmed and never asked for: a member whose stdin closes before it is configured ends by itself. */
 export function cool(): void {
-  for (const { child } of warmed?.children ?? []) child.stdin?.end();
+  for (const child of warmed?.children ?? []) child.stdin?.end();
   if (warmed !== null) rmSync(warmed.folder, { recursive: true, force: true });
   warmed = null;
 }
 
-function takeWarmed({ workers, executors, dataDir }: EmbeddedOptions): Spawned | null {
-  if (warmed === null || dataDir !== null || warmed.workers !== workers || warmed.executors !== executors) return null;
+function takeWarmed(names: readonly string[], dataDir: string | null): Spawned | null {
+  if (warmed === null || dataDir !== null || warmed.names.join() !== names.join()) return null;
   const taken = warmed;
   warmed = null;
   return taken;
@@ -119,9 +133,15 @@ function takeWarmed({ workers, executors, dataDir }: EmbeddedOptions): Spawned |
  * @throws what a member could not start with; then nothing is left running
  */
 export async function startEmbedded(options: EmbeddedOptions): Promise<EmbeddedCluster> {
-  const { folder, children } = takeWarmed(options) ?? spawnMembers(options.dataDir ?? temporaryFolder(), options.workers, options.executors);
+  const names = [...(options.managerHere ? [] : ['manager']), ...namesOf(options)];
+  const { folder, children } = takeWarmed(names, options.dataDir) ?? spawnMembers(options.dataDir ?? temporaryFolder(), names);
   const logs = join(folder, 'logs');
-  const members = children.map(({ name, child }) => memberOf(name, child, join(logs, `${name}.log`)));
+  const logOf = (name: string): string => join(logs, `${name}.log`);
+  const members = children.map((child, at) => memberOf(names[at]!, child, logOf(names[at]!)));
+  if (options.managerHere) members.unshift(managerHere(logOf('manager')));
+  /** The next life of a member. */
+  const again = (name: string): Member =>
+    name === 'manager' && options.managerHere ? managerHere(logOf(name)) : memberOf(name, spawnMember(folder, name), logOf(name));
   const restarts = new Set<NodeJS.Timeout>();
   let stopping = false;
 
@@ -129,14 +149,14 @@ export async function startEmbedded(options: EmbeddedOptions): Promise<EmbeddedC
   const configure = (at: number, config: object, pauseMs = pauseLeastMs): void => {
     const member = members[at]!;
     const startedAt = performance.now();
-    member.child.stdin?.write(`${JSON.stringify(config)}\n`);
+    member.configure(config);
     void member.gone.then((how) => {
       if (stopping) return;
       options.died(member.name, how);
       if (options.restart !== true) return;
       const timer = setTimeout(() => {
         restarts.delete(timer);
-        members[at] = memberOf(member.name, spawnMember(folder, member.name), join(logs, `${member.name}.log`));
+        members[at] = again(member.name);
         configure(at, config, performance.now() - startedAt > longRunMs ? pauseLeastMs : Math.min(pauseMs * 2, pauseMostMs));
       }, pauseMs);
       restarts.add(timer);
@@ -149,8 +169,8 @@ export async function startEmbedded(options: EmbeddedOptions): Promise<EmbeddedC
       stopping = true;
       for (const timer of restarts) clearTimeout(timer);
       // The manager last: it is there for the others' goodbye.
-      await Promise.all(members.slice(1).map(stop));
-      await Promise.all(members.slice(0, 1).map(stop));
+      await Promise.all(members.slice(1).map((member) => member.stop()));
+      await members[0]?.stop();
       if (options.dataDir !== null) return null;
       let left: string | null = null;
       if (keepLogs) {
@@ -183,7 +203,7 @@ export async function startEmbedded(options: EmbeddedOptions): Promise<EmbeddedC
       folder,
       secret: readFileSync(secretFile, 'utf8').trim(),
       get pids() {
-        return members.map(({ name, child }) => ({ name, pid: child.pid ?? 0 }));
+        return members.map(({ name, pid }) => ({ name, pid }));
       },
       close,
     };
@@ -215,15 +235,57 @@ function memberOf(name: string, child: ChildProcess, log: string): Member {
     // One that was warmed may have ended already.
     if (child.exitCode !== null || child.signalCode !== null) ended(child.signalCode ?? `exit code ${child.exitCode}`);
   });
-  return { name, child, ready, gone };
+  return {
+    name,
+    pid: child.pid ?? 0,
+    configure: (config) => child.stdin?.write(`${JSON.stringify(config)}\n`),
+    ready,
+    gone,
+    async stop() {
+      if (child.exitCode !== null || child.signalCode !== null) return;
+      // Not SIGTERM, at which a worker serves what it holds: whoever would read it is going, too.
+      child.kill('SIGINT');
+      // A stopped process (SIGSTOP) does not hear it.
+      const timer = setTimeout(() => child.kill('SIGKILL'), patienceMs);
+      await gone;
+      clearTimeout(timer);
+    },
+  };
 }
 
-async function stop({ child, gone }: Member): Promise<void> {
-  if (child.exitCode !== null || child.signalCode !== null) return;
-  // Not SIGTERM, at which a worker serves what it holds: whoever would read it is going, too.
-  child.kill('SIGINT');
-  // A stopped process (SIGSTOP) does not hear it.
-  const timer = setTimeout(() => child.kill('SIGKILL'), patienceMs);
-  await gone;
-  clearTimeout(timer);
+/** A manager as `sluice manager` starts it, in this process. */
+function managerHere(logFile: string): Member {
+  const { promise: ready, resolve, reject } = Promise.withResolvers<Readonly<Record<string, unknown>>>();
+  ready.catch(() => {});
+  const { promise: gone, resolve: end } = Promise.withResolvers<string>();
+  let running: Promise<RunningManager | null> = Promise.resolve(null);
+  const start = async (config: object): Promise<RunningManager | null> => {
+    try {
+      const { startManager } = await import('#manager/main.ts');
+      const { config: whole } = loadConfig(ManagerConfig, managerPrefix, { environment: process.env, flags: { ...config, logFile } });
+      const manager = await startManager(whole, release());
+      void manager.ended.then(async (error) => {
+        await manager.close();
+        end(error.message);
+      });
+      resolve({ url: manager.url, secretFile: manager.secretFile });
+      return manager;
+    } catch (thrown) {
+      reject(thrown);
+      end(asSluiceError(thrown).message);
+      return null;
+    }
+  };
+  return {
+    name: 'manager',
+    pid: process.pid,
+    configure(config) {
+      running = start(config);
+    },
+    ready,
+    gone,
+    async stop() {
+      await (await running)?.close();
+    },
+  };
 }

@@ -1,6 +1,6 @@
 /**
  * The manager as a process: makes clock, disk, log and server, and wires them to the core. The only file of the manager
- * that does. Called by `sluice manager`, by the embedded cluster in a process of its own, and by tests and benches.
+ * that does. Called by `sluice manager`, by the cluster of a run in the run's process, and by tests and benches.
  */
 import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
@@ -32,7 +32,6 @@ export interface RunningManager {
  * @throws BIND_REFUSED off loopback without a named secret file · PORT_IN_USE · JOURNAL_CORRUPT · NO_SPACE · DISK_FAILED
  */
 export async function startManager(config: ManagerConfig, release: string): Promise<RunningManager> {
-  process.title = 'sluice-manager';
   if (!isLoopback(config.host) && config.secretFile === '') throw new SluiceError('BIND_REFUSED', { host: config.host });
   // Before the log, which may be in it and would let others read the folder.
   makeFolder(config.dataDir);
@@ -57,7 +56,10 @@ export async function startManager(config: ManagerConfig, release: string): Prom
     secretFile,
     ended: manager.ended,
     close: () => {
-      closing ??= manager.close().then(() => server.close());
+      closing ??= manager
+        .close()
+        .then(() => server.close())
+        .then(() => log.close());
       return closing;
     },
   };

@@ -19,6 +19,7 @@ Example: sluice manager --port 7070 --data-dir /var/lib/sluice/manager
       prefix: managerPrefix,
       args,
       async start(config) {
+        process.title = 'sluice-manager';
         const { url, cluster, secretFile, ended, close } = await startManager(config, release());
         return { says: { url, cluster, secretFile }, ended, close };
       },

@@ -18,8 +18,13 @@ export interface LogOptions {
   readonly file?: string;
 }
 
+export interface OpenLog extends Log {
+  /** Closes the file; what is said afterwards goes nowhere. */
+  close(): void;
+}
+
 /** Lines are written at once, not buffered: what a process said last before it died is what one wants to read. */
-export function openLog(options: LogOptions): Log {
+export function openLog(options: LogOptions): OpenLog {
   const destination = pino.destination({ dest: options.file ?? 2, sync: true, mkdir: true });
   const line = pino(
     {
@@ -35,6 +40,10 @@ export function openLog(options: LogOptions): Log {
     info: (facts, text) => line.info(facts, hide(text)),
     warn: (facts, text) => line.warn(facts, hide(text)),
     error: (facts, text) => line.error(facts, hide(text)),
+    close() {
+      line.level = 'silent';
+      if (options.file !== undefined) destination.end();
+    },
   };
 }
 

@@ -46,6 +46,31 @@ test('members are processes that have registered; who dies is told; closing leav
   for (const { pid } of cluster.pids) assert.equal(isAlive(pid), false);
 });
 
+test('a manager in this process: others register there, its log lies with theirs, and closing frees its files', { timeout: 60_000 }, async () => {
+  const open = (): string[] => (process.platform === 'linux' ? readdirSync('/proc/self/fd') : []);
+  const opened = open().length;
+  const cluster = await startEmbedded({ workers: 0, executors: 1, dataDir: null, managerHere: true, port: 0, died: () => {} });
+  const [manager, executor] = cluster.pids;
+  assert.deepEqual(manager, { name: 'manager', pid: process.pid });
+  const client = await connectManager({
+    urls: [cluster.url],
+    token: tokenSource(cluster.secret, Date.now),
+    clock: systemClock,
+    random: systemRandom,
+  });
+  const status = await client.status({});
+  await client.close();
+  assert.deepEqual(
+    status.executors.map(({ pid }) => pid),
+    [executor?.pid],
+  );
+  const logs = (await cluster.close(true)) ?? '';
+  assert.match(readFileSync(join(logs, 'logs', 'manager.log'), 'utf8'), /manager serves/);
+  rmSync(logs, { recursive: true });
+  assert.equal(isAlive(executor?.pid ?? 0), false);
+  while (open().length > opened) await new Promise((resolve) => setTimeout(resolve, 20));
+});
+
 test('what cannot start is an error that says why, with the logs kept; nothing is left running', { timeout: 60_000 }, async () => {
   const taken = await startEmbedded({ workers: 0, executors: 0, dataDir: null, port: 0, died: () => {} });
   const port = Number(new URL(taken.url).port);

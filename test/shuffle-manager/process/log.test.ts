@@ -30,6 +30,9 @@ test('lines are JSON with the name and the level; tokens and secrets are cut out
     );
     assert.equal(lines[0]?.['job'], 1);
     assert.ok(!text.includes(token) && !text.includes('hush'));
+    log.close();
+    log.info({}, 'too late');
+    assert.equal(readFileSync(file, 'utf8'), text);
   } finally {
     rmSync(folder, { recursive: true, force: true });
   }
