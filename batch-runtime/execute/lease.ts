@@ -1,5 +1,5 @@
 /**
- * Serves one lease of one job: joins the coordinator, rebuilds the graph, runs the attempts it is given (several at once
+ * Serves one lease of one job: joins the coordinator, rebuilds the graph if it has functions of the user's, runs the attempts it is given (several at once
  * when it has several slots), reports ends and progress. Runs in a thread of an executor, or, for the memory driver, in the
  * coordinator's own process; the link hides which.
  */
@@ -101,9 +101,9 @@ export async function serveLease({ link, lease, slots, memory = null, clock, ope
 }
 
 async function makeWorld(description: JobDescription, driver: ShuffleDriver, clock: Clock, memory: MemoryLimit | null): Promise<TaskWorld> {
-  const { functions, rowFunctions, places } = await rebuild(description);
-  const tables = createKeptTables();
-  return { job: description.staging, stages: description.stages as StageGraph, functions, rowFunctions, places, driver, clock, memory, tables };
+  const { functions, rowFunctions } = description.hasFunctions ? await rebuild(description) : { functions: [], rowFunctions: [] };
+  const { staging: job, places } = description;
+  return { job, stages: description.stages as StageGraph, functions, rowFunctions, places, driver, clock, memory, tables: createKeptTables() };
 }
 
 /** The graph as this process builds it. @throws JOB_GRAPH_DIFFERS when that is another graph */

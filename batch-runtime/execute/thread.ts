@@ -1,7 +1,5 @@
 /**
- * The thread in which an executor serves one lease: a module registry of its own, so that a job's module is always read
- * afresh, and a heap of its own, so that a function that loops or leaks ends with its lease. Started by threads.ts; this is only
- * how its heap is set up, what it does is thread-lease.ts's.
+ * A thread of an executor. Started by threads.ts; this is only how its heap is set up, what it does is thread-lease.ts's.
  *
  * The columns of a task are arrays outside of the heap, by gigabytes, and what is inside is small and stays. V8 would mark all of that anew for
  * every 64 MiB of columns, 15 % of a task's time; when both count as one heap, which may have 256 MiB before the old is looked at, columns go with

@@ -1,6 +1,6 @@
 /**
- * Serves each lease of an executor in a thread of its own. While there is nothing to do, one thread is kept ready with the engine
- * loaded, so that a lease begins at once. Used by main.ts.
+ * Serves the leases of an executor in threads, one lease at a time in each. While there is nothing to do, one thread is kept ready, so that a
+ * lease begins at once: one that has served before and may serve again, or a new one with the engine loaded. Used by main.ts.
  */
 import { setFlagsFromString } from 'node:v8';
 import { Worker } from 'node:worker_threads';
@@ -10,10 +10,17 @@ import type { MemoryLimit } from '../spill/memory.ts';
 import type { LeaseOrder, LeaseServer, Serving } from './executor.ts';
 import { sibling } from './sibling.ts';
 
-/** The first message to a thread. */
+/** What a thread is told to serve; 'stop' takes it away again. */
 export interface ThreadOrder {
   readonly order: LeaseOrder;
   readonly memory: MemoryLimit | null;
+}
+
+/** What a thread says when a lease is over. */
+export interface LeaseEnd {
+  readonly error: ErrorJson | null;
+  /** It has run nothing but the engine, and waits for the next lease; otherwise it ends. */
+  readonly isAsNew: boolean;
 }
 
 /** What a thread gets to end by itself when its lease is taken away. */
@@ -39,22 +46,32 @@ export function createThreads(clock: Clock, log: Log, memory: MemoryLimit | null
       spare = null;
       running++;
       let isOver = false;
+      let hasEnded = false;
       const ended = new Promise<boolean>((resolve) => {
-        worker.on('message', (said: { error: ErrorJson | null }) => {
-          isOver = said.error === null;
-          if (said.error !== null) log.warn({ job, code: said.error.code }, said.error.message);
-        });
-        worker.once('error', (thrown) => log.error({ job, what: asSluiceError(thrown).message }, 'a thread failed'));
-        worker.once('exit', () => {
+        const failed = (thrown: unknown): void => log.error({ job, what: asSluiceError(thrown).message }, 'a thread failed');
+        const gone = (): void => over(false);
+        const said = ({ error, isAsNew }: LeaseEnd): void => {
+          isOver = error === null;
+          if (error !== null) log.warn({ job, code: error.code }, error.message);
+          if (isAsNew) over(true);
+        };
+        const over = (isReady: boolean): void => {
+          hasEnded = true;
           running--;
+          worker.off('message', said).off('exit', gone).off('error', failed);
+          if (isReady && spare === null && !isClosed) spare = worker;
+          else void worker.terminate();
           clock.after(spareAfterMs, loadSpare);
           resolve(isOver);
-        });
+        };
+        worker.on('message', said).on('exit', gone).on('error', failed);
       });
       worker.postMessage({ order, memory } satisfies ThreadOrder);
       return {
         ended,
         async stop() {
+          // It may have the next lease by now.
+          if (hasEnded) return;
           worker.postMessage('stop');
           const timer = clock.after(patienceMs, () => void worker.terminate());
           await ended;

@@ -377,6 +377,8 @@ export class Coordinator implements CoordinatorLink {
       module,
       params: { ...params },
       digest: graph.digest,
+      hasFunctions: graph.functions.length + graph.rowFunctions.length > 0,
+      places: { ...graph.places },
       folder,
       plan: graph.plan,
       stages: this.stages,

@@ -62,7 +62,7 @@ export type Ended = Static<typeof Ended>;
 export const Progress = Type.Object({ ...AttemptId, rows: Type.Number(), bytes: Type.Number() });
 export type Progress = Static<typeof Progress>;
 
-/** What a lease needs to know once: which module to build, what it must build to, how to reach the shuffles. */
+/** What a lease needs to know once: what to run, which module has its functions and what it must build to, how to reach the shuffles. */
 export const JobDescription = Type.Object({
   job: u32,
   /** Names what the job stages beside its outputs. */
@@ -71,6 +71,10 @@ export const JobDescription = Type.Object({
   module: Type.String(),
   params: Type.Record(Type.String(), Type.Unknown()),
   digest: Type.String(),
+  /** False: all of the job is in this message, and its module is not loaded. */
+  hasFunctions: Type.Boolean(),
+  /** Where each node's verb stands in the module, by uid. */
+  places: Type.Record(Type.String(), Type.String()),
   /** Folder that relative paths of the job are meant from. */
   folder: Type.String(),
   plan: Type.Unknown(),

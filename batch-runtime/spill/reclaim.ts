@@ -11,7 +11,19 @@ const everyMs = 10;
 /** At least this part of the limit is new since the last collection: what is alive is not collected again and again. */
 const leastNewPart = 0.25;
 
-let collect: ((options?: { readonly type: 'minor' }) => void) | null = null;
+type Collect = (options?: { readonly type: 'minor' }) => void;
+let collector: Collect | null = null;
+
+function collect(options?: { readonly type: 'minor' }): void {
+  if (collector === null) {
+    setFlagsFromString('--expose-gc');
+    collector = runInNewContext('gc') as Collect;
+  }
+  collector(options);
+}
+
+/** What nobody holds any more. Tens of milliseconds at most. */
+export const freeAll = (): void => collect();
 
 /** What this thread has outside of its heap, nearly all of it arrays. process.memoryUsage() takes ten times as long to say so. */
 const outside = (): number => getHeapStatistics().external_memory;
@@ -25,10 +37,6 @@ export function createReclaimer(limitBytes: number): () => void {
     if (now - lookedAt < everyMs) return;
     lookedAt = now;
     if (outside() < threshold) return;
-    if (collect === null) {
-      setFlagsFromString('--expose-gc');
-      collect = runInNewContext('gc') as NonNullable<typeof collect>;
-    }
     // Most arrays die young, and a collection of the young costs a twentieth of a whole one.
     collect({ type: 'minor' });
     if (outside() < threshold) return;

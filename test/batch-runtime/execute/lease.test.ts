@@ -69,15 +69,37 @@ test('a graph that is built otherwise here is refused, with the node', async () 
   const { description, assignment, driver } = await describe('words');
   const plan = structuredClone(description.plan) as { nodes: { uid: string }[] };
   plan.nodes[1]!.uid = 'another';
-  const { link, ended } = scripted({ ...description, digest: 'another', plan }, [{ ...idle, assignments: [assignment] }]);
+  const { link, ended } = scripted({ ...description, hasFunctions: true, digest: 'another', plan }, [{ ...idle, assignments: [assignment] }]);
   await serve(link, driver);
   assert.equal(ended[0]?.error?.code, 'JOB_GRAPH_DIFFERS');
   assert.match(ended[0]?.error?.message ?? '', /first at rows-1/);
 });
 
-test('a module that cannot be loaded here fails the tasks, not the executor', async () => {
+test('a module without functions is not loaded: all of the job is in its description', async () => {
   const { description, assignment, driver } = await describe('words');
-  const { link, ended } = scripted({ ...description, module: 'file:///not/there.ts' }, [{ ...idle, assignments: [assignment] }]);
+  assert.equal(description.hasFunctions, false);
+  const done = Promise.withResolvers<void>();
+  const { link, ended } = scripted({ ...description, module: 'file:///not/there.ts' }, [
+    { ...idle, assignments: [assignment] },
+    async () => {
+      await done.promise;
+      return { ...idle, done: true };
+    },
+  ]);
+  const { report } = link;
+  Object.assign(link, {
+    report: (said: Parameters<typeof report>[0]) => {
+      done.resolve();
+      return report(said);
+    },
+  });
+  await serve(link, driver);
+  assert.equal(ended[0]?.error, null);
+});
+
+test('a module whose functions cannot be loaded here fails the tasks, not the executor', async () => {
+  const { description, assignment, driver } = await describe('words');
+  const { link, ended } = scripted({ ...description, hasFunctions: true, module: 'file:///not/there.ts' }, [{ ...idle, assignments: [assignment] }]);
   await serve(link, driver);
   assert.equal(ended[0]?.error?.code, 'JOB_MODULE_INVALID');
 });

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
+import { tmpdir } from 'node:os';
 import { test } from 'node:test';
 import { Worker } from 'node:worker_threads';
 import { systemClock } from '#manager/process/clock.ts';
@@ -30,6 +31,57 @@ test('a lease whose coordinator is gone breaks off; one that is stopped ends, th
   mute.closeAllConnections();
   mute.close();
   await Promise.all([threads.close(), talking.close()]);
+});
+
+test('a thread that has run the engine alone serves the next lease too; one that has loaded functions of a job ends with it', {
+  timeout: 60_000,
+}, async () => {
+  const module = new URL('../../fixtures/jobs/words.ts', import.meta.url).href;
+  const folder = tmpdir();
+  const described = {
+    job: 1,
+    staging: 's',
+    module,
+    params: {},
+    digest: '',
+    places: {},
+    folder,
+    plan: {},
+    stages: {},
+    driver: { driver: 'local', folder },
+  };
+  let hasFunctions = false;
+  const over = createServer((request, response) => {
+    const answer = request.url?.endsWith('/join') ? { ...described, hasFunctions } : { assignments: [], cancel: [], done: true };
+    response.setHeader('content-type', 'application/json').end(JSON.stringify(answer));
+  }).listen(0, '127.0.0.1');
+  await once(over, 'listening');
+  const url = `http://127.0.0.1:${(over.address() as AddressInfo).port}`;
+  let started = 0;
+  const count = (): void => void started++;
+  process.on('worker', count);
+  const threads = createThreads(systemClock, silent);
+  const serve = async (n: number): Promise<void> => assert.equal(await threads.begin(orderOf(n, url)).ended, true);
+  await serve(1);
+  await serve(2);
+  assert.equal(started, 1);
+  hasFunctions = true;
+  await serve(3);
+  assert.equal(started, 1);
+  hasFunctions = false;
+  await serve(4);
+  assert.equal(started, 2);
+  // Taken away late: it is over, and the thread may have another one.
+  const last = threads.begin(orderOf(5, url));
+  await last.ended;
+  const next = threads.begin(orderOf(6, url));
+  await last.stop();
+  assert.equal(await next.ended, true);
+  assert.equal(started, 2);
+  process.off('worker', count);
+  await threads.close();
+  over.closeAllConnections();
+  over.close();
 });
 
 test('in threads that start from now on arrays that come and go are freed with the young, and nothing else is collected for them', async () => {
