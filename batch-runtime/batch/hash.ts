@@ -10,6 +10,7 @@ import type { Batch, Column } from './batch.ts';
 import { bitAt } from './bitmap.ts';
 import { layoutOf } from './column.ts';
 import { putWide, type Unscaled, wideAt } from './decimal.ts';
+import { closeEights, foldEights, hashEights, hashTexts } from './hash-kernel.ts';
 
 export const hashVersion = 1;
 
@@ -72,7 +73,6 @@ export function hashRows(batch: Batch): Int32Array {
   const n = batch.length;
   const rows = new Int32Array(2 * n);
   const values = new Int32Array(2 * n);
-  const step = new Int32Array(2);
   const start = p5lo + 8 * batch.columns.length;
   for (let i = 0; i < n; i++) {
     rows[2 * i] = start;
@@ -82,11 +82,7 @@ export function hashRows(batch: Batch): Int32Array {
     hashColumn(column, n, values);
     foldEights(rows, values, n);
   }
-  for (let i = 0; i < n; i++) {
-    avalanche(rows[2 * i]!, rows[2 * i + 1]!, step);
-    rows[2 * i] = step[0]!;
-    rows[2 * i + 1] = step[1]!;
-  }
+  closeEights(rows, n);
   return rows;
 }
 
@@ -202,7 +198,6 @@ function hashWide({ type, data }: Column, length: number, out: Int32Array): void
 
 const decimalWords = new Int32Array(4);
 const decimalBytes = new Uint8Array(decimalWords.buffer);
-const eight = new Int32Array(2);
 /** The hash of one decimal, as lanes of place i. */
 export function hashDecimal(given: Unscaled, scale: number, out: Int32Array, i: number): void {
   let value = given;
@@ -216,18 +211,14 @@ export function hashDecimal(given: Unscaled, scale: number, out: Int32Array, i: 
     hashBytes(decimalBytes, 0, 16, out, i);
     return;
   }
-  eight[0] = decimalWords[0]!;
-  eight[1] = decimalWords[1]! ^ (digits << 24);
-  hashEights(eight, 1);
-  out[2 * i] = eight[0]!;
-  out[2 * i + 1] = eight[1]!;
+  decimalWords[1]! ^= digits << 24;
+  hashBytes(decimalBytes, 0, 8, out, i);
 }
 
 function hashText(column: Column, length: number, out: Int32Array): void {
   const { dictionary, data } = column;
   if (dictionary === null) {
-    const offsets = column.offsets!;
-    for (let i = 0; i < length; i++) hashBytes(data as Uint8Array, offsets[i]!, offsets[i + 1]!, out, i);
+    hashAll(data as Uint8Array, column.offsets!, length, out);
     return;
   }
   const bytes = dictionary.data as Uint8Array;
@@ -238,11 +229,19 @@ function hashText(column: Column, length: number, out: Int32Array): void {
   }
   if (dictionary.length === 0) return;
   const entries = new Int32Array(2 * dictionary.length);
-  for (let e = 0; e < dictionary.length; e++) hashBytes(bytes, offsets[e]!, offsets[e + 1]!, entries, e);
+  hashAll(bytes, offsets, dictionary.length, entries);
   for (let i = 0; i < length; i++) {
     const code = data[i]!;
     out[2 * i] = entries[2 * code]!;
     out[2 * i + 1] = entries[2 * code + 1]!;
+  }
+}
+
+function hashAll(bytes: Uint8Array, offsets: Int32Array, length: number, out: Int32Array): void {
+  for (let i = 0; i < length; ) {
+    const to = hashTexts(bytes, offsets, i, length, out);
+    if (to === i) hashBytes(bytes, offsets[i]!, offsets[++i]!, out, i - 1);
+    else i = to;
   }
 }
 
@@ -255,53 +254,6 @@ function mulHigh(a: number, b: number): number {
   const middle = Math.imul(a1, b0) + (Math.imul(a0, b0) >>> 16);
   const carried = Math.imul(a0, b1) + (middle & 0xffff);
   return (Math.imul(a1, b1) + (middle >>> 16) + (carried >>> 16)) | 0;
-}
-
-/** Puts xxh64 (seed 0) of the 8 bytes of each pair of lanes in its place. */
-export function hashEights(lanes: Int32Array, length: number): void {
-  // The steps of mixEight and avalanche, written out: calls with two results cost more than they do.
-  for (let i = 0; i < 2 * length; i += 2) {
-    const klo = lanes[i]!;
-    const alo = Math.imul(klo, p2lo);
-    const ahi = (mulHigh(klo, p2lo) + Math.imul(klo, p2hi) + Math.imul(lanes[i + 1]!, p2lo)) | 0;
-    const blo = (alo << 31) | (ahi >>> 1);
-    const bhi = (ahi << 31) | (alo >>> 1);
-    const clo = (p5lo + 8) ^ Math.imul(blo, p1lo);
-    const chi = p5hi ^ ((mulHigh(blo, p1lo) + Math.imul(blo, p1hi) + Math.imul(bhi, p1lo)) | 0);
-    const dlo = (clo << 27) | (chi >>> 5);
-    const dhi = (chi << 27) | (clo >>> 5);
-    const product = Math.imul(dlo, p1lo);
-    const elo = (product + p4lo) | 0;
-    const carry = elo >>> 0 < p4lo >>> 0 ? 1 : 0;
-    const ehi = (mulHigh(dlo, p1lo) + Math.imul(dlo, p1hi) + Math.imul(dhi, p1lo) + p4hi + carry) | 0;
-    const flo = elo ^ (ehi >>> 1);
-    const glo = Math.imul(flo, p2lo);
-    const ghi = (mulHigh(flo, p2lo) + Math.imul(flo, p2hi) + Math.imul(ehi, p2lo)) | 0;
-    const hlo = glo ^ ((glo >>> 29) | (ghi << 3));
-    const hhi = ghi ^ (ghi >>> 29);
-    const out = (mulHigh(hlo, p3lo) + Math.imul(hlo, p3hi) + Math.imul(hhi, p3lo)) | 0;
-    lanes[i] = Math.imul(hlo, p3lo) ^ out;
-    lanes[i + 1] = out;
-  }
-}
-
-/** Folds each pair of `values` into the pair of `states` beside it: h = rotl(h ^ round(0, k), 27) * P1 + P4. */
-function foldEights(states: Int32Array, values: Int32Array, length: number): void {
-  for (let i = 0; i < 2 * length; i += 2) {
-    const klo = values[i]!;
-    const alo = Math.imul(klo, p2lo);
-    const ahi = (mulHigh(klo, p2lo) + Math.imul(klo, p2hi) + Math.imul(values[i + 1]!, p2lo)) | 0;
-    const blo = (alo << 31) | (ahi >>> 1);
-    const bhi = (ahi << 31) | (alo >>> 1);
-    const clo = states[i]! ^ Math.imul(blo, p1lo);
-    const chi = states[i + 1]! ^ ((mulHigh(blo, p1lo) + Math.imul(blo, p1hi) + Math.imul(bhi, p1lo)) | 0);
-    const dlo = (clo << 27) | (chi >>> 5);
-    const dhi = (chi << 27) | (clo >>> 5);
-    const elo = (Math.imul(dlo, p1lo) + p4lo) | 0;
-    const carry = elo >>> 0 < p4lo >>> 0 ? 1 : 0;
-    states[i] = elo;
-    states[i + 1] = (mulHigh(dlo, p1lo) + Math.imul(dlo, p1hi) + Math.imul(dhi, p1lo) + p4hi + carry) | 0;
-  }
 }
 
 /** h = rotl(h ^ round(0, k), 27) * P1 + P4. */

@@ -1,5 +1,5 @@
 /**
- * The compiled kernel in base64: a module, so that neither a file system nor a path is needed to find it. Generated from
+ * The compiled block kernel in base64: a module, so that neither a file system nor a path is needed to find it. Generated from
  * assembly/ by `npm run build:kernel`, never edited; a test compiles again and compares. Only kernel.ts reads it.
  */
 export const kernelBytes =

@@ -23,7 +23,7 @@ const loaded = [
   'package.json',
 ];
 const kernelSource = 'shuffle-worker/kernel/assembly/';
-const kernelBytes = 'shuffle-worker/kernel/kernel-bytes.ts';
+const kernelBytes = ['shuffle-worker/kernel/kernel-bytes.ts', 'batch-runtime/batch/hash-bytes.ts'];
 
 export interface Killed {
   readonly name: string;
@@ -84,7 +84,7 @@ async function hunt(mutant: Mutant, folder: string, seeds: number, from: number)
     return { name: mutant.name, seeds: code !== 0 && said.wrong + said.stuck > 0 ? said.seeds : null, what };
   } finally {
     await writeFile(file, whole);
-    if (isKernel) await cp(join(root, kernelBytes), join(folder, kernelBytes));
+    if (isKernel) for (const compiled of kernelBytes) await cp(join(root, compiled), join(folder, compiled));
   }
 }
 

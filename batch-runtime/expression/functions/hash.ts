@@ -4,7 +4,7 @@
  */
 import { type ColumnType, formOf, type TypeKind } from '../../batch/batch.ts';
 import type { Unscaled } from '../../batch/decimal.ts';
-import { closeKey, foldKey, hashBytes, hashDecimal, hashEights, nullHigh } from '../../batch/hash.ts';
+import { closeKey, foldKey, hashBytes, hashDecimal, nullHigh } from '../../batch/hash.ts';
 import { highLane, highLaneOf, lowLane, lowLaneOf } from '../../batch/lanes.ts';
 import type { Lanes } from '../code.ts';
 import { encodeText } from '../text.ts';
@@ -13,15 +13,16 @@ import { always, integer, wantCount } from './arguments.ts';
 import { type FunctionRows, wrong } from './row.ts';
 
 const lanes = new Int32Array(2);
+const eight = new Int32Array(2);
+const eightBytes = new Uint8Array(eight.buffer);
 const double = new Float64Array(1);
 const doubleLanes = new Int32Array(double.buffer);
 const truths = new Uint8Array([0, 1]);
 
 function hashOfLanes(low: number, high: number): number {
-  lanes[0] = low;
-  lanes[1] = high;
-  hashEights(lanes, 1);
-  return lanes[1]!;
+  eight[0] = low;
+  eight[1] = high;
+  return hashOfText(eightBytes, 0, 8);
 }
 function hashOfText(bytes: Uint8Array, start: number, end: number): number {
   hashBytes(bytes, start, end, lanes, 0);

@@ -5,7 +5,7 @@ const P1: u64 = 0x9e3779b185ebca87;
 const P2: u64 = 0xc2b2ae3d27d4eb4f;
 const P3: u64 = 0x165667b19e3779f9;
 const P4: u64 = 0x85ebca77c2b2ae63;
-const P5: u64 = 0x27d4eb2f165667c5;
+export const P5: u64 = 0x27d4eb2f165667c5;
 
 // @ts-ignore: decorator
 @inline
@@ -15,7 +15,7 @@ function round(accumulator: u64, input: u64): u64 {
 
 // @ts-ignore: decorator
 @inline
-function mixWord(hash: u64, word: u64): u64 {
+export function mixWord(hash: u64, word: u64): u64 {
   return rotl<u64>(hash ^ round(0, word), 27) * P1 + P4;
 }
 
@@ -37,7 +37,7 @@ function converge(v1: u64, v2: u64, v3: u64, v4: u64): u64 {
 
 // @ts-ignore: decorator
 @inline
-function finish(value: u64): u64 {
+export function finish(value: u64): u64 {
   let hash = value;
   hash = (hash ^ (hash >> 33)) * P2;
   hash = (hash ^ (hash >> 29)) * P3;
