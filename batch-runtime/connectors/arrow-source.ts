@@ -32,6 +32,8 @@ const splitRows = 131_072;
 const splitBytes = 16 * 1024 * 1024;
 
 export const arrowSource: Source = {
+  readsColumns: true,
+
   async plan(request) {
     const splits: Split[] = [];
     let parts: Part[] = [];

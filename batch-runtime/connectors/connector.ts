@@ -25,6 +25,8 @@ export interface ScanRequest {
 }
 
 export interface Source {
+  /** Columns are stored apart: to read some of them costs a part of what all cost. */
+  readonly readsColumns: boolean;
   /** Finds the files, compares their schema with the declared one, cuts them into splits. @throws FILE_MISSING, FILE_CORRUPT, SCHEMA_DIFFERS */
   plan(request: ScanRequest): Promise<readonly Split[]>;
   /** The rows of one split, about batchRows at a time. @throws FILE_CORRUPT, CSV_INVALID, NULL_IN_COLUMN, VALUE_OUT_OF_RANGE */

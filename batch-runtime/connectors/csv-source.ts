@@ -21,6 +21,8 @@ const delimiter = 0x2c;
 const byteOrderMark = [0xef, 0xbb, 0xbf];
 
 export const csvSource: Source = {
+  readsColumns: false,
+
   async plan(request) {
     const nested = request.schema.find(({ type }) => isNested(type));
     if (nested !== undefined)

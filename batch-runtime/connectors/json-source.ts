@@ -19,6 +19,8 @@ import { type Part, pieceBytes, type RecordFormat, readRecords, splitBytes, spli
 export const jsonEndings = ['.ndjson', '.jsonl', '.json'] as const;
 
 export const jsonSource: Source = {
+  readsColumns: false,
+
   async plan(request) {
     const files = await findFiles(String(request.source['path']), ...jsonEndings);
     const parts: Part[] = [];

@@ -44,6 +44,8 @@ const splitBytes = 16 * 1024 * 1024;
 const footersAtOnce = 16;
 
 export const parquetSource: Source = {
+  readsColumns: true,
+
   async plan(request) {
     const files = await findFiles(String(request.source['path']), '.parquet');
     const found: { file: InputFile; groups: readonly number[]; parquet: ParquetFile }[] = [];

@@ -94,7 +94,7 @@ export type StageOperator = { readonly uid: string; readonly schema: Schema } & 
   | { readonly kind: 'limit'; readonly input: number; readonly count: number }
   /** Runs a function over each row; waits for it where it gives promises. */
   | ({ readonly kind: 'rows'; readonly input: number } & RowCalls)
-  /** Keeps a bounded sample of the keys for range bounds; passes everything on. */
+  /** Keeps a bounded sample of the keys for range bounds; passes everything on, or ends a branch. */
   | { readonly kind: 'sample'; readonly input: number; readonly keys: readonly SortKey[] }
   /** Ends a branch: writes an edge. */
   | { readonly kind: 'store'; readonly input: number; readonly edge: EdgeId }
@@ -125,4 +125,10 @@ export const inputsOf = (operator: StageOperator): readonly number[] => {
   if (operator.kind === 'scan' || operator.kind === 'values' || operator.kind === 'fetch') return [];
   if (operator.kind === 'union') return operator.inputs;
   return operator.kind === 'join' ? [operator.probe, operator.build] : [operator.input];
+};
+
+/** Operators that end a branch: what a task of the stage runs for. */
+export const endsOf = ({ operators }: Pick<Stage, 'operators'>): number[] => {
+  const read = new Set(operators.flatMap(inputsOf));
+  return operators.flatMap(({ kind }, index) => (kind === 'store' || kind === 'sink' || (kind === 'sample' && !read.has(index)) ? [index] : []));
 };

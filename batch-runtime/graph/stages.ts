@@ -6,7 +6,8 @@
 import { aggregateRow, partialSchema } from '../aggregate/table.ts';
 import type { Schema } from '../batch/batch.ts';
 import { type Expression, isDeterministic, partsOf } from '../expression/expression.ts';
-import type { NodeId, Plan, PlanNode, SinkSpec } from './plan.ts';
+import { keyScan } from './key-scan.ts';
+import type { NodeId, Plan, PlanNode, SinkSpec, SourceSpec } from './plan.ts';
 import { columnsIn, type NodeOf, reference } from './rewrite.ts';
 import { type Estimate, sizesOf } from './sizes.ts';
 import {
@@ -26,6 +27,8 @@ export interface StageOptions {
   readonly estimates: ReadonlyMap<NodeId, Estimate>;
   /** Whether a sink takes all rows in one task, in order: a single file. */
   single(sink: SinkSpec): boolean;
+  /** Whether a source reads the wanted columns alone, so that to read some of them again is cheap. Absent: none does. */
+  readsColumns?(source: SourceSpec): boolean;
   /** A right side of a join up to this size goes to every task whole. */
   readonly broadcastBytes?: number;
 }
@@ -197,6 +200,19 @@ export function toStages(plan: Plan, options: StageOptions): StageGraph {
     const of = (at: Place, name = uid): Place => add(at.stage, { kind: 'sort', uid: name, input: at.operator, keys, limit, schema });
     if (isSingle(input)) return of(input);
     if (limit !== null) return of(gathered([of(input, `${uid}.partial`)]));
+    const scanned = keyScan(
+      stages[input.stage]!.operators,
+      input.operator,
+      new Set(keys.map(({ name }) => name)),
+      (source) => options.readsColumns?.(source) ?? false,
+    );
+    if (scanned !== null) {
+      const sampler = begin('splits');
+      for (const operator of scanned) add(sampler, operator);
+      add(sampler, { kind: 'sample', uid: `${uid}.sample`, input: scanned.length - 1, keys, schema: scanned.at(-1)!.schema });
+      stages[input.stage]!.after.add(sampler);
+      return of(exchange([input], { kind: 'range', keys, sampledBy: sampler }));
+    }
     // The samples of a stage are those of one sort.
     const samples = stages[input.stage]!.operators.some((operator) => operator.kind === 'sample');
     const from = samples ? exchange([input], { kind: 'forward' }) : input;

@@ -13,7 +13,7 @@ import { digestText, emptyDigest, mergeDigests } from '../batch/digest.ts';
 import type { Written } from '../connectors/connector.ts';
 import { sinkOf, sourceOf } from '../connectors/table.ts';
 import type { Graph, SinkSpec } from '../graph/plan.ts';
-import type { Edge, Stage, StageGraph } from '../graph/stage.ts';
+import { type Edge, endsOf, type Stage, type StageGraph } from '../graph/stage.ts';
 import { makeBounds, type Samples } from '../operators/sample.ts';
 import type { ShuffleDriver, ShuffleHandle } from '../shuffle/spi.ts';
 import { Blocklist } from './blocklist.ts';
@@ -503,7 +503,7 @@ export class Coordinator implements CoordinatorLink {
   }
 
   #prepare(stage: Stage, tasks: number): void {
-    this.#planned.prepare(stage.id, { tasks, outputs: outputsOf(stage), bytes: this.#open.bytesOf(stage, tasks) });
+    this.#planned.prepare(stage.id, { tasks, outputs: endsOf(stage), bytes: this.#open.bytesOf(stage, tasks) });
   }
 
   #samplesOf(stage: number): Samples[] {
@@ -626,7 +626,5 @@ export class Coordinator implements CoordinatorLink {
   }
 }
 
-/** Operators whose output a task commits or stages. */
-const outputsOf = ({ operators }: Stage): number[] => operators.flatMap(({ kind }, index) => (kind === 'store' || kind === 'sink' ? [index] : []));
 const storesOf = ({ operators }: Stage): { index: number; edge: number }[] =>
   operators.flatMap((operator, index) => (operator.kind === 'store' ? [{ index, edge: operator.edge }] : []));

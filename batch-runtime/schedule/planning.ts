@@ -77,6 +77,7 @@ export async function planJob(
   const stages = toStages(ordered, {
     estimates,
     single: (sink) => sinkOf(sink).single(sink),
+    readsColumns: (source) => sourceOf(source).readsColumns,
     ...(broadcastBytes === null ? {} : { broadcastBytes }),
   });
   return { plan: ordered, stages, splits, bytes: [...estimates.values()].reduce((sum, one) => sum + one.bytes, 0) };
