@@ -27,17 +27,21 @@ const esbuild: string = 'esbuild';
 
 const isOurs = (path: string): boolean => /^(batch-runtime|shuffle-manager|shuffle-worker|bench)\//.test(path);
 
-/** Sources say where they are by import.meta.url; only the one that starts threads means the file it is bundled into. */
-const places = {
+/**
+ * Sources say where they are by import.meta.url; only the one that starts threads means the file it is bundled into. The one that loads job
+ * modules sees to it first that these find `sluice`: hooks slow down all that is loaded after them.
+ */
+const places = (redirect: string) => ({
   name: 'places',
   setup({ onLoad }: Loading) {
     onLoad({ filter: /\/(batch-runtime|shuffle-manager|shuffle-worker|bench)\/.*\.ts$/ }, ({ path }) => {
       const text = readFileSync(path, 'utf8');
-      const contents = path.endsWith('/execute/threads.ts') ? text : text.replaceAll('import.meta.url', JSON.stringify(pathToFileURL(path).href));
+      const placed = path.endsWith('/execute/threads.ts') ? text : text.replaceAll('import.meta.url', JSON.stringify(pathToFileURL(path).href));
+      const contents = path.endsWith('/execute/job-module.ts') ? `import ${JSON.stringify(redirect)};\n${placed}` : placed;
       return { contents, loader: 'ts' };
     });
   },
-};
+});
 
 /** Of undici its agent, as its own index.js puts it together: the index loads fetch, caches, web sockets and mocks besides, which nobody here uses. */
 const agentOnly = {
@@ -77,7 +81,7 @@ const secureLater = {
   },
 };
 
-/** In each thread before a job module: `sluice`, where it means this package, is the file it is bundled into. */
+/** Before any job module: `sluice`, where it means this package, is the file it is bundled into. */
 const redirect = (folder: string): string => `
 import { registerHooks } from 'node:module';
 const source = ${JSON.stringify(pathToFileURL(join(root, 'batch-runtime/index.ts')).href)};
@@ -95,17 +99,13 @@ export async function bundle(folder: string = join(root, '.cache', 'program')): 
   const { build } = (await import(esbuild)) as Esbuild;
   rmSync(folder, { recursive: true, force: true });
   mkdirSync(folder, { recursive: true });
-  const entry = (name: string, source: string): string => {
-    const path = join(folder, `${name}-entry.mjs`);
-    writeFileSync(path, `export * from ${JSON.stringify(join(root, source))};\nimport ${JSON.stringify('./redirect.mjs')};\n`);
-    return path;
-  };
-  writeFileSync(join(folder, 'redirect.mjs'), redirect(folder));
+  const hook = join(folder, 'redirect.mjs');
+  writeFileSync(hook, redirect(folder));
   const { metafile } = await build({
     absWorkingDir: root,
     entryPoints: {
-      main: entry('main', 'batch-runtime/cli/main.ts'),
-      thread: entry('thread', 'batch-runtime/execute/thread.ts'),
+      main: join(root, 'batch-runtime/cli/main.ts'),
+      thread: join(root, 'batch-runtime/execute/thread.ts'),
       index: join(root, 'batch-runtime/index.ts'),
     },
     outdir: folder,
@@ -116,7 +116,7 @@ export async function bundle(folder: string = join(root, '.cache', 'program')): 
     target: 'node24',
     logLevel: 'error',
     metafile: true,
-    plugins: [places, agentOnly, secureLater],
+    plugins: [places(hook), agentOnly, secureLater],
     // What was written for CommonJS asks for Node's own modules by require, and for nothing else: what goes without Node's loader costs a tenth.
     banner: { js: 'const require = process.getBuiltinModule;' },
   });

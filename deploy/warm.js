@@ -4,12 +4,11 @@ import { spawn } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 
 const bin = fileURLToPath(new URL('../batch-runtime/cli/bin.js', import.meta.url));
-const example = fileURLToPath(new URL('../examples/flight-delays.ts', import.meta.url));
+const job = fileURLToPath(new URL('../bench/etl/jobs/first.ts', import.meta.url));
 
-/** Members load their program, find that nobody configures them, and end. */
+/** The least that goes through every process and thread of a cluster; and what a cluster of its own starts besides. */
 const programs = [
-  ['run', example, '--explain'],
-  ['worker', '--config', '-'],
+  ['run', job],
   ['manager', '--config', '-'],
 ];
 const bundle = fileURLToPath(new URL('bundle.ts', import.meta.url));

@@ -23,7 +23,7 @@ export function valueText(value: unknown): string {
 }
 
 /** 1234567 as 1,234,567. */
-export const digits = (value: number): string => value.toLocaleString('en-US');
+export const digits = (value: number): string => String(value).replace(/\B(?=(\d{3})+$)/g, ',');
 
 /** Bytes in the largest unit that leaves at least one digit before the point. */
 export function size(bytes: number): string {

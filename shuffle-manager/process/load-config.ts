@@ -5,7 +5,7 @@
  */
 import { readFileSync } from 'node:fs';
 import type { Static, TObject, TProperties } from 'typebox';
-import { Compile } from 'typebox/schema';
+import { Errors } from 'typebox/schema';
 import { SluiceError } from '../protocol/errors.ts';
 
 export interface ConfigSources {
@@ -91,7 +91,7 @@ export function loadConfig<P extends TProperties>(schema: TObject<P>, prefix: st
     if (key in properties) put(key, value, flagOf(key), true);
     else faults.push(`${flagOf(key)} is not a key`);
   }
-  for (const error of Compile(schema).Errors(values)[1]) {
+  for (const error of Errors(schema, values)[1]) {
     const key = error.instancePath.split('/')[1] ?? '';
     const fault = `${key} (${cameFrom[key] ?? '?'}) ${error.message}`;
     if (!faults.some((known) => known.startsWith(`${key} (`))) faults.push(fault);
