@@ -50,7 +50,8 @@ interface Opened {
 }
 
 async function openRegistry(table: MetricTable, observed: ReadonlyMap<string, Observed>): Promise<Opened> {
-  const { Counter, collectDefaultMetrics, Gauge, Registry } = await import('prom-client');
+  // The bundle knows what is CommonJS as a whole only.
+  const { Counter, collectDefaultMetrics, Gauge, Registry } = (await import('prom-client')).default;
   const registry = new Registry();
   collectDefaultMetrics({ register: registry });
   const setters: [string, (reading: Reading) => void][] = [];

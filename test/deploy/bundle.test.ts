@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
-import { spawnSync } from 'node:child_process';
+import { spawn, spawnSync } from 'node:child_process';
+import { once } from 'node:events';
 import { copyFileSync, mkdirSync, mkdtempSync, readdirSync, rmSync, statSync, utimesSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -39,6 +40,23 @@ test('the bundled program runs a job, whose sluice is the bundled one', { skip: 
   );
   assert.ok(loaded.length < 40, `${loaded.length} files`);
   assert.ok(readdirSync(join(folder, 'program')).includes('thread.js'), 'beside the file that starts threads');
+});
+
+test('what the bundled program loads only when it is asked for is there', { skip: !installed && 'esbuild is not installed: npm ci' }, async () => {
+  const args = ['manager', '--port', '0', '--data-dir', join(folder, 'manager')];
+  const start = `const { main } = await import('./program/main.js');\nprocess.exitCode = await main(${JSON.stringify(args)});\n`;
+  writeFileSync(join(folder, 'serve.mjs'), start);
+  const child = spawn(process.execPath, [join(folder, 'serve.mjs')], { stdio: ['ignore', 'pipe', 'ignore'] });
+  const exit = once(child, 'exit');
+  try {
+    const [line] = (await once(child.stdout, 'data')) as [Buffer];
+    const { url } = JSON.parse(line.toString()) as { url: string };
+    const answer = await fetch(`${url}/metrics`);
+    assert.match(await answer.text(), /^process_cpu_seconds_total /m);
+  } finally {
+    child.kill('SIGINT');
+    await exit;
+  }
 });
 
 test('bin.js takes the bundle only while every source is as it was', () => {
