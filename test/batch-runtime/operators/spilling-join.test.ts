@@ -81,9 +81,9 @@ test('beyond memory: each kind gives the same rows, whether keys are even or ske
 test('one key with more build rows than fit is joined chunk by chunk, in each kind', () => {
   for (const how of kinds) {
     for (const keys of [['key'], []]) {
-      const sides: [Batch[], Batch[]] = [rowBatches(1, 60, 1, 'one', probe), rowBatches(2, 2500, 1, 'one', build)];
+      const sides: [Batch[], Batch[]] = [rowBatches(1, 30, 1, 'one', probe), rowBatches(2, 1500, 1, 'one', build)];
       const spec = specOf(how, keys);
-      const { rows, written } = through(spec, 50_000, sides, 0);
+      const { rows, written } = through(spec, 30_000, sides, 0);
       assert.deepEqual(rows, reference(spec, sides));
       assert.ok(written > 0);
     }

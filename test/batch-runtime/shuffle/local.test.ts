@@ -22,7 +22,7 @@ test('an attempt larger than the buffer is several runs of one file', async (t) 
   const driver = createLocalShuffle({ folder });
   const handle = await driver.open(request('a', 2, 5));
   const large = blocksOf(11, 7 * MiB, 5);
-  const many = blocksOf(200_000, 3, 5);
+  const many = blocksOf(80_000, 3, 5);
   await attempt(driver, handle, 0, 0, large);
   await attempt(driver, handle, 1, 0, many);
   assert.equal((await fs.readdir(join(folder, handle.id))).length, 3, 'shuffle.json and a file per map');
