@@ -458,24 +458,9 @@ class Writer implements Code {
     const used = [...new Set(source.match(/\$\w+/g))];
     for (const name of used) assert(name.slice(1) in own, `no kernel ${name}`);
     const environment = [...used, ...this.#constants.map((_, k) => `k${k}`)];
-    const make = makerOf(environment.join(), `'use strict'; return function (${parameters}) {\n${source}\n};`);
+    const make = new Function(...environment, `'use strict'; return function (${parameters}) {\n${source}\n};`);
     return make(...used.map((name) => own[name.slice(1)]), ...this.#constants);
   }
-}
-
-type Maker = (...given: readonly unknown[]) => (...given: never[]) => unknown;
-/** By text. What V8 has compiled of a loop serves the next task, and the next job in this thread, that comes to the same text. */
-const makers = new Map<string, Maker>();
-const makersMax = 1_000;
-
-function makerOf(environment: string, text: string): Maker {
-  const name = `${environment}\n${text}`;
-  const known = makers.get(name);
-  if (known !== undefined) return known;
-  if (makers.size >= makersMax) makers.clear();
-  const made = new Function(environment, text) as Maker;
-  makers.set(name, made);
-  return made;
 }
 
 function literalCode(code: Code, literal: Literal): Emitted {
