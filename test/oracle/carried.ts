@@ -1,5 +1,5 @@
-/** Kinds that are carried: what DuckDB calls them, and a value of number h in [0, distinct), the same in every table. */
-import type { CarriedKind, Kind } from './case.ts';
+/** Kinds that not every expression takes: what DuckDB calls them, and a value of number h in [0, distinct), the same in every table. */
+import type { CarriedKind, DecimalKind, Kind } from './case.ts';
 
 interface Carried {
   readonly sql: string;
@@ -14,6 +14,16 @@ export const carried: Readonly<Record<CarriedKind, Carried>> = {
     sql: 'DECIMAL(30,4)',
     stored: ['DECIMAL(30,4)'],
     value: (h, n) => `((${h} - ${Math.floor(n / 3)})::DECIMAL(30,4) * 12345678901234.5678::DECIMAL(18,4))::DECIMAL(30,4)`,
+  },
+  total: {
+    sql: 'DECIMAL(38,2)',
+    stored: ['DECIMAL(38,2)'],
+    value: (h, n) => `((${h} - ${Math.floor(n / 2)})::HUGEINT * 123456789012345678)::DECIMAL(38,2)`,
+  },
+  wideTotal: {
+    sql: 'DECIMAL(38,4)',
+    stored: ['DECIMAL(38,4)'],
+    value: (h, n) => `((${h} - ${Math.floor(n / 2)})::HUGEINT * 98765432109876543)::DECIMAL(38,4)`,
   },
   int8: { sql: 'TINYINT', stored: ['TINYINT'], value: (h) => `(${h} % 256 - 128)::TINYINT` },
   uint16: { sql: 'USMALLINT', stored: ['USMALLINT'], value: (h) => `(65535 - ${h} % 65536)::USMALLINT` },
@@ -34,4 +44,20 @@ export const carried: Readonly<Record<CarriedKind, Carried>> = {
   },
 };
 export const carriedKinds = Object.keys(carried) as readonly CarriedKind[];
+
+/** What is known of decimals: their digits, the kind of a sum of many, and where the values of a source are. */
+interface Digits {
+  readonly precision: number;
+  readonly scale: number;
+  readonly sum: DecimalKind;
+  /** About so far apart are two values that follow one another. */
+  readonly step: number;
+}
+export const decimals: Readonly<Record<DecimalKind, Digits>> = {
+  decimal: { precision: 12, scale: 2, sum: 'total', step: 0.25 },
+  wide: { precision: 30, scale: 4, sum: 'wideTotal', step: 1.2e13 },
+  total: { precision: 38, scale: 2, sum: 'total', step: 1.24e17 },
+  wideTotal: { precision: 38, scale: 4, sum: 'wideTotal', step: 9.9e16 },
+};
+export const isDecimal = (kind: Kind): kind is DecimalKind => Object.hasOwn(decimals, kind);
 export const isCarried = (kind: Kind): kind is CarriedKind => Object.hasOwn(carried, kind);

@@ -6,13 +6,16 @@ import type { JoinKind } from '#runtime/graph/plan.ts';
 
 /** What random expressions compute with. */
 export type ComputedKind = 'bool' | 'int32' | 'integer' | 'int64' | 'float64' | 'utf8' | 'date' | 'timestamp';
-/** What is carried through all verbs, compared, grouped, joined and sorted by, and computed with only by `when`. */
-export type CarriedKind = 'decimal' | 'wide' | 'int8' | 'uint16' | 'uint32' | 'uint64' | 'float32' | 'bytes' | 'time' | 'localTimestamp' | 'localNs';
+/** Decimals of 12, 30 and 38 digits; what is computed of them is cast to one of these. */
+export type DecimalKind = 'decimal' | 'wide' | 'total' | 'wideTotal';
+/** What is carried through all verbs, compared, grouped, joined and sorted by, and computed with only by `when`, but for decimals. */
+export type CarriedKind = DecimalKind | 'int8' | 'uint16' | 'uint32' | 'uint64' | 'float32' | 'bytes' | 'time' | 'localTimestamp' | 'localNs';
 export type Kind = ComputedKind | CarriedKind;
 
-/** An expression; calls have the method of the fluent API as their name. Literals at rest: int64 and timestamp as text, date as ISO text. */
+/** An expression; calls have the method of the fluent API as their name. Literals at rest: int64, timestamp and decimals as text, date as ISO text. */
 export type Expr =
-  | { readonly op: 'column'; readonly name: string; readonly kind: Kind }
+  /** `side`: in the condition of a join. */
+  | { readonly op: 'column'; readonly name: string; readonly kind: Kind; readonly side?: 'left' | 'right' }
   | { readonly op: 'literal'; readonly value: boolean | number | string | null; readonly kind: Kind }
   | {
       readonly op: 'call';
@@ -32,9 +35,36 @@ export interface Named {
 
 export interface AggregateSpec {
   readonly name: string;
-  readonly fn: 'count' | 'sum' | 'avg' | 'min' | 'max' | 'countDistinct' | 'median' | 'stddevPop' | 'rank' | 'denseRank' | 'rowNumber' | 'lag';
+  readonly fn: AggregateName | RankingName;
   readonly arg: Expr | null;
   readonly filter: Expr | null;
+  /** The share of a quantile, the parts of ntile, the rows of lag and lead. */
+  readonly option?: number;
+  /** Of first and last: the key. Of lag and lead: what is there beyond the partition. */
+  readonly by?: Expr;
+  readonly frame?: Frame;
+}
+export type AggregateName =
+  | 'count'
+  | 'sum'
+  | 'avg'
+  | 'min'
+  | 'max'
+  | 'countDistinct'
+  | 'median'
+  | 'quantile'
+  | 'variance'
+  | 'variancePop'
+  | 'stddev'
+  | 'stddevPop'
+  | 'first'
+  | 'last';
+export type RankingName = 'rank' | 'denseRank' | 'rowNumber' | 'percentRank' | 'cumeDist' | 'ntile' | 'lag' | 'lead';
+
+/** Bounds as distances from the current row, null for all there are. */
+export interface Frame {
+  readonly unit: 'rows' | 'range';
+  readonly bounds: readonly [number | null, number | null];
 }
 
 export interface Key {
@@ -98,9 +128,11 @@ export type Step =
       readonly prefix: string;
       /** Names of the columns it goes by, left and right; null: it is no as-of join. */
       readonly asOf: readonly [string, string] | null;
+      /** Which pairs count; without keys and condition it is a cross join. */
+      readonly where: Expr | null;
     }
   /** Both have the same columns. */
-  | { readonly op: 'union'; readonly left: number; readonly right: number }
+  | { readonly op: 'union' | 'intersect' | 'except'; readonly left: number; readonly right: number }
   /** A column for each function, over the same partitions in the same order; without an order over all of the partition. */
   | {
       readonly op: 'window';
@@ -112,7 +144,9 @@ export type Step =
   | {
       readonly op: 'subtotals';
       readonly input: number;
-      readonly verb: 'rollup' | 'cube';
+      readonly verb: 'rollup' | 'cube' | 'groupingSets';
+      /** Of groupingSets. */
+      readonly sets: readonly (readonly string[])[];
       readonly keys: readonly string[];
       readonly id: string;
       readonly aggregates: readonly AggregateSpec[];
@@ -150,6 +184,64 @@ export type Step =
       readonly column: string;
       readonly name: string;
       readonly count: string;
+    }
+  /** A column of the names for each of the values of `key`. */
+  | {
+      readonly op: 'pivot';
+      readonly input: number;
+      readonly keys: readonly string[];
+      readonly key: string;
+      readonly values: readonly (string | number | boolean)[];
+      readonly names: readonly string[];
+      readonly aggregate: AggregateSpec;
+    }
+  /** Without names by all columns; with names the input is in a total order, and the first row of each stays. */
+  | { readonly op: 'distinct'; readonly input: number; readonly names: readonly string[] }
+  /** What depends on the order of rows in a group; the input is in a total order. */
+  | {
+      readonly op: 'inOrder';
+      readonly input: number;
+      readonly keys: readonly string[];
+      readonly column: string;
+      readonly text: string | null;
+      readonly separator: string;
+      readonly at: number;
+      readonly made: { readonly first: string; readonly last: string; readonly one: string; readonly length: string; readonly joined: string };
+    }
+  /** The rows whose place in their partition is not behind `count`. */
+  | {
+      readonly op: 'topGroups';
+      readonly input: number;
+      readonly fn: 'rowNumber' | 'rank' | 'denseRank';
+      readonly partitionBy: readonly string[];
+      readonly orderBy: readonly Key[];
+      readonly count: number;
+    }
+  /** How many values of a column differ, exactly, and whether the sketches are as near as they promise. */
+  | {
+      readonly op: 'approximate';
+      readonly input: number;
+      readonly keys: readonly string[];
+      readonly column: string;
+      /** A number. */
+      readonly number: string;
+      readonly share: number;
+      readonly made: { readonly exact: string; readonly nearCount: string; readonly nearQuantile: string };
+    }
+  /** A sample and what is not in it, together again: with `by` all rows, without it the different ones. */
+  | { readonly op: 'sample'; readonly input: number; readonly by: string | null; readonly fraction: number; readonly seed: number }
+  /** By a function of TypeScript; `column` is a whole number, and `columns` are all of the input. */
+  | {
+      readonly op: 'rows';
+      readonly input: number;
+      readonly verb: 'map' | 'flatMap' | 'filterRows' | 'deriveRows';
+      readonly column: string;
+      readonly columns: readonly { readonly name: string; readonly kind: Kind }[];
+      readonly divisor: number;
+      /** What it adds; filterRows adds nothing. */
+      readonly name: string;
+      readonly isAsync: boolean;
+      readonly ordered: boolean;
     }
   | { readonly op: 'repartition'; readonly input: number; readonly keys: readonly string[] }
   | { readonly op: 'orderBy'; readonly input: number; readonly keys: readonly Key[] }
@@ -189,8 +281,7 @@ export interface Case {
   readonly slots: number;
 }
 
-export const inputsOf = (step: Step): readonly number[] =>
-  step.op === 'read' ? [] : step.op === 'join' || step.op === 'union' ? [step.left, step.right] : [step.input];
+export const inputsOf = (step: Step): readonly number[] => (step.op === 'read' ? [] : 'left' in step ? [step.left, step.right] : [step.input]);
 
 /** The steps that outputs need. */
 export function used(one: Case): ReadonlySet<number> {

@@ -3,39 +3,12 @@
  * knowing how large values can be, and what is not exact in any order by knowing which floats are k/1024.
  */
 
-import { isCarried } from './carried.ts';
+import { isCarried, isDecimal } from './carried.ts';
 import type { Expr, Kind } from './case.ts';
+import { asDecimal, decimalText, ofDecimal } from './decimals.ts';
 import type { Dice } from './dice.ts';
+import { type Column, type Computed, call, columnExpr, isNumeric, isWhole, type Known, number, plain } from './known.ts';
 
-/** What is known of the values of a column or expression. */
-export interface Known {
-  readonly kind: Kind;
-  readonly nullable: boolean;
-  /** Whole numbers: |value| < 2^bits. Floats on the grid: |1024 value| < 2^bits. */
-  readonly bits: number;
-  /** Floats: k/1024 · exact but off the grid, not to be summed · an average, the last bit of which is open. */
-  readonly grain: 'grid' | 'loose' | 'inexact';
-  /** Where most values are: numbers, days or microseconds. */
-  readonly low: number;
-  readonly high: number;
-  readonly words: readonly string[];
-}
-
-export interface Column extends Known {
-  readonly name: string;
-  /** Rows that may share one value. */
-  readonly rowsPerValue: number;
-  /** Values it may have, at most. */
-  readonly values: number;
-}
-
-export interface Computed extends Known {
-  readonly expr: Expr;
-}
-
-export const plain: Omit<Known, 'kind'> = { nullable: false, bits: 0, grain: 'grid', low: 0, high: 0, words: [] };
-export const isWhole = (kind: Kind): boolean => kind === 'int32' || kind === 'integer' || kind === 'int64';
-export const isNumeric = (kind: Kind): boolean => isWhole(kind) || kind === 'float64';
 const limitBits = { int32: 31, integer: 53, int64: 62, float64: 50 } as const;
 const limitOf = (kind: Kind): number => limitBits[kind as keyof typeof limitBits] ?? 0;
 
@@ -63,14 +36,9 @@ export function literalBeside(dice: Dice, of: Known): Expr {
     case 'timestamp':
       return { op: 'literal', kind, value: microsText(number) };
     default:
-      return { op: 'literal', kind, value: null };
+      return { op: 'literal', kind, value: isDecimal(kind) ? decimalText(number, kind) : null };
   }
 }
-
-const columnExpr = (column: Column): Computed => ({ ...column, expr: { op: 'column', name: column.name, kind: column.kind } });
-const call = (fn: string, args: readonly Expr[], kind: Kind, option?: string | number): Expr =>
-  option === undefined ? { op: 'call', fn, args, kind } : { op: 'call', fn, args, kind, option };
-const number = (value: number, kind: Kind = 'int32'): Expr => ({ op: 'literal', kind, value: kind === 'int64' ? String(value) : value });
 
 /** A condition that is neither always true nor always false, as a rule. */
 export function condition(dice: Dice, columns: readonly Column[], depth = 2): Computed {
@@ -83,8 +51,9 @@ export function condition(dice: Dice, columns: readonly Column[], depth = 2): Co
   }
   if (open.length === 0) return give({ op: 'literal', kind: 'bool', value: true }, false);
   const x = dice.chance(75) || depth === 0 ? columnExpr(dice.pick(open)) : computed(dice, columns, depth - 1);
-  if (isCarried(x.kind)) {
-    const other = dice.pick(open.filter((column) => column.kind === x.kind));
+  const isPlain = isDecimal(x.kind) && dice.chance(60);
+  if (isCarried(x.kind) && !isPlain) {
+    const other = dice.pick(open.filter(({ kind }) => (isDecimal(x.kind) ? isDecimal(kind) || isWhole(kind) : kind === x.kind)));
     if (dice.chance(30)) return give(call(dice.chance(70) ? 'isNotNull' : 'isNull', [x.expr], 'bool'), false);
     return give(call(dice.pick(['lte', 'gte', 'eq', 'ne']), [x.expr, columnExpr(other).expr], 'bool'), x.nullable || other.nullable);
   }
@@ -121,13 +90,14 @@ export function computed(dice: Dice, columns: readonly Column[], depth = 2): Com
   if (open.length === 0) return { ...plain, kind: 'int32', bits: 3, low: 7, high: 7, expr: number(7) };
   const x: Computed = depth > 0 && dice.chance(35) ? computed(dice, columns, depth - 1) : columnExpr(dice.pick(open));
   if (x.expr.op === 'literal') return x;
-  if (isCarried(x.kind)) {
+  if (isCarried(x.kind) && !isDecimal(x.kind)) {
     const other = columnExpr(dice.pick(open.filter((column) => column.kind === x.kind)));
     const nothing: Expr = { op: 'literal', kind: x.kind, value: null };
     return { ...x, nullable: true, expr: call('when', [condition(dice, columns, 0).expr, x.expr, dice.chance(60) ? other.expr : nothing], x.kind) };
   }
   if (x.nullable && dice.chance(20)) return { ...x, nullable: false, expr: call('coalesce', [x.expr, literalBeside(dice, x)], x.kind) };
   if (dice.chance(12)) return choice(dice, columns, x);
+  if (isDecimal(x.kind)) return ofDecimal(dice, open, x);
   if (isNumeric(x.kind)) return ofNumber(dice, open, x);
   if (x.kind === 'utf8') return ofText(dice, open, x);
   if (x.kind === 'timestamp') return ofTimestamp(dice, x);
@@ -210,11 +180,11 @@ function ofNumber(dice: Dice, open: readonly Column[], x: Computed): Computed {
       if (whole) break;
       return { ...x, bits: 60, grain: 'loose', expr: call('round', [x.expr], kind, dice.between(0, 3)) };
     case 7:
-      if (kind === 'int32') {
+      if (kind === 'int32' && dice.chance(60)) {
         const to = dice.pick(['integer', 'int64', 'float64'] as const);
         return { ...x, kind: to, grain: 'grid', bits: x.bits + (to === 'float64' ? 10 : 0), expr: call('cast', [x.expr], to) };
       }
-      break;
+      return (onGrid ? asDecimal(dice, x) : null) ?? x;
     case 8:
       if (kind !== 'float64' || !onGrid || room < 1) break;
       return { ...x, nullable: true, bits: x.bits + 1, low: 2 * x.low, high: 2 * x.high, expr: call('twice', [x.expr], kind) };

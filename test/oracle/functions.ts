@@ -8,7 +8,7 @@ import { caseCall, cases, type Case as FunctionCase } from '../batch-runtime/exp
 import { typeOf } from '../batch-runtime/expression/random.ts';
 import type { Expr, Kind } from './case.ts';
 import type { Dice } from './dice.ts';
-import { type Column, type Computed, plain } from './expressions.ts';
+import { type Column, type Computed, plain } from './known.ts';
 
 const kinds: readonly string[] = ['bool', 'int32', 'integer', 'int64', 'float64', 'utf8', 'date', 'timestamp'] satisfies Kind[];
 /** Rows that expressions.ts knows how to keep within their bounds. */

@@ -3,9 +3,11 @@
  * the seed is; all else is chance. A case is a function of (seed, number, attempt) alone: it can be made again by itself.
  */
 import type { JoinKind } from '#runtime/graph/plan.ts';
-import { carried, carriedKinds, isCarried } from './carried.ts';
+import * as aggregates from './aggregates.ts';
+import { aggregateOf } from './aggregates.ts';
+import { carried, carriedKinds, decimals, isCarried, isDecimal } from './carried.ts';
 import type {
-  AggregateSpec,
+  AggregateName,
   Case,
   ComputedKind,
   Key,
@@ -19,9 +21,13 @@ import type {
   Step,
 } from './case.ts';
 import { Dice } from './dice.ts';
-import { type Column, computed, condition, isNumeric, isWhole, plain } from './expressions.ts';
+import { computed, condition } from './expressions.ts';
 import { ofTable } from './functions.ts';
+import { pairCondition } from './joins.ts';
+import { type Column, plain } from './known.ts';
+import { exactOf, log2, type Making, mostRows, type Table } from './making.ts';
 import { carries, nestedSource } from './nested.ts';
+import { rows as rowFunctions } from './rows.ts';
 
 /** What a case may be made to have. Joins that move both sides stand in odd cases, those by broadcast in even ones. */
 const duties = [
@@ -59,13 +65,37 @@ const duties = [
   'writeCsv',
   'severalSinks',
 ] as const;
+/** These come seldom. */
+const seldom = [
+  'crossJoin',
+  'joinWhere',
+  'setOf',
+  'framed',
+  'topGroups',
+  'pivot',
+  'distinctRows',
+  'inOrder',
+  'approximate',
+  'sample',
+  'rowFunctions',
+  'decimals',
+  'quantile',
+  'variance',
+  'variancePop',
+  'stddev',
+  'first',
+  'last',
+] as const;
 const joinKinds = ['inner', 'left', 'right', 'full', 'semi', 'anti'] as const satisfies readonly JoinKind[];
-type Duty = (typeof duties)[number] | 'joinInner' | 'joinLeft' | 'big';
+type Duty = (typeof duties)[number] | (typeof seldom)[number] | 'joinInner' | 'joinLeft' | 'big';
 
 const block = 50;
 const perDuty = 8;
+const perSeldom = 3;
 const perJoin = 9;
 const bigOnes = 14;
+/** Pairs of equal keys that a condition may be asked for, at most. */
+const mostPairs = 4_000_000;
 
 /** The duties of each case of a block. */
 function deal(seed: number, of: number): Duty[][] {
@@ -76,6 +106,7 @@ function deal(seed: number, of: number): Duty[][] {
     const open = hands.flatMap((hand, i) => (duty === 'limit' && hand.includes('orderBy') ? [] : [i]));
     for (const at of dice.shuffled(open).slice(0, perDuty)) hands[at]!.push(duty);
   }
+  for (const duty of seldom) for (const at of dice.shuffled(hands.map((_, i) => i)).slice(0, perSeldom)) hands[at]!.push(duty);
   for (const duty of ['joinInner', 'joinLeft'] as const) {
     for (const parity of [0, 1]) {
       const places = hands.map((_, i) => i).filter((i) => i % 2 === parity);
@@ -87,6 +118,7 @@ function deal(seed: number, of: number): Duty[][] {
 }
 
 const kinds: readonly ComputedKind[] = ['bool', 'int32', 'integer', 'int64', 'float64', 'utf8', 'date', 'timestamp'];
+const decimalKinds = carriedKinds.filter(isDecimal);
 const words = ['', 'a', 'ab', 'Zebra', 'é', '日本', 'a b', ' pad ', "it's", 'x,y', 'say "hi"', 'line\nfeed', '😀', 'NULL', 'na', '%_', '0', 'zzz'];
 /** A short text for each i, a few of them odd. */
 const word = (i: number): string => (i < words.length ? words[i]! : `k${i}`);
@@ -123,9 +155,12 @@ function valueSql(kind: Kind, h: string, distinct: number): string {
   }
 }
 
-const log2 = (value: number): number => Math.ceil(Math.log2(Math.max(1, value))) + 1;
-
 function knownOf(kind: Kind, distinct: number): Pick<Column, 'bits' | 'low' | 'high' | 'words'> {
+  if (isDecimal(kind)) {
+    const { step, scale } = decimals[kind];
+    const reach = distinct * step;
+    return { bits: log2(reach * 10 ** scale), low: -reach / 2, high: reach / 2, words: [] };
+  }
   switch (kind) {
     default:
       return { bits: 0, low: 0, high: 1, words: [] };
@@ -166,18 +201,6 @@ function makeColumn(dice: Dice, name: string, kind: Kind, spread: Spread, rows: 
   const rowsPerValue = rows * Math.max(1 / seen, spread.hot / 100);
   return { column: { name, kind, nullable, sql }, known: { ...plain, name, kind, nullable, ...knownOf(kind, distinct), rowsPerValue, values: seen } };
 }
-
-/** A table in the making: a step and what is known of it. */
-interface Table {
-  readonly step: number;
-  readonly rows: number;
-  readonly columns: readonly Column[];
-  readonly order: readonly Key[];
-  /** No two rows that differ are equal in the order. */
-  readonly total: boolean;
-}
-
-const mostRows = 50_000;
 
 /** Case `number` of a seed; another attempt is another case with the same duties. */
 export function generate(seed: number, number: number, attempt = 0): Case {
@@ -222,7 +245,13 @@ export function generate(seed: number, number: number, attempt = 0): Case {
         makeColumn(
           dice,
           newName(),
-          k === 0 ? dice.pick(['int32', 'integer', 'int64', 'float64']) : format === 'values' ? dice.pick(kinds) : anyKind(),
+          k === 0
+            ? has('decimals') && format !== 'values'
+              ? dice.pick(decimalKinds)
+              : dice.pick(['int32', 'integer', 'int64', 'float64'])
+            : format === 'values'
+              ? dice.pick(kinds)
+              : anyKind(),
           { distinct, hot: 0, nulls },
           rows,
         ),
@@ -337,7 +366,7 @@ export function generate(seed: number, number: number, attempt = 0): Case {
     });
   };
   const gather = (from: Table): Table | null => {
-    const open = from.columns.filter(({ grain }) => grain !== 'inexact');
+    const open = exactOf(from);
     if (open.length < 2) return null;
     const keys = dice.some(open.slice(1), dice.between(1, 2));
     const { name: column, ...known } = dice.pick(open);
@@ -374,6 +403,7 @@ export function generate(seed: number, number: number, attempt = 0): Case {
     steps.push(step);
     return { ...from, ...changes, step: steps.length - 1 };
   };
+  const making: Making = { dice, newName, add, sorted: (from) => orderBy(from, true) };
   const keptOrder = (from: Table, names: ReadonlySet<string>): Pick<Table, 'order' | 'total'> =>
     from.order.every(({ name }) => names.has(name)) ? { order: from.order, total: from.total } : { order: [], total: false };
 
@@ -386,7 +416,7 @@ export function generate(seed: number, number: number, attempt = 0): Case {
     const named: Named[] = [];
     const columns: Column[] = [];
     for (let k = 0; k < count; k++) {
-      const open = from.columns.filter(({ grain }) => grain !== 'inexact');
+      const open = exactOf(from);
       const made = dice.chance(40) ? ofTable(dice, open) : null;
       const { expr, ...known } = made !== null && !(exact && made.grain === 'inexact') ? made : computed(dice, from.columns);
       const name = replace && dice.chance(25) ? dice.pick(from.columns).name : newName();
@@ -432,48 +462,13 @@ export function generate(seed: number, number: number, attempt = 0): Case {
     return add({ op: 'dropNulls', input: from.step, names }, from, { columns });
   };
 
-  const aggregateOf = (from: Table, wanted: AggregateSpec['fn'] | null): { spec: AggregateSpec; column: Column } | null => {
-    const name = newName();
-    const filter = dice.chance(25) ? condition(dice, from.columns, 1).expr : null;
-    const open = from.columns.filter(({ grain }) => grain !== 'inexact');
-    const growth = log2(from.rows) + 3;
-    const summable = open.filter(
-      ({ kind, bits, grain }) => isNumeric(kind) && (isWhole(kind) || grain === 'grid') && bits + growth <= (kind === 'int64' ? 62 : 52),
-    );
-    const ordered = open.filter(({ kind }) => kind !== 'bool');
-    const fn = wanted ?? dice.pick(['count', 'count', 'sum', 'sum', 'avg', 'min', 'max']);
-    const base = { ...plain, name, rowsPerValue: from.rows, values: from.rows };
-    if (fn === 'countDistinct') {
-      if (open.length === 0) return null;
-      const { name: of, kind } = dice.pick(open);
-      const column: Column = { ...base, kind: 'integer', bits: growth, low: 0, high: Math.min(from.rows, 50) };
-      return { spec: { name, fn, arg: { op: 'column', name: of, kind }, filter }, column };
-    }
-    if (fn === 'count') {
-      const arg = dice.chance(40) && open.length > 0 ? dice.pick(open) : null;
-      const column: Column = { ...base, kind: 'integer', bits: growth, low: 0, high: Math.min(from.rows, 50) };
-      return { spec: { name, fn, arg: arg && { op: 'column', name: arg.name, kind: arg.kind }, filter }, column };
-    }
-    const candidates = fn === 'min' || fn === 'max' ? ordered : summable;
-    if (candidates.length === 0) return null;
-    const { name: of, ...known } = dice.pick(candidates);
-    const spec: AggregateSpec = { name, fn, arg: { op: 'column', name: of, kind: known.kind }, filter };
-    const nullable = true;
-    if (fn === 'avg' || fn === 'median' || fn === 'stddevPop') return { spec, column: { ...base, kind: 'float64', nullable, grain: 'inexact' } };
-    if (fn === 'sum')
-      return {
-        spec,
-        column: { ...base, ...known, kind: known.kind === 'int32' ? 'integer' : known.kind, nullable, bits: known.bits + growth, values: from.rows },
-      };
-    return { spec, column: { ...base, ...known, name, nullable, rowsPerValue: from.rows } };
-  };
-  const aggregate = (from: Table, keyCount: number, wanted: readonly AggregateSpec['fn'][], more: number): Table => {
-    const open = from.columns.filter(({ grain }) => grain !== 'inexact');
+  const aggregate = (from: Table, keyCount: number, wanted: readonly AggregateName[], more: number): Table => {
+    const open = exactOf(from);
     const keys = dice.some(open, keyCount);
     const wantsComputed = keys.length > 0 && dice.chance(25);
     const { named, columns: computedKeys } = wantsComputed ? newColumns(from, 1, false, true) : { named: [], columns: [] };
-    const made = [...wanted, ...Array.from({ length: more }, () => null)].flatMap((fn) => aggregateOf(from, fn) ?? []);
-    if (keys.length === 0 && made.length === 0) made.push(aggregateOf(from, 'count')!);
+    const made = [...wanted, ...Array.from({ length: more }, () => null)].flatMap((fn) => aggregateOf(making, from, fn) ?? []);
+    if (keys.length === 0 && made.length === 0) made.push(aggregateOf(making, from, 'count')!);
     const alone = keys.length + named.length === 1;
     const columns = [...keys, ...computedKeys].map((column) => ({ ...column, rowsPerValue: alone ? 1 : column.rowsPerValue }));
     return add(
@@ -483,57 +478,6 @@ export function generate(seed: number, number: number, attempt = 0): Case {
     );
   };
 
-  const window = (from: Table): Table | null => {
-    const open = from.columns.filter(({ grain }) => grain !== 'inexact');
-    if (open.length === 0) return null;
-    const partitionBy = dice.some(open, dice.below(3)).map(({ name }) => name);
-    // Rows that are equal in the order are told apart by nothing, so only a total order may ask for places.
-    const isTotal = open.length === from.columns.length && dice.chance(50);
-    const keys = isTotal ? dice.shuffled(open) : dice.some(open, dice.below(3));
-    const orderBy = keys.map(({ name }): Key => ({ name, descending: dice.chance(40) }));
-    const made = Array.from({ length: dice.between(1, 3) }, () => {
-      const places = isTotal ? (['rowNumber', 'lag'] as const) : [];
-      const fn = dice.pick(['count', 'sum', 'avg', 'min', 'max', 'countDistinct', 'rank', 'denseRank', ...places] as const);
-      if (fn !== 'rank' && fn !== 'denseRank' && fn !== 'rowNumber' && fn !== 'lag') {
-        // Many values of a frame that grows are worked out anew for each row.
-        return fn === 'countDistinct' && (orderBy.length > 0 || from.rows > 5000) ? null : aggregateOf(from, fn);
-      }
-      const name = newName();
-      if (fn === 'lag') {
-        const { name: of, ...known } = dice.pick(open);
-        return {
-          spec: { name, fn, arg: { op: 'column', name: of, kind: known.kind } as const, filter: null },
-          column: { ...known, name, nullable: true },
-        };
-      }
-      const column: Column = { ...plain, name, rowsPerValue: 1, values: from.rows, kind: 'integer', bits: log2(from.rows), low: 1, high: 50 };
-      return { spec: { name, fn, arg: null, filter: null }, column };
-    }).flatMap((each) => each ?? []);
-    if (made.length === 0) return null;
-    return add({ op: 'window', input: from.step, partitionBy, orderBy, functions: made.map(({ spec }) => spec) }, from, {
-      columns: [...from.columns, ...made.map(({ column }) => column)],
-      order: [],
-      total: false,
-    });
-  };
-  const subtotals = (from: Table): Table | null => {
-    const keys = dice.some(
-      from.columns.filter(({ grain }) => grain !== 'inexact'),
-      dice.between(1, 3),
-    );
-    if (keys.length === 0 || from.rows > 20_000) return null;
-    const made = [aggregateOf(from, 'count')!, ...[aggregateOf(from, null)].flatMap((each) => each ?? [])];
-    const id = newName();
-    const verb = dice.pick(['rollup', 'cube'] as const);
-    const column: Column = { ...plain, name: id, kind: 'int32', bits: 4, low: 0, high: 7, rowsPerValue: from.rows, values: 8 };
-    const columns = [...keys.map((key) => ({ ...key, nullable: true, rowsPerValue: from.rows })), column, ...made.map((each) => each.column)];
-    return add({ op: 'subtotals', input: from.step, verb, keys: keys.map(({ name }) => name), id, aggregates: made.map(({ spec }) => spec) }, from, {
-      columns,
-      rows: from.rows * (verb === 'cube' ? 2 ** keys.length : keys.length + 1),
-      order: [],
-      total: false,
-    });
-  };
   const unpivot = (from: Table): Table | null => {
     const kind = dice.pick(from.columns).kind;
     const chosen = dice.some(
@@ -568,7 +512,7 @@ export function generate(seed: number, number: number, attempt = 0): Case {
 
   const join = (left: Table, how: JoinKind, given: Table): Table | null => {
     let right = given;
-    const open = (table: Table): Column[] => table.columns.filter(({ grain }) => grain !== 'inexact');
+    const open = (table: Table): Column[] => exactOf(table);
     const pairsWith = (table: Table): [Column, Column][] =>
       open(left).flatMap((l) => open(table).flatMap((r): [Column, Column][] => (l.kind === r.kind ? [[l, r]] : [])));
     // Where there is a pair of key columns, it is the likeliest to find something.
@@ -586,7 +530,7 @@ export function generate(seed: number, number: number, attempt = 0): Case {
     if (left.rows * fanout(right) > mostRows) {
       // Too many matches to be had: one right row per key.
       const names = pairs.map(([, r]) => r.name);
-      const made = [aggregateOf(right, 'count')!, ...[aggregateOf(right, null)].flatMap((each) => each ?? [])];
+      const made = [aggregateOf(making, right, 'count')!, ...[aggregateOf(making, right, null)].flatMap((each) => each ?? [])];
       right = add({ op: 'aggregate', input: right.step, keys: names, computed: [], aggregates: made.map(({ spec }) => spec) }, right, {
         columns: [...pairs.map(([, r]) => ({ ...r, rowsPerValue: 1 })), ...made.map(({ column }) => column)],
         order: [],
@@ -594,6 +538,8 @@ export function generate(seed: number, number: number, attempt = 0): Case {
       });
     }
     const times = fanout(right);
+    const where =
+      left.rows * right.rows <= mostPairs && (has('joinWhere') || dice.chance(15)) ? pairCondition(dice, left.columns, right.columns) : null;
     const prefixed = right.columns.some(({ name }) => left.columns.some((column) => column.name === name)) || dice.chance(20);
     const prefix = prefixed ? `${newName()}_` : '';
     const rightNames = pairs.map(([, r]) => r.name);
@@ -613,9 +559,36 @@ export function generate(seed: number, number: number, attempt = 0): Case {
       return { ...column, nullable, rowsPerValue: column.rowsPerValue * (picks ? 1 : times) + (mayMiss ? right.rows : 0) };
     });
     const on = pairs.map(([l, r]): [string, string] => [l.name, r.name]);
-    return add({ op: 'join', left: left.step, right: right.step, how, on, prefix, asOf: null }, left, {
+    return add({ op: 'join', left: left.step, right: right.step, how, on, prefix, asOf: null, where }, left, {
       columns: [...own, ...(picks ? [] : added)],
       rows: picks ? left.rows : left.rows * times + (mayMiss ? right.rows : 0),
+      order: [],
+      total: false,
+    });
+  };
+
+  /** Without keys: all pairs, or those that a condition says. */
+  const crossJoin = (left: Table, given: Table): Table | null => {
+    const most = Math.floor(mostRows / Math.max(1, left.rows));
+    const right = given.rows <= most ? given : addSource(dice.between(1, Math.min(30, most)), 'parquet', false);
+    if (most < 1) return null;
+    const how = dice.pick(joinKinds);
+    const where = how === 'inner' && dice.chance(40) ? null : pairCondition(dice, left.columns, right.columns);
+    const picks = how === 'semi' || how === 'anti';
+    const prefix = `${newName()}_`;
+    const rows = picks ? left.rows : left.rows * right.rows + left.rows + right.rows;
+    const nullableLeft = how === 'right' || how === 'full';
+    const nullableRight = how === 'left' || how === 'full';
+    const own = left.columns.map((column) => ({ ...column, nullable: column.nullable || nullableLeft, rowsPerValue: rows }));
+    const added = right.columns.map((column) => ({
+      ...column,
+      name: prefix + column.name,
+      nullable: column.nullable || nullableRight,
+      rowsPerValue: rows,
+    }));
+    return add({ op: 'join', left: left.step, right: right.step, how, on: [], prefix, asOf: null, where }, left, {
+      columns: picks ? left.columns : [...own, ...added],
+      rows,
       order: [],
       total: false,
     });
@@ -631,7 +604,7 @@ export function generate(seed: number, number: number, attempt = 0): Case {
     const [at, ...others] = pairsWith(right) as [[Column, Column], ...[Column, Column][]];
     const key = dice.chance(75) ? others.find(([, r]) => r.name !== at[1].name) : undefined;
     const keys = [...(key === undefined ? [] : [key]), at].map(([, r]) => r.name);
-    const made = [aggregateOf(right, 'count')!, ...[aggregateOf(right, null)].flatMap((each) => each ?? [])];
+    const made = [aggregateOf(making, right, 'count')!, ...[aggregateOf(making, right, null)].flatMap((each) => each ?? [])];
     const whole = add({ op: 'aggregate', input: right.step, keys, computed: [], aggregates: made.map(({ spec }) => spec) }, right, {});
     const how = dice.pick(['inner', 'left'] as const);
     const prefix = `${newName()}_`;
@@ -642,16 +615,16 @@ export function generate(seed: number, number: number, attempt = 0): Case {
       rowsPerValue: left.rows,
     }));
     const on = key === undefined ? [] : [[key[0].name, key[1].name] as const];
-    return add({ op: 'join', left: left.step, right: whole.step, how, on, prefix, asOf: [at[0].name, at[1].name] }, left, {
+    return add({ op: 'join', left: left.step, right: whole.step, how, on, prefix, asOf: [at[0].name, at[1].name], where: null }, left, {
       columns: [...left.columns, ...added],
       order: [],
       total: false,
     });
   };
   /** With the columns of another table that are of the same kinds. */
-  const union = (from: Table, given: Table): Table | null => {
+  const union = (from: Table, given: Table, verb: 'union' | 'intersect' | 'except' = 'union'): Table | null => {
     const taken = new Set<string>();
-    const pairs = dice.shuffled(from.columns.filter(({ grain }) => grain !== 'inexact')).flatMap((own): [Column, Column][] => {
+    const pairs = dice.shuffled(exactOf(from)).flatMap((own): [Column, Column][] => {
       const other = given.columns.find(({ name, kind, grain }) => kind === own.kind && grain !== 'inexact' && !taken.has(name));
       if (other === undefined) return [];
       taken.add(other.name);
@@ -675,7 +648,7 @@ export function generate(seed: number, number: number, attempt = 0): Case {
         values: a.values + b.values,
       }),
     );
-    return add({ op: 'union', left: left.step, right: other.step }, left, { columns, rows: from.rows + right.rows, order: [], total: false });
+    return add({ op: verb, left: left.step, right: other.step }, left, { columns, rows: from.rows + right.rows, order: [], total: false });
   };
 
   /** `besides`: the last key. */
@@ -686,7 +659,7 @@ export function generate(seed: number, number: number, attempt = 0): Case {
       if (names.length === table.columns.length) return null;
       table = add({ op: 'drop', input: table.step, names }, table, { columns: table.columns.filter(({ name }) => !names.includes(name)) });
     }
-    const open = table.columns.filter(({ grain }) => grain !== 'inexact');
+    const open = exactOf(table);
     if (open.length === 0) return null;
     const chosen = dice.shuffled(open).slice(0, everyColumn ? open.length : dice.between(1, 3));
     const names = [...new Set([...chosen.map(({ name }) => name), ...(besides === null ? [] : [besides])])];
@@ -733,7 +706,19 @@ export function generate(seed: number, number: number, attempt = 0): Case {
   if (has('derive')) middle.push(() => go(derive(main)));
   if (has('rename')) middle.push(() => go(rename(main)));
   if (has('dropNulls')) middle.push(() => go(dropNulls(main)));
-  if (has('window')) middle.push(() => go(window(main)));
+  if (has('window')) middle.push(() => go(aggregates.window(making, main, false)));
+  if (has('framed') && !big) middle.push(() => go(aggregates.window(making, main, true)));
+  if (has('topGroups')) late.push(() => go(aggregates.topGroups(making, main)));
+  if (has('pivot')) late.push(() => go(aggregates.pivot(making, main)));
+  if (has('distinctRows')) middle.push(() => go(aggregates.distinct(making, main)));
+  if (has('inOrder')) late.push(() => go(aggregates.inOrder(making, main)));
+  if (has('approximate')) late.push(() => go(aggregates.approximate(making, main)));
+  if (has('sample')) middle.push(() => go(aggregates.sample(making, main)));
+  if (has('rowFunctions')) middle.push(() => go(rowFunctions(making, main)));
+  if (has('decimals')) middle.push(() => go(derive(main)));
+  if (has('setOf')) middle.push(() => go(union(main, dice.chance(60) ? filter(main) : rightSide(false), dice.pick(['intersect', 'except']))));
+  if (has('crossJoin')) middle.push(() => go(crossJoin(main, rightSide())));
+  if (has('joinWhere')) middle.push(() => go(join(main, dice.pick(joinKinds), rightSide())));
   if (has('unpivot')) middle.push(() => go(unpivot(main)));
   if (has('repartition')) middle.push(() => go(repartition(main)));
   if (has('split')) middle.push(() => go(split(main)));
@@ -744,8 +729,10 @@ export function generate(seed: number, number: number, attempt = 0): Case {
   if (has('joinLeft')) middle.push(() => go(join(main, 'left', rightSide())));
   if (has('select')) late.push(() => go(select(main)));
   if (has('drop')) late.push(() => go(drop(main)));
-  if (has('subtotals')) late.push(() => go(subtotals(main)));
-  const functions = (['sum', 'avg', 'min', 'max', 'countDistinct', 'median', 'stddevPop'] as const).filter((fn) => has(fn));
+  if (has('subtotals')) late.push(() => go(aggregates.subtotals(making, main)));
+  const functions = (
+    ['sum', 'avg', 'min', 'max', 'countDistinct', 'median', 'stddevPop', 'quantile', 'variance', 'variancePop', 'stddev', 'first', 'last'] as const
+  ).filter((fn) => has(fn));
   if (has('groupBy') || (functions.length > 0 && !has('aggregate')))
     late.push(() => go(aggregate(main, dice.between(1, 3), functions, dice.between(0, 2))));
   if (has('distinct')) late.push(() => go(aggregate(main, dice.between(1, 3), [], 0)));

@@ -4,6 +4,7 @@ import {
   bytes,
   count,
   csv,
+  cumeDist,
   date,
   decimal,
   denseRank,
@@ -18,7 +19,9 @@ import {
   list,
   lit,
   localTimestamp,
+  ntile,
   parquet,
+  percentRank,
   rank,
   rowNumber,
   struct,
@@ -33,6 +36,7 @@ import {
   when,
 } from 'sluice';
 import type { AggregateSpec, Case, Expr, Kind, Step } from './case.ts';
+import { rowFunction } from './rows.ts';
 
 /** The fluent API without its types: a description is data, and its types are known when it runs. */
 type Loose = Record<string, (...given: unknown[]) => Loose>;
@@ -49,6 +53,8 @@ const declared = {
   timestamp,
   decimal: () => decimal(12, 2),
   wide: () => decimal(30, 4),
+  total: () => decimal(38, 2),
+  wideTotal: () => decimal(38, 4),
   int8,
   uint16,
   uint32,
@@ -78,7 +84,7 @@ const operand = (expr: Expr, cells: Cells): unknown => {
 };
 
 function expression(expr: Expr, cells: Cells): unknown {
-  if (expr.op === 'column') return cells[expr.name];
+  if (expr.op === 'column') return expr.side === undefined ? cells[expr.name] : cells[expr.side]![expr.name];
   if (expr.op === 'literal') return literal(expr);
   const { fn, args, option, more = [] } = expr;
   if (fn === 'twice') return twice(expression(args[0]!, cells) as never);
@@ -102,18 +108,59 @@ function expression(expr: Expr, cells: Cells): unknown {
   return on[fn]!(...rest.map((arg) => operand(arg, cells)), ...more, ...(option === undefined ? [] : [option]));
 }
 
-function aggregate({ fn, arg, filter }: AggregateSpec, cells: Cells): unknown {
-  const plain = arg === null ? (count() as unknown as Loose) : (expression(arg, cells) as Loose)[fn]!();
+function aggregate({ fn, arg, filter, option, by }: AggregateSpec, cells: Cells): unknown {
+  const options = [...(option === undefined ? [] : [option]), ...(by === undefined ? [] : [{ orderBy: expression(by, cells) }])];
+  const plain = arg === null ? (count() as unknown as Loose) : (expression(arg, cells) as Loose)[fn]!(...options);
   return filter === null ? plain : plain['filter']!(expression(filter, cells));
 }
 
+const overOf = ({ partitionBy, orderBy }: Pick<Extract<Step, { op: 'window' }>, 'partitionBy' | 'orderBy'>, cells: Cells) => ({
+  partitionBy: partitionBy.map((name) => cells[name]),
+  orderBy: orderBy.map(({ name, descending }) => (descending ? desc(cells[name] as never) : cells[name])),
+});
+const ranked = { rank, denseRank, rowNumber, percentRank, cumeDist, ntile } as unknown as Readonly<Record<string, (parts?: number) => Loose>>;
+
 function windowed({ functions, partitionBy, orderBy }: Extract<Step, { op: 'window' }>, cells: Cells): Record<string, unknown> {
-  const over = {
-    partitionBy: partitionBy.map((name) => cells[name]),
-    orderBy: orderBy.map(({ name, descending }) => (descending ? desc(cells[name] as never) : cells[name])),
+  const over = overOf({ partitionBy, orderBy }, cells);
+  return Object.fromEntries(
+    functions.map((each) => {
+      const { name, fn, arg, option, by, frame } = each;
+      const isShift = fn === 'lag' || fn === 'lead';
+      const beyond = by === undefined ? [] : [operand(by, cells)];
+      const made = isShift ? (expression(arg!, cells) as Loose)[fn]!(option, ...beyond) : (ranked[fn]?.(option) ?? (aggregate(each, cells) as Loose));
+      return [name, made['over']!({ ...over, ...(frame === undefined ? {} : { frame: { [frame.unit]: frame.bounds } }) })];
+    }),
+  );
+}
+
+/**
+ * Sketches beside what they are about: a count is within six standard errors, the true share of a quantile within what is promised and a
+ * place between two values; of few values it is exact.
+ */
+function approximate({ keys, column, number, share, made }: Extract<Step, { op: 'approximate' }>, input: Loose): Loose {
+  const near = 0.0125;
+  const of = (cells: Cells): Record<string, Loose> => {
+    const value = cells[number]!['cast']!(float64());
+    return {
+      [made.exact]: cells[column]!['countDistinct']!(),
+      [made.nearCount]: cells[column]!['approxCountDistinct']!(),
+      [made.nearQuantile]: value['approxQuantile']!(share),
+      few: value['count']!(),
+      low: value['quantile']!(Math.max(0, share - near)),
+      same: value['quantile']!(share),
+      high: value['quantile']!(Math.min(1, share + near)),
+    };
   };
-  const ranked = { rank, denseRank, rowNumber } as unknown as Record<string, () => Loose>;
-  return Object.fromEntries(functions.map((each) => [each.name, ((ranked[each.fn]?.() ?? aggregate(each, cells)) as Loose)['over']!(over)]));
+  const grouped = keys.length === 0 ? input['aggregate']!(of) : input['groupBy']!(...keys)['aggregate']!(of);
+  return grouped['derive']!((cells: Cells) => {
+    const [exact, about, quantile] = [cells[made.exact]!, cells[made.nearCount]!, cells[made.nearQuantile]!];
+    const isSame = quantile['eq']!(cells['same']);
+    const isNear = quantile['between']!(cells['low'], cells['high']);
+    return {
+      [made.nearCount]: about['sub']!(exact)['abs']!()['cast']!(float64())['lte']!(exact['cast']!(float64())['mul']!(0.1)['add']!(3)),
+      [made.nearQuantile]: (when(cells['few']!['lte']!(400) as never, isSame as never) as unknown as Loose)['otherwise']!(isNear)['coalesce']!(true),
+    };
+  })['drop']!('few', 'low', 'same', 'high');
 }
 
 const computed = (columns: readonly { readonly name: string; readonly expr: Expr }[]) => (cells: Cells) =>
@@ -151,17 +198,20 @@ export default job({
     const table = (step: Step): unknown => {
       if (step.op === 'read') return read(step.source);
       if (step.op === 'join') {
-        const { left, right, how, on, prefix, asOf } = step;
+        const { left, right, how, on, prefix, asOf, where } = step;
         const same = on.every(([l, r]) => l === r);
         const keys = same ? (on.length === 1 ? on[0]![0] : on.map(([l]) => l)) : Object.fromEntries(on);
-        return tables[left]!['join']!(tables[right], {
+        const isCross = on.length === 0 && asOf === null && where === null;
+        const options = {
           ...(on.length > 0 ? { on: keys } : {}),
           ...(asOf === null ? {} : { asOf: { left: asOf[0], right: asOf[1] } }),
-          ...(how === 'inner' ? {} : { how }),
+          ...(isCross ? { how: 'cross' } : how === 'inner' ? {} : { how }),
           ...(prefix === '' ? {} : { prefix }),
-        });
+        };
+        if (where === null) return tables[left]!['join']!(tables[right], options);
+        return tables[left]!['join']!(tables[right], options, (l: Loose, r: Loose) => expression(where, { left: l, right: r }));
       }
-      if (step.op === 'union') return tables[step.left]!['union']!(tables[step.right]);
+      if ('left' in step) return tables[step.left]![step.op]!(tables[step.right]);
       const input = tables[step.input]!;
       switch (step.op) {
         case 'filter':
@@ -185,7 +235,8 @@ export default job({
           return input['derive']!((cells: Cells) => windowed(step, cells));
         case 'subtotals': {
           const give = (cells: Cells) => Object.fromEntries(step.aggregates.map((each) => [each.name, aggregate(each, cells)]));
-          return input['groupBy']!(...step.keys)[step.verb]!({ id: step.id })['aggregate']!(give);
+          const sets = step.verb === 'groupingSets' ? [step.sets] : [];
+          return input['groupBy']!(...step.keys)[step.verb]!(...sets, { id: step.id })['aggregate']!(give);
         }
         case 'unpivot':
           return input['unpivot']!({ columns: step.names, name: step.name, value: step.value });
@@ -215,6 +266,48 @@ export default job({
           const { keys, column, name, count: many } = step;
           const gathered = input['groupBy']!(...keys)['aggregate']!((cells: Cells) => ({ [name]: cells[column]!['toList']!() }));
           return gathered['derive']!((cells: Cells) => ({ [many]: cells[name]!['length']!() }))['unnest']!(name);
+        }
+        case 'pivot': {
+          const { keys, key, values: chosen, names, aggregate: spec } = step;
+          const pivoted = input['groupBy']!(...keys)['pivot']!({ key, values: chosen, aggregate: (cells: Cells) => aggregate(spec, cells) });
+          return pivoted['rename']!(Object.fromEntries(names.map((name, k) => [String(chosen[k]), name])));
+        }
+        case 'distinct':
+          return input['distinct']!(...step.names);
+        case 'topGroups': {
+          const { fn, partitionBy, orderBy, count: most } = step;
+          return input['filter']!((cells: Cells) => ranked[fn]!()['over']!(overOf({ partitionBy, orderBy }, cells))['lte']!(most));
+        }
+        case 'inOrder': {
+          const { keys, column, text, separator, at, made } = step;
+          const gathered = input['groupBy']!(...keys)['aggregate']!((cells: Cells) => ({
+            [made.first]: cells[column]!['first']!(),
+            [made.last]: cells[column]!['last']!(),
+            [made.one]: cells[column]!['toList']!(),
+            ...(text === null ? {} : { [made.joined]: cells[text]!['joinText']!(separator) }),
+          }));
+          return gathered['derive']!((cells: Cells) => ({ [made.one]: cells[made.one]!['at']!(at), [made.length]: cells[made.one]!['length']!() }));
+        }
+        case 'approximate':
+          return approximate(step, input);
+        case 'sample': {
+          const { by, fraction, seed } = step;
+          if (by === null) {
+            const all = input['distinct']!();
+            const some = all['sample']!(fraction, { seed });
+            return some['union']!(all['except']!(some));
+          }
+          const some = input['sample']!(fraction, { seed, by: [by] });
+          return some['union']!(input['join']!(some['select']!(by), { on: by, how: 'anti' }));
+        }
+        case 'rows': {
+          const { verb, columns, name, isAsync, ordered } = step;
+          const options = isAsync ? { concurrency: 5, ordered } : {};
+          if (verb === 'filterRows') return input['filterRows']!(rowFunction(step), options);
+          const added = { [name]: int32().nullable() };
+          if (verb === 'deriveRows') return input['deriveRows']!(added, rowFunction(step), options);
+          const all = Object.fromEntries(columns.map((column) => [column.name, typeOf(column.kind, true)]));
+          return input[verb]!({ ...all, ...added }, rowFunction(step), options);
         }
         case 'repartition':
           return input['repartition']!(...step.keys);

@@ -1,7 +1,8 @@
 /** A case as SQL for DuckDB: every step a common table expression over the ones before. What differs in name only is translated here. */
-import { carried, carriedKinds, isCarried } from './carried.ts';
-import type { AggregateSpec, CarriedKind, Case, Expr, Key, Kind, Named, Output, SourceTable, Step } from './case.ts';
+import { carried, carriedKinds, isCarried, isDecimal } from './carried.ts';
+import type { AggregateSpec, CarriedKind, Case, Expr, Frame, Key, Kind, Named, Output, SourceTable, Step } from './case.ts';
 import { nestedNames, nestedSql } from './nested.ts';
+import { rowsSql } from './rows.ts';
 
 export const sqlType: Readonly<Record<Kind, string>> = {
   bool: 'BOOLEAN',
@@ -36,12 +37,14 @@ const infix: Readonly<Record<string, string>> = {
 
 function literal({ value, kind }: Extract<Expr, { op: 'literal' }>): string {
   if (value === null) return `NULL::${sqlType[kind]}`;
+  // The decimal of its digits, here and there.
+  if (isDecimal(kind)) return `(${value})`;
   if (typeof value === 'string') return `${text(value)}::${sqlType[kind]}`;
   return `(${String(value)})::${sqlType[kind]}`;
 }
 
 export function expressionSql(expr: Expr): string {
-  if (expr.op === 'column') return quoted(expr.name);
+  if (expr.op === 'column') return `${expr.side === undefined ? '' : `${expr.side[0]}.`}${quoted(expr.name)}`;
   if (expr.op === 'literal') return literal(expr);
   const { fn, option, sql } = expr;
   const args = expr.args.map(expressionSql);
@@ -120,16 +123,50 @@ export const orderSql = (keys: readonly Key[]): string =>
 const functionSql: Readonly<Record<string, string>> = {
   countDistinct: 'count(DISTINCT ',
   stddevPop: 'stddev_pop(',
+  stddev: 'stddev_samp(',
+  variancePop: 'var_pop(',
+  variance: 'var_samp(',
+  quantile: 'quantile_cont(',
+  percentRank: 'percent_rank(',
+  cumeDist: 'cume_dist(',
   denseRank: 'dense_rank(',
   rowNumber: 'row_number(',
 };
 
-function aggregateSql({ name, fn, arg, filter }: AggregateSpec, over = ''): string {
-  const inner = arg !== null ? expressionSql(arg) : fn === 'count' ? '*' : '';
+const boundSql = (bound: number | null, none: string): string =>
+  bound === null ? none : bound === 0 ? 'CURRENT ROW' : `${Math.abs(bound)} ${bound < 0 ? 'PRECEDING' : 'FOLLOWING'}`;
+const frameSql = ({ unit, bounds: [from, to] }: Frame): string =>
+  ` ${unit.toUpperCase()} BETWEEN ${boundSql(from, 'UNBOUNDED PRECEDING')} AND ${boundSql(to, 'UNBOUNDED FOLLOWING')}`;
+
+/** What stands between the parentheses. */
+function argumentsSql({ fn, arg, option, by }: AggregateSpec, isWindow: boolean): string {
+  const of = arg === null ? '' : expressionSql(arg);
+  switch (fn) {
+    case 'count':
+      return arg === null ? '*' : of;
+    case 'quantile':
+      return `${of}::DOUBLE, ${option}`;
+    case 'ntile':
+      return String(option);
+    case 'lag':
+    case 'lead':
+      return [of, option ?? 1, ...(by === undefined ? [] : [expressionSql(by)])].join(', ');
+    case 'first':
+    case 'last':
+      return isWindow || by === undefined ? of : `${of} ORDER BY ${expressionSql(by)} NULLS LAST`;
+    default:
+      return of;
+  }
+}
+
+/** @param over  partitions and order of a window; null: it is of groups */
+function aggregateSql(spec: AggregateSpec, over: string | null = null): string {
+  const { name, fn, arg, filter, frame } = spec;
+  const inner = argumentsSql(spec, over !== null);
   const kept = filter === null ? '' : ` FILTER (WHERE ${expressionSql(filter)})`;
   // DuckDB sums whole numbers in 128 bits.
-  const whole = fn === 'sum' && arg !== null && arg.kind !== 'float64';
-  const value = `${functionSql[fn] ?? `${fn}(`}${inner})${kept}${over}`;
+  const whole = fn === 'sum' && arg !== null && arg.kind !== 'float64' && !isDecimal(arg.kind);
+  const value = `${functionSql[fn] ?? `${fn}(`}${inner})${kept}${over === null ? '' : ` OVER (${over}${frame === undefined ? '' : frameSql(frame)})`}`;
   return `${whole ? `CAST(${value} AS BIGINT)` : value} AS ${quoted(name)}`;
 }
 
@@ -137,7 +174,7 @@ function aggregateSql({ name, fn, arg, filter }: AggregateSpec, over = ''): stri
 function stepSql(step: Step, columns: readonly (readonly string[])[], one: Case): string {
   if (step.op === 'read') return `SELECT ${columns[one.steps.indexOf(step)]!.map(quoted).join(', ')} FROM source_${step.source}`;
   if (step.op === 'join') {
-    const { left, right, how, on, prefix, asOf } = step;
+    const { left, right, how, on, prefix, asOf, where } = step;
     const rightKeys = on.map(([, r]) => r);
     const added = columns[right]!.filter((name) => !rightKeys.includes(name)).map((name) => `r.${quoted(name)} AS ${quoted(prefix + name)}`);
     const mayMiss = how === 'right' || how === 'full';
@@ -152,10 +189,17 @@ function stepSql(step: Step, columns: readonly (readonly string[])[], one: Case)
       for (const [i, cell] of added.entries()) added[i] = cell.replace(/^(.*) AS /, `CASE WHEN ${isKnown} THEN $1 END AS `);
     const list = [...own, ...(how === 'semi' || how === 'anti' ? [] : added)].join(', ');
     const last = asOf === null ? [] : [`l.${quoted(asOf[0])} >= r.${quoted(asOf[1])}`];
-    const match = [...on.map(([l, r]) => `l.${quoted(l)} = r.${quoted(r)}`), ...last].join(' AND ');
+    const tests = [...on.map(([l, r]) => `l.${quoted(l)} = r.${quoted(r)}`), ...last, ...(where === null ? [] : [expressionSql(where)])];
+    const match = tests.length === 0 ? 'TRUE' : tests.join(' AND ');
+    if (where !== null && (how === 'semi' || how === 'anti'))
+      return `SELECT * FROM step_${left} l WHERE ${how === 'semi' ? '' : 'NOT '}EXISTS (SELECT 1 FROM step_${right} r WHERE ${match})`;
     return `SELECT ${list} FROM step_${left} l ${asOf === null ? '' : 'ASOF '}${how.toUpperCase()} JOIN step_${right} r ON ${match}${asOf !== null && how === 'inner' ? ` WHERE ${isKnown}` : ''}`;
   }
   if (step.op === 'union') return `SELECT * FROM step_${step.left} UNION ALL BY NAME SELECT * FROM step_${step.right}`;
+  if ('left' in step) {
+    const names = columns[step.left]!.map(quoted).join(', ');
+    return `SELECT ${names} FROM step_${step.left} ${step.op.toUpperCase()} SELECT ${names} FROM step_${step.right}`;
+  }
   const from = `FROM step_${step.input}`;
   switch (step.op) {
     case 'filter':
@@ -186,13 +230,15 @@ function stepSql(step: Step, columns: readonly (readonly string[])[], one: Case)
     case 'window': {
       const by = step.partitionBy.length > 0 ? `PARTITION BY ${step.partitionBy.map(quoted).join(', ')}` : '';
       const order = step.orderBy.length > 0 ? ` ORDER BY ${orderSql(step.orderBy)}` : '';
-      return `SELECT *, ${step.functions.map((each) => aggregateSql(each, ` OVER (${by}${order})`)).join(', ')} ${from}`;
+      return `SELECT *, ${step.functions.map((each) => aggregateSql(each, `${by}${order}`)).join(', ')} ${from}`;
     }
     case 'subtotals': {
       const keys = step.keys.map(quoted).join(', ');
       const list = [keys, `GROUPING(${keys})::INTEGER AS ${quoted(step.id)}`, ...step.aggregates.map((each) => aggregateSql(each))].join(', ');
       // Over no rows there is no total here, see docs/SEMANTICS.md.
-      return `SELECT ${list} ${from} GROUP BY ${step.verb}(${keys}) HAVING count(*) > 0`;
+      const sets = step.sets.map((set) => `(${set.map(quoted).join(', ')})`).join(', ');
+      const by = step.verb === 'groupingSets' ? `GROUPING SETS (${sets})` : `${step.verb}(${keys})`;
+      return `SELECT ${list} ${from} GROUP BY ${by} HAVING count(*) > 0`;
     }
     case 'unpivot': {
       const kept = columns[step.input]!.filter((name) => !step.names.includes(name)).map(quoted);
@@ -205,6 +251,54 @@ function stepSql(step: Step, columns: readonly (readonly string[])[], one: Case)
       return nestedSql(step, keptBy(step, columns[step.input]!));
     case 'gather':
       return nestedSql(step, []);
+    case 'pivot': {
+      const { aggregate, keys, key, values, names } = step;
+      const cells = values.map((value, k) => {
+        const isIt: Expr = {
+          op: 'call',
+          fn: 'eq',
+          args: [
+            { op: 'column', name: key, kind: 'utf8' },
+            { op: 'literal', kind: kindOf(value), value },
+          ],
+          kind: 'bool',
+        };
+        const filter: Expr = aggregate.filter === null ? isIt : { op: 'call', fn: 'and', args: [aggregate.filter, isIt], kind: 'bool' };
+        return aggregateSql({ ...aggregate, name: names[k]!, filter });
+      });
+      return `SELECT ${[...keys.map(quoted), ...cells].join(', ')} ${from} GROUP BY ${keys.map(quoted).join(', ')}`;
+    }
+    case 'distinct': {
+      if (step.names.length === 0) return `SELECT DISTINCT * ${from}`;
+      return `SELECT * ${from} QUALIFY row_number() OVER (PARTITION BY ${step.names.map(quoted).join(', ')} ORDER BY ${sortSql(one.steps[step.input]!)}) = 1`;
+    }
+    case 'topGroups': {
+      const by = step.partitionBy.length > 0 ? `PARTITION BY ${step.partitionBy.map(quoted).join(', ')}` : '';
+      return `SELECT * ${from} QUALIFY ${functionSql[step.fn] ?? `${step.fn}(`}) OVER (${by} ORDER BY ${orderSql(step.orderBy)}) <= ${step.count}`;
+    }
+    case 'inOrder': {
+      const { keys, column, text: joined, separator, at, made } = step;
+      const order = sortSql(one.steps[step.input]!);
+      const list = `list(${quoted(column)} ORDER BY ${order})`;
+      const cells = [
+        `first(${quoted(column)} ORDER BY ${order}) AS ${quoted(made.first)}`,
+        `last(${quoted(column)} ORDER BY ${order}) AS ${quoted(made.last)}`,
+        `list_extract(${list}, ${at < 0 ? at : at + 1}) AS ${quoted(made.one)}`,
+        `len(${list})::INTEGER AS ${quoted(made.length)}`,
+        ...(joined === null ? [] : [`string_agg(${quoted(joined)}, ${text(separator)} ORDER BY ${order}) AS ${quoted(made.joined)}`]),
+      ];
+      return `SELECT ${[...keys.map(quoted), ...cells].join(', ')} ${from} GROUP BY ${keys.map(quoted).join(', ')}`;
+    }
+    case 'approximate': {
+      const { keys, column, made } = step;
+      const near = [made.nearCount, made.nearQuantile].map((name) => `TRUE AS ${quoted(name)}`);
+      const cells = [...keys.map(quoted), `count(DISTINCT ${quoted(column)}) AS ${quoted(made.exact)}`, ...near];
+      return `SELECT ${cells.join(', ')} ${from}${keys.length === 0 ? '' : ` GROUP BY ${keys.map(quoted).join(', ')}`}`;
+    }
+    case 'sample':
+      return `SELECT ${step.by === null ? 'DISTINCT ' : ''}* ${from}`;
+    case 'rows':
+      return rowsSql(step);
     case 'repartition':
       return `SELECT * ${from}`;
     case 'orderBy':
@@ -217,6 +311,9 @@ function stepSql(step: Step, columns: readonly (readonly string[])[], one: Case)
     }
   }
 }
+
+const kindOf = (value: string | number | boolean): Kind => (typeof value === 'string' ? 'utf8' : typeof value === 'number' ? 'integer' : 'bool');
+const sortSql = (step: Step): string => (step.op === 'orderBy' ? orderSql(step.keys) : '');
 
 /** What of its input goes on beside what it gives. */
 const keptBy = (step: Extract<Step, { op: 'open' | 'split' }>, names: readonly string[]): string[] =>
@@ -263,7 +360,19 @@ function namesOf(step: Step, columns: readonly string[][], sources: readonly Sou
       return [...columns[step.left]!, ...columns[step.right]!.filter((name) => !rightKeys.includes(name)).map((name) => step.prefix + name)];
     }
     case 'union':
+    case 'intersect':
+    case 'except':
       return columns[step.left]!;
+    case 'pivot':
+      return [...step.keys, ...step.names];
+    case 'inOrder': {
+      const { first, last, one, length, joined } = step.made;
+      return [...step.keys, first, last, one, length, ...(step.text === null ? [] : [joined])];
+    }
+    case 'approximate':
+      return [...step.keys, step.made.exact, step.made.nearCount, step.made.nearQuantile];
+    case 'rows':
+      return [...columns[step.input]!, ...(step.verb === 'filterRows' ? [] : [step.name])];
     default:
       return columns[step.input]!;
   }
