@@ -85,7 +85,9 @@ export function window(making: Making, from: Table, framed: boolean): Table | nu
   const near = framed ? open.filter(hasDistances) : [];
   const keys = isTotal ? dice.shuffled(open) : near.length > 0 ? [dice.pick(near)] : dice.some(open, dice.below(3));
   const orderBy = keys.map(({ name }): Key => ({ name, descending: dice.chance(40) }));
-  const made = Array.from({ length: dice.between(1, 3) }, () => functionOf(making, from, keys, isTotal, framed)).flatMap((each) => each ?? []);
+  const made = Array.from({ length: dice.between(framed ? 2 : 1, 4) }, () => functionOf(making, from, keys, isTotal, framed)).flatMap(
+    (each) => each ?? [],
+  );
   if (made.length === 0) return null;
   return making.add({ op: 'window', input: from.step, partitionBy, orderBy, functions: made.map(({ spec }) => spec) }, from, {
     columns: [...from.columns, ...made.map(({ column }) => column)],
@@ -93,15 +95,17 @@ export function window(making: Making, from: Table, framed: boolean): Table | nu
   });
 }
 
-const aggregated = ['count', 'sum', 'avg', 'min', 'max', 'countDistinct'] as const;
+const aggregated = ['count', 'sum', 'avg', 'min', 'max'] as const;
+/** Many values of a frame that grows are worked out anew for each row. */
+const anew = ['countDistinct', 'median', 'stddevPop', 'variance'] as const;
+const rowsAnew = 1000;
 const ranked = ['rank', 'denseRank', 'percentRank', 'cumeDist'] as const;
 const placed = ['rowNumber', 'ntile', 'lag', 'lead', 'first', 'last'] as const;
 
 function functionOf(making: Making, from: Table, keys: readonly Column[], isTotal: boolean, framed: boolean): Made | null {
   const { dice, newName } = making;
-  const fn = dice.pick<AggregateName | RankingName>(
-    framed ? [...aggregated, ...(isTotal ? (['first', 'last'] as const) : [])] : [...aggregated, ...ranked, ...(isTotal ? placed : [])],
-  );
+  const more = framed ? (isTotal ? (['first', 'last'] as const) : []) : [...ranked, ...(isTotal ? placed : [])];
+  const fn = dice.pick<AggregateName | RankingName>([...aggregated, ...(from.rows <= rowsAnew ? anew : []), ...more]);
   const frame = framed ? frameOf(making, keys, isTotal) : null;
   const name = newName();
   const base: Column = { ...plain, name, rowsPerValue: 1, values: from.rows, kind: 'integer', bits: log2(from.rows), low: 1, high: 50 };
@@ -135,10 +139,6 @@ function functionOf(making: Making, from: Table, keys: readonly Column[], isTota
       };
       return { spec, column: { ...of, name, nullable: true } };
     }
-    case 'countDistinct':
-      // Many values of a frame that grows are worked out anew for each row.
-      if (keys.length > 0 || from.rows > 5000) return null;
-      return aggregateOf(making, from, fn);
     default: {
       const made = aggregateOf(making, from, fn);
       return made === null || frame === null ? made : { spec: { ...made.spec, frame }, column: { ...made.column, nullable: true } };
@@ -240,10 +240,10 @@ export function inOrder({ dice, newName, add, sorted }: Making, given: Table): T
   const columns: Column[] = [
     ...keys,
     ...[first, last, one].map((name) => ({ ...of, name, nullable: true })),
-    { ...plain, name: length, kind: 'int32', bits: log2(from.rows), low: 1, high: 50, rowsPerValue: from.rows, values: from.rows },
     ...(text === null
       ? []
       : [{ ...plain, name: joined, kind: 'utf8', nullable: true, words: ['a', ''], rowsPerValue: 1, values: from.rows } as const]),
+    { ...plain, name: length, kind: 'int32', bits: log2(from.rows), low: 1, high: 50, rowsPerValue: from.rows, values: from.rows },
   ];
   const step = {
     op: 'inOrder',

@@ -24,7 +24,7 @@ import { Dice } from './dice.ts';
 import { computed, condition } from './expressions.ts';
 import { ofTable } from './functions.ts';
 import { pairCondition } from './joins.ts';
-import { type Column, plain } from './known.ts';
+import { type Column, isWhole, plain } from './known.ts';
 import { exactOf, log2, type Making, mostRows, type Table } from './making.ts';
 import { carries, nestedSource } from './nested.ts';
 import { rows as rowFunctions } from './rows.ts';
@@ -162,8 +162,6 @@ function knownOf(kind: Kind, distinct: number): Pick<Column, 'bits' | 'low' | 'h
     return { bits: log2(reach * 10 ** scale), low: -reach / 2, high: reach / 2, words: [] };
   }
   switch (kind) {
-    default:
-      return { bits: 0, low: 0, high: 1, words: [] };
     case 'int32':
       return { bits: log2(distinct), low: -Math.floor(distinct / 3), high: Math.ceil((distinct * 2) / 3), words: [] };
     case 'integer':
@@ -178,6 +176,8 @@ function knownOf(kind: Kind, distinct: number): Pick<Column, 'bits' | 'low' | 'h
       return { bits: 0, low: -distinct / 4, high: (distinct * 3) / 4, words: [] };
     case 'timestamp':
       return { bits: 0, low: (-distinct / 4) * 3723000457, high: ((distinct * 3) / 4) * 3723000457, words: [] };
+    default:
+      return { bits: 0, low: 0, high: 1, words: [] };
   }
 }
 
@@ -327,11 +327,12 @@ export function generate(seed: number, number: number, attempt = 0): Case {
       values: high - low + 1,
     });
     const known: Column[] = [
+      // In the place of the list.
+      ...(item === null ? [] : [whole(item, -1, 88)]),
       whole(field, 0, 96),
       { ...plain, name: tag, kind: 'utf8', nullable: true, words: ['t0', 't1', 't2', 't3', 't4', 'é'], rowsPerValue: rows, values: 6 },
       whole(length, 0, 3),
       { ...plain, name: has, kind: 'bool', nullable: true, high: 1, rowsPerValue: rows, values: 2 },
-      ...(item === null ? [] : [whole(item, -1, 88)]),
       ...(place === null ? [] : [whole(place, 1, 3, 'integer')]),
     ];
     const carry = { verb: dice.pick(carries), key: dice.pick(from.columns).name };
@@ -412,13 +413,13 @@ export function generate(seed: number, number: number, attempt = 0): Case {
     return add({ op: 'filter', input: from.step, condition: expr }, from, {});
   };
   /** `exact`: they are to be keys. */
-  const newColumns = (from: Table, count: number, replace: boolean, exact = false): { named: Named[]; columns: Column[] } => {
+  const newColumns = (from: Table, count: number, replace: boolean, exact = false, of = from.columns): { named: Named[]; columns: Column[] } => {
     const named: Named[] = [];
     const columns: Column[] = [];
     for (let k = 0; k < count; k++) {
       const open = exactOf(from);
-      const made = dice.chance(40) ? ofTable(dice, open) : null;
-      const { expr, ...known } = made !== null && !(exact && made.grain === 'inexact') ? made : computed(dice, from.columns);
+      const made = of === from.columns && dice.chance(40) ? ofTable(dice, open) : null;
+      const { expr, ...known } = made !== null && !(exact && made.grain === 'inexact') ? made : computed(dice, of);
       const name = replace && dice.chance(25) ? dice.pick(from.columns).name : newName();
       if (named.some((each) => each.name === name)) continue;
       named.push({ name, expr });
@@ -426,8 +427,8 @@ export function generate(seed: number, number: number, attempt = 0): Case {
     }
     return { named, columns };
   };
-  const derive = (from: Table): Table => {
-    const { named, columns } = newColumns(from, dice.between(1, 3), true);
+  const derive = (from: Table, of = from.columns): Table => {
+    const { named, columns } = newColumns(from, dice.between(1, 3), true, false, of);
     const kept = from.columns.map((column) => columns.find(({ name }) => name === column.name) ?? column);
     const all = [...kept, ...columns.filter(({ name }) => !from.columns.some((column) => column.name === name))];
     const untouched = new Set(from.columns.map(({ name }) => name).filter((name) => !named.some((each) => each.name === name)));
@@ -715,7 +716,15 @@ export function generate(seed: number, number: number, attempt = 0): Case {
   if (has('approximate')) late.push(() => go(aggregates.approximate(making, main)));
   if (has('sample')) middle.push(() => go(aggregates.sample(making, main)));
   if (has('rowFunctions')) middle.push(() => go(rowFunctions(making, main)));
-  if (has('decimals')) middle.push(() => go(derive(main)));
+  if (has('decimals')) {
+    // Once more, from what that gave.
+    for (let k = 0; k < 2; k++) {
+      middle.push(() => {
+        const open = main.columns.filter(({ kind }) => isDecimal(kind));
+        go(open.length === 0 ? null : derive(main, [...open, ...main.columns.filter(({ kind }) => isWhole(kind)).slice(0, 1)]));
+      });
+    }
+  }
   if (has('setOf')) middle.push(() => go(union(main, dice.chance(60) ? filter(main) : rightSide(false), dice.pick(['intersect', 'except']))));
   if (has('crossJoin')) middle.push(() => go(crossJoin(main, rightSide())));
   if (has('joinWhere')) middle.push(() => go(join(main, dice.pick(joinKinds), rightSide())));

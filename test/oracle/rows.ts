@@ -37,7 +37,7 @@ export function rows({ dice, newName, add }: Making, from: Table): Table | null 
 }
 
 /** What the verb is given. */
-export function rowFunction({ verb, column, divisor, name, isAsync }: RowsStep): (row: Row) => unknown {
+export function rowFunction({ verb, column, columns, divisor, name, isAsync }: RowsStep): (row: Row) => unknown {
   const rest = (row: Row): number | null => (row[column] === null ? null : (row[column] as number) % divisor);
   const run = (row: Row): unknown => {
     const value = rest(row);
@@ -45,8 +45,9 @@ export function rowFunction({ verb, column, divisor, name, isAsync }: RowsStep):
     const given = value === null ? null : value + 0;
     if (verb === 'filterRows') return given !== null && given !== 0;
     if (verb === 'deriveRows') return { [name]: given };
-    if (verb === 'map') return { ...row, [name]: given };
-    const made = Array.from({ length: Math.abs(given ?? 0) }, (_, i) => ({ ...row, [name]: i }));
+    const all = Object.fromEntries(columns.map((each) => [each.name, row[each.name]]));
+    if (verb === 'map') return { ...all, [name]: given };
+    const made = Array.from({ length: Math.abs(given ?? 0) }, (_, i) => ({ ...all, [name]: i }));
     return isAsync ? made : made.values();
   };
   if (!isAsync) return run;
