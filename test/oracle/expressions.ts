@@ -53,8 +53,9 @@ export function condition(dice: Dice, columns: readonly Column[], depth = 2): Co
   const x = dice.chance(75) || depth === 0 ? columnExpr(dice.pick(open)) : computed(dice, columns, depth - 1);
   const isPlain = isDecimal(x.kind) && dice.chance(60);
   if (isCarried(x.kind) && !isPlain) {
-    const other = dice.pick(open.filter(({ kind }) => (isDecimal(x.kind) ? isDecimal(kind) || isWhole(kind) : kind === x.kind)));
-    if (dice.chance(30)) return give(call(dice.chance(70) ? 'isNotNull' : 'isNull', [x.expr], 'bool'), false);
+    const others = open.filter(({ kind }) => (isDecimal(x.kind) ? isDecimal(kind) || isWhole(kind) : kind === x.kind));
+    if (others.length === 0 || dice.chance(30)) return give(call(dice.chance(70) ? 'isNotNull' : 'isNull', [x.expr], 'bool'), false);
+    const other = dice.pick(others);
     return give(call(dice.pick(['lte', 'gte', 'eq', 'ne']), [x.expr, columnExpr(other).expr], 'bool'), x.nullable || other.nullable);
   }
   if (x.kind === 'bool' && dice.chance(60)) return give(x.expr, x.nullable);

@@ -5,8 +5,11 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { fileURLToPath } from 'node:url';
+import { aggregates as aggregateTable } from '#runtime/aggregate/table.ts';
 import { areas, functions } from '#runtime/expression/functions/table.ts';
-import { type Output, used } from './case.ts';
+import { rankings } from '#runtime/window/ranking.ts';
+import { isDecimal } from './carried.ts';
+import { type Expr, type Frame, type Output, used } from './case.ts';
 import { difference, multisetHash } from './compare.ts';
 import { drivers } from './drivers.ts';
 import { openDuck } from './duckdb.ts';
@@ -107,6 +110,51 @@ test('every function of the table is in random jobs, but for the hash, which Duc
     new Set(Object.keys(functions).filter((fn) => !seen.has(fn))),
     // Of lists and structs there are steps of their own.
     new Set(['hash', ...Object.keys(areas['Lists and structs']!)]),
+  );
+});
+
+test('every aggregate, window function, kind of join and operation of decimals is in random jobs', () => {
+  const seen = new Set<string>();
+  const look = (value: unknown): void => {
+    if (typeof value !== 'object' || value === null) return;
+    const { op, fn, args, frame } = value as { op?: string; fn?: string; args?: readonly Expr[]; frame?: Frame };
+    if (op === 'call' && args!.some(({ kind }) => isDecimal(kind))) seen.add(`${fn} of decimals`);
+    else if (op !== 'call' && fn !== undefined) seen.add(fn).add(frame === undefined ? fn : `${frame.unit} of ${fn}`);
+    for (const each of Object.values(value)) look(each);
+  };
+  for (let number = 0; number < 3000; number++) {
+    const { steps } = generate(3, number);
+    look(steps);
+    for (const step of steps) {
+      seen.add(step.op);
+      if (step.op === 'rows' || step.op === 'subtotals') seen.add(step.verb);
+      if (step.op !== 'join' || step.asOf !== null) continue;
+      seen.add(`${step.how} join ${step.on.length === 0 ? 'without' : 'with'} keys ${step.where === null ? 'without' : 'with'} a condition`);
+    }
+  }
+  // For lists, texts in order and sketches there are steps of their own.
+  const ownSteps = ['toList', 'joinText', 'approxCountDistinct', 'approxQuantile'];
+  const joins = (['inner', 'left', 'right', 'full', 'semi', 'anti'] as const).flatMap((how) => [
+    `${how} join with keys without a condition`,
+    `${how} join with keys with a condition`,
+    `${how} join without keys with a condition`,
+  ]);
+  const wanted = [
+    ...Object.keys(aggregateTable).filter((fn) => !ownSteps.includes(fn)),
+    ...Object.keys(rankings),
+    ...['count', 'sum', 'avg', 'min', 'max'].flatMap((fn) => [`rows of ${fn}`, `range of ${fn}`]),
+    ...['first', 'last', 'countDistinct'].map((fn) => `rows of ${fn}`),
+    ...joins,
+    'inner join without keys without a condition',
+    ...['add', 'sub', 'mul', 'div', 'mod', 'neg', 'abs', 'round', 'floor', 'ceil', 'cast', 'lt', 'eq', 'between', 'in'].map(
+      (fn) => `${fn} of decimals`,
+    ),
+    ...['map', 'flatMap', 'filterRows', 'deriveRows', 'rollup', 'cube', 'groupingSets'],
+    ...['pivot', 'distinct', 'intersect', 'except', 'inOrder', 'topGroups', 'approximate', 'sample'],
+  ];
+  assert.deepEqual(
+    wanted.filter((each) => !seen.has(each)),
+    [],
   );
 });
 
