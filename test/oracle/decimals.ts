@@ -32,7 +32,8 @@ function settled(dice: Dice, of: Expr, x: Known, whole: number): Computed | null
   const fitting = kinds.filter((kind) => roomOf(kind) > whole + 1);
   if (fitting.length === 0) return null;
   const kind = dice.pick(fitting);
-  return { ...x, kind, bits: bitsOf(kind, whole), expr: call('cast', [of], kind) };
+  const within = (value: number): number => Math.max(-(2 ** whole), Math.min(2 ** whole, value));
+  return { ...x, kind, bits: bitsOf(kind, whole), low: within(x.low), high: within(x.high), expr: call('cast', [of], kind) };
 }
 
 /** A computation of x, a decimal. */
