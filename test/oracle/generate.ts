@@ -96,6 +96,8 @@ const perJoin = 9;
 const bigOnes = 14;
 /** Pairs of equal keys that a condition may be asked for, at most. */
 const mostPairs = 4_000_000;
+/** Rows that a join without keys may give. */
+const mostCrossed = 10_000;
 
 /** The duties of each case of a block. */
 function deal(seed: number, of: number): Duty[][] {
@@ -572,9 +574,9 @@ export function generate(seed: number, number: number, attempt = 0): Case {
 
   /** Without keys: all pairs, or those that a condition says. */
   const crossJoin = (left: Table, given: Table): Table | null => {
-    const most = Math.floor(mostRows / Math.max(1, left.rows));
-    const right = given.rows <= most ? given : addSource(dice.between(1, Math.min(30, most)), 'parquet', false);
+    const most = Math.floor(mostCrossed / Math.max(1, left.rows));
     if (most < 1) return null;
+    const right = given.rows <= most ? given : addSource(dice.between(1, Math.min(30, most)), 'parquet', false);
     const how = dice.pick(joinKinds);
     const where = how === 'inner' && dice.chance(40) ? null : pairCondition(dice, left.columns, right.columns);
     const picks = how === 'semi' || how === 'anti';
@@ -748,7 +750,7 @@ export function generate(seed: number, number: number, attempt = 0): Case {
     late.push(() => go(aggregate(main, dice.between(1, 3), functions, dice.between(0, 2))));
   if (has('distinct')) late.push(() => go(aggregate(main, dice.between(1, 3), [], 0)));
   if (big) early.push(() => go(orderBy(main, false, main.columns.at(-1)!.name)));
-  for (let k = dice.below(4) - seldom.filter(has).length; k > 0; k--) {
+  for (let k = dice.below(3) - seldom.filter(has).length; k > 0; k--) {
     middle.push(() => {
       const verb = dice.pick([filter, derive, select, drop, rename, dropNulls, 'join', 'group'] as const);
       if (verb === 'join') go(join(main, dice.pick(joinKinds), rightSide(false)));
@@ -797,7 +799,7 @@ export function generate(seed: number, number: number, attempt = 0): Case {
     sources,
     steps,
     outputs,
-    partitions: dice.chance(8) ? 5000 : dice.pick([1, 2, 3, 7, 16, 64, 300]),
+    partitions: dice.chance(5) ? 5000 : dice.pick([1, 2, 3, 7, 16, 64, 300]),
     broadcast: number % 2 === 0,
     batchRows: dice.chance(50) ? null : dice.pick(sources.some(({ rows }) => rows > 10_000) ? [1000, 4096] : [1, 7, 64, 1000]),
     slots: dice.between(1, 3),
