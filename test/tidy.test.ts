@@ -20,7 +20,7 @@ const aliases: Readonly<Record<string, string>> = {
   '#runtime': 'batch-runtime',
   sluice: 'batch-runtime',
 };
-const isProduct = (path: string): boolean => folders.some((folder) => path.startsWith(`${folder}/`)) && !path.includes('/kernel/assembly/');
+const isProduct = (path: string): boolean => folders.some((folder) => path.startsWith(`${folder}/`)) && !path.includes('/assembly/');
 const sources = tracked.filter((path) => path.endsWith('.ts') && isProduct(path));
 const code = tracked.filter((path) => path.endsWith('.ts') && !path.includes('/assembly/') && !path.includes('fixtures/'));
 
