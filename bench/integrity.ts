@@ -1,7 +1,8 @@
 /**
  * What it costs that a shuffle is exact: hashes made and checked, the manager's journal, writers that wait for `written`. The same
  * bench, `bench/shuffle.ts`, runs in turn in this tree and in a copy of it that has none of these; the copy is made here and is no
- * setting of the product. The overhead is that of the medians: how far one run is from the next says why. Run as `npm run bench -- integrity`.
+ * setting of the product. The overhead is that of the medians: how far one run is from the next says why. `sameLevelOverhead` is that over the copy
+ * with its writers waiting for `written` too, which is hashes and the journal alone. Run as `npm run bench -- integrity`.
  */
 import { spawn } from 'node:child_process';
 import { cpSync, mkdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
@@ -19,11 +20,14 @@ const flagTable = {
 const keys = [
   'overhead',
   'cpuOverhead',
+  'sameLevelOverhead',
   'noise',
   'onSecondsPerGB',
   'offSecondsPerGB',
   'onCpuPerGB',
   'offCpuPerGB',
+  'sameLevelSecondsPerGB',
+  'sameLevelCpuPerGB',
   'pairs',
   'gigabytes',
   'blockBytes',
@@ -63,30 +67,38 @@ async function measure({ gigabytes, blockBytes, pairs }: Flags<typeof flagTable>
   const args = ['--json', '--gigabytes', String(gigabytes), '--block-bytes', String(blockBytes)];
   const on = () => costPerGB(root, [...args, '--level', 'written']);
   const off = () => costPerGB(bare, [...args, '--level', 'received']);
+  const same = () => costPerGB(bare, [...args, '--level', 'written']);
   const noise: number[] = [];
-  const all: { readonly on: Cost[]; readonly off: Cost[] } = { on: [], off: [] };
+  const all: { readonly on: Cost[]; readonly off: Cost[]; readonly same: Cost[] } = { on: [], off: [], same: [] };
   for (let pair = 0; pair < pairs; pair++) {
-    const [first, without, second] = [await on(), await off(), await on()];
+    const [first, without, bareWritten, second] = [await on(), await off(), await same(), await on()];
     all.on.push(first, second);
     all.off.push(without);
+    all.same.push(bareWritten);
     noise.push(second.wall / first.wall);
-    process.stderr.write(`pair ${pair + 1} of ${pairs}: ${costText(first)} and ${costText(second)} with, ${costText(without)} without\n`);
+    process.stderr.write(
+      `pair ${pair + 1} of ${pairs}: ${costText(first)} and ${costText(second)} with, ${costText(without)} without, ${costText(bareWritten)} without at written\n`,
+    );
   }
   const round = (value: number): number => Math.round(value * 1000) / 1000;
   const [wall, cpu] = (['wall', 'cpu'] as const).map((of) => ({
     on: median(all.on.map((one) => one[of])),
     off: median(all.off.map((one) => one[of])),
+    same: median(all.same.map((one) => one[of])),
   }));
   return {
     right: true,
     result: {
       overhead: round(wall!.on / wall!.off - 1),
       cpuOverhead: round(cpu!.on / cpu!.off - 1),
+      sameLevelOverhead: round(wall!.on / wall!.same - 1),
       noise: round(Math.max(...noise.map((ratio) => Math.abs(ratio - 1)))),
       onSecondsPerGB: round(wall!.on),
       offSecondsPerGB: round(wall!.off),
       onCpuPerGB: round(cpu!.on),
       offCpuPerGB: round(cpu!.off),
+      sameLevelSecondsPerGB: round(wall!.same),
+      sameLevelCpuPerGB: round(cpu!.same),
       pairs,
       gigabytes,
       blockBytes,
