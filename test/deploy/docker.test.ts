@@ -156,7 +156,7 @@ test('every service starts a verb with keys it has, listens off loopback with a 
     if (config.port === undefined) continue;
     assert.equal(config.host, '0.0.0.0');
     assert.match(service.healthcheck!.test.at(-1)!, new RegExp(`http://127\\.0\\.0\\.1:${config.port}/health'`));
-    assert.match(read(`shuffle-${program}/server.ts`), /app\.get\('\/health'/);
+    assert.match(read(`shuffle-${program}/server.ts`), /(?:app\.get\(|path === )'\/health'/);
     assert.ok(service.volumes!.every((volume) => volume.split(':')[0]! in compose.volumes && volume.endsWith(':/data')));
     if (config.drainTimeoutMs !== undefined) {
       assert.equal(config.advertisedHost, name);
