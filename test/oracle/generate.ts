@@ -117,7 +117,7 @@ function deal(seed: number, of: number): Duty[][] {
   for (const at of dice.shuffled(hands.map((_, i) => i)).slice(0, bigOnes)) hands[at]!.push('big');
   // Many of them sort all of a table or read it more than once.
   const small = hands.flatMap((hand, i) => (hand.includes('big') ? [] : [i]));
-  for (const duty of seldom) for (const at of dice.shuffled(small).slice(0, perSeldom)) hands[at]!.push(duty);
+  for (const duty of seldom) for (const at of dice.shuffled(small).slice(0, duty === 'decimals' ? perDuty : perSeldom)) hands[at]!.push(duty);
   return hands;
 }
 
@@ -432,7 +432,7 @@ export function generate(seed: number, number: number, attempt = 0): Case {
     return { named, columns };
   };
   const derive = (from: Table, of = from.columns): Table => {
-    const { named, columns } = newColumns(from, dice.between(1, 3), true, false, of);
+    const { named, columns } = newColumns(from, of === from.columns ? dice.between(1, 3) : dice.between(2, 5), true, false, of);
     const kept = from.columns.map((column) => columns.find(({ name }) => name === column.name) ?? column);
     const all = [...kept, ...columns.filter(({ name }) => !from.columns.some((column) => column.name === name))];
     const untouched = new Set(from.columns.map(({ name }) => name).filter((name) => !named.some((each) => each.name === name)));
