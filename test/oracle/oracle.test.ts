@@ -21,7 +21,7 @@ const verdictKeys = ['seed', 'cases', 'nonEmpty', 'compared', 'regionsWritten', 
 
 test('50 random jobs are answered as DuckDB answers them, on all three drivers', async () => {
   const told: string[] = [];
-  const verdict = await runOracle({ seed: 1, cases: 50, only: null, drivers, tell: (text) => told.push(text) });
+  const verdict = await runOracle({ seed: 6, cases: 50, only: null, drivers, tell: (text) => told.push(text) });
   assert.deepEqual(told, []);
   assert.deepEqual(shortOf(verdict), []);
   assert.deepEqual(Object.keys(verdict), verdictKeys);
