@@ -30,19 +30,28 @@ const spareAfterMs = 2_000;
 
 /** @param memory  of each task; null: it has no bounds */
 export function createThreads(clock: Clock, log: Log, memory: MemoryLimit | null = null): LeaseServer {
-  let spare: Worker | null = takeWarmed() ?? newThread();
   let running = 0;
   let isClosed = false;
+  /** One that ends while it waits is not given the next lease. */
+  const watched = (worker: Worker): Worker =>
+    worker
+      .on('error', (thrown) => {
+        if (spare === worker) log.error({ what: asSluiceError(thrown).message }, 'a thread that waited failed');
+      })
+      .on('exit', () => {
+        if (spare === worker) spare = null;
+      });
+  let spare: Worker | null = watched(takeWarmed() ?? newThread());
 
   /** Only when nothing else has begun or ended meanwhile: what loads beside a running task takes its time. */
   const loadSpare = (): void => {
-    if (!isClosed && running === 0) spare ??= newThread();
+    if (!isClosed && running === 0) spare ??= watched(newThread());
   };
 
   return {
     begin(order: LeaseOrder): Serving {
       const { job } = order;
-      const worker = spare ?? newThread();
+      const worker = spare ?? watched(newThread());
       spare = null;
       running++;
       let isOver = false;

@@ -58,7 +58,8 @@ test('a thread that has run the engine alone serves the next lease too; one that
   await once(over, 'listening');
   const url = `http://127.0.0.1:${(over.address() as AddressInfo).port}`;
   let started = 0;
-  const count = (): void => void started++;
+  const waiting: Worker[] = [];
+  const count = (worker: Worker): void => void (started++, waiting.push(worker));
   process.on('worker', count);
   const threads = createThreads(systemClock, silent);
   const serve = async (n: number): Promise<void> => assert.equal(await threads.begin(orderOf(n, url)).ended, true);
@@ -78,6 +79,11 @@ test('a thread that has run the engine alone serves the next lease too; one that
   await last.stop();
   assert.equal(await next.ended, true);
   assert.equal(started, 2);
+  // One that dies while it waits is not given the next lease.
+  const [dead] = waiting.splice(-1);
+  await Promise.all([once(dead!, 'exit'), dead!.terminate()]);
+  await serve(7);
+  assert.equal(started, 3);
   process.off('worker', count);
   await threads.close();
   over.closeAllConnections();
