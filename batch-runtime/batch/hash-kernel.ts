@@ -3,6 +3,7 @@
  * copied into a small memory of the kernel, piece by piece, so that they stay in the cache. assembly/hash.ts is the source, hash-bytes.ts its
  * compiled form. Called by hash.ts, which says what is hashed.
  */
+import { compileWasm, createMemory } from '#worker/kernel/wasm.ts';
 import { hashKernelBytes } from './hash-bytes.ts';
 
 /** Values of a piece. */
@@ -23,17 +24,8 @@ interface Exports {
   close(states: number, count: number): void;
   texts(bytes: number, offsets: number, first: number, count: number, into: number): void;
 }
-// What of WebAssembly is used; the type library for servers leaves it out.
-interface WebAssemblyFace {
-  readonly Module: new (bytes: Uint8Array) => object;
-  readonly Instance: new (module: object, imports: object) => { readonly exports: unknown };
-  readonly Memory: new (limits: { initial: number; maximum: number }) => { readonly buffer: ArrayBuffer };
-}
-const { WebAssembly: wasm } = globalThis as unknown as { readonly WebAssembly: WebAssemblyFace };
-const pages = Math.ceil(memoryBytes / 65536);
-const memory = new wasm.Memory({ initial: pages, maximum: pages });
-const module = new wasm.Module(Uint8Array.from(atob(hashKernelBytes), (letter) => letter.charCodeAt(0)));
-const kernel = new wasm.Instance(module, { env: { memory } }).exports as Exports;
+const memory = createMemory(memoryBytes);
+const kernel = compileWasm<Exports>(hashKernelBytes)(memory);
 const states = new Int32Array(memory.buffer, statesAt, 2 * pieceMax);
 const values = new Int32Array(memory.buffer, valuesAt, 2 * pieceMax);
 const offsets = new Int32Array(memory.buffer, offsetsAt, pieceMax + 1);
@@ -41,38 +33,33 @@ const text = new Uint8Array(memory.buffer, textAt, textMax);
 
 const piece = (lanes: Int32Array, from: number, count: number): Int32Array => lanes.subarray(2 * from, 2 * (from + count));
 
-/** Puts the hash of the 8 bytes of each pair of lanes in its place. */
-export function hashEights(lanes: Int32Array, length: number): void {
+/** Copies `lanes` piece by piece to `at`, lets the kernel change them there, and copies them back. */
+function inPieces(lanes: Int32Array, length: number, at: Int32Array, change: (from: number, count: number) => void): void {
   for (let from = 0; from < length; from += pieceMax) {
     const count = Math.min(pieceMax, length - from);
     const place = piece(lanes, from, count);
-    values.set(place);
-    kernel.eights(valuesAt, count);
-    place.set(count === pieceMax ? values : values.subarray(0, 2 * count));
+    at.set(place);
+    change(from, count);
+    place.set(piece(at, 0, count));
   }
+}
+
+/** Puts the hash of the 8 bytes of each pair of lanes in its place. */
+export function hashEights(lanes: Int32Array, length: number): void {
+  inPieces(lanes, length, values, (_, count) => kernel.eights(valuesAt, count));
 }
 
 /** Folds each pair of lanes into the state beside it, as 8 more bytes. */
 export function foldEights(into: Int32Array, lanes: Int32Array, length: number): void {
-  for (let from = 0; from < length; from += pieceMax) {
-    const count = Math.min(pieceMax, length - from);
-    const place = piece(into, from, count);
-    states.set(place);
+  inPieces(into, length, states, (from, count) => {
     values.set(piece(lanes, from, count));
     kernel.fold(statesAt, valuesAt, count);
-    place.set(count === pieceMax ? states : states.subarray(0, 2 * count));
-  }
+  });
 }
 
 /** The end of each state: its hash. */
 export function closeEights(into: Int32Array, length: number): void {
-  for (let from = 0; from < length; from += pieceMax) {
-    const count = Math.min(pieceMax, length - from);
-    const place = piece(into, from, count);
-    states.set(place);
-    kernel.close(statesAt, count);
-    place.set(count === pieceMax ? states : states.subarray(0, 2 * count));
-  }
+  inPieces(into, length, states, (_, count) => kernel.close(statesAt, count));
 }
 
 /**

@@ -17,7 +17,7 @@ import type { UserFunction } from '../graph/plan.ts';
 import { dayOf, monthOf, truncateDays, yearOf } from './calendar.ts';
 import { castBytes, castDecimal, decimalDouble, decimalFrom, midnight, textOf, wholeDecimal } from './cast.ts';
 import { arena, type Code, type Emitted, type Kernel, type Lanes, nullLanes, takeText } from './code.ts';
-import type { Expression } from './expression.ts';
+import { type Expression, hasFunction } from './expression.ts';
 import { beyondLanes, divisionByZero } from './functions/arithmetic.ts';
 import { addDecimals, beyondDecimal, multiplyDecimals, remainderDecimals, subtractDecimals } from './functions/decimals.ts';
 import { rowOf } from './functions/table.ts';
@@ -271,8 +271,6 @@ function variants(schema: Schema, expressions: readonly Expression[], make: (sha
 function columnsOf(expression: Expression): string[] {
   return expression.op === 'column' ? [expression.name] : [...new Set(argsOf(expression).flatMap(columnsOf))];
 }
-
-const hasFunction = (expression: Expression): boolean => expression.op === 'udf' || argsOf(expression).some(hasFunction);
 
 // Code
 

@@ -55,6 +55,10 @@ export interface WindowFunction extends Aggregate {
 /** All expressions of an aggregate. */
 export const partsOf = ({ argument, more = [], filter }: Aggregate): Expression[] => [argument, ...more, filter].filter((each) => each !== null);
 
+/** Whether it calls a function of the user's. */
+export const hasFunction = (expression: Expression): boolean =>
+  expression.op === 'udf' || (expression.op === 'call' && expression.args.some(hasFunction));
+
 /** Whether it gives the same for the same row, whenever it is asked. */
 export const isDeterministic = (expression: Expression): boolean =>
   (expression.op !== 'udf' || expression.deterministic !== false) &&

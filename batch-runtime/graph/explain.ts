@@ -1,7 +1,7 @@
 /**
  * A plan in words, for `--explain` and for messages. Nothing decides anything by this text.
  */
-import { type Aggregate, type Expression, partsOf, type WindowFunction } from '../expression/expression.ts';
+import { type Aggregate, type Expression, hasFunction, partsOf, type WindowFunction } from '../expression/expression.ts';
 import { inputsOf, type Plan, type PlanNode, type SinkSpec, type SortKey, type SourceSpec } from './plan.ts';
 import type { NodeOf } from './rewrite.ts';
 import type { StageGraph, StageOperator } from './stage.ts';
@@ -176,8 +176,6 @@ function operatorText(operator: StageOperator, graph: StageGraph): string {
   }
 }
 
-const calls = (expression: Expression): boolean => expression.op === 'udf' || (expression.op === 'call' && expression.args.some(calls));
-
 /** The mark of a node that runs a user function per row. */
 function slow(node: PlanNode | StageOperator): string {
   if (node.kind === 'rows') return '  [slow rows: a user function]';
@@ -195,5 +193,5 @@ function slow(node: PlanNode | StageOperator): string {
             : node.kind === 'window'
               ? node.functions.flatMap(partsOf)
               : [];
-  return expressions.some(calls) ? '  [slow rows: a user function]' : '';
+  return expressions.some(hasFunction) ? '  [slow rows: a user function]' : '';
 }

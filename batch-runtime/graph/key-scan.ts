@@ -1,8 +1,9 @@
 /**
  * A second reading of a file for the sort keys alone: what a global sort needs to know before it moves a row is how its keys are spread. Where
- * columns are stored apart that is much cheaper than to keep all rows until the keys have been seen. Pure; called by stages.ts.
+ * columns are stored apart that is much cheaper than to keep all rows until the keys have been seen. Functions of the user's are not called twice
+ * for a row. Pure; called by stages.ts.
  */
-import type { Expression } from '../expression/expression.ts';
+import { hasFunction } from '../expression/expression.ts';
 import type { SourceSpec } from './plan.ts';
 import { columnsIn } from './rewrite.ts';
 import type { StageOperator } from './stage.ts';
@@ -41,6 +42,3 @@ export function keyScan(
       return null;
   }
 }
-
-/** Of the user's: it may cost anything, and is not called twice for a row. */
-const hasFunction = (expression: Expression): boolean => expression.op === 'udf' || (expression.op === 'call' && expression.args.some(hasFunction));

@@ -1,7 +1,7 @@
 /**
  * Stages: what tasks run. A stage is a small graph of operators between exchanges; every task of it runs all of them
- * over its share of the input. Plain JSON: the executor gets the whole of it once per job (the plan's stages are
- * rebuilt from the same module) and then only (stage, task, attempt, share). Made by stages.ts, run by execute/task.ts.
+ * over its share of the input. Plain JSON: the executor gets the whole of it once per job and then only (stage, task,
+ * attempt, share). Made by stages.ts, run by execute/task.ts.
  */
 import type { Schema } from '../batch/batch.ts';
 import type { PlainValue } from '../batch/rows.ts';

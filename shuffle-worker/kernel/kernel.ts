@@ -25,6 +25,7 @@
  */
 import type { ShuffleId } from '#manager/protocol/ids.ts';
 import { kernelBytes } from './kernel-bytes.ts';
+import { compileWasm, createMemory, type WasmMemory } from './wasm.ts';
 
 /** What `granules` writes a granule in. */
 export { granuleBytes } from '../store/region.ts';
@@ -117,10 +118,7 @@ export interface Gathered {
   readonly skip: number;
 }
 
-/** A WebAssembly.Memory of fixed size. */
-export interface KernelMemory {
-  readonly buffer: ArrayBuffer;
-}
+export type KernelMemory = WasmMemory;
 
 export interface Kernel {
   readonly memory: KernelMemory;
@@ -191,24 +189,14 @@ interface Exports {
   granules(entries: number, list: number, count: number, offset: number, into: number, capacity: number): number;
 }
 
-// What of WebAssembly is used; the type library for servers leaves it out.
-interface WebAssemblyFace {
-  readonly Module: new (bytes: Uint8Array) => object;
-  readonly Instance: new (module: object, imports: object) => { readonly exports: unknown };
-  readonly Memory: new (limits: { initial: number; maximum: number }) => KernelMemory;
-}
-const { WebAssembly: wasm } = globalThis as unknown as { readonly WebAssembly: WebAssemblyFace };
-const compiled = new wasm.Module(Uint8Array.from(atob(kernelBytes), (letter) => letter.charCodeAt(0)));
+const instantiate = compileWasm<Exports>(kernelBytes);
 
-/** A memory of at least `bytes`, that never grows, so that views of it stay good. The system gives pages when they are first touched. */
-export function createKernelMemory(bytes: number): KernelMemory {
-  const pages = Math.ceil(bytes / 65536);
-  return new wasm.Memory({ initial: pages, maximum: pages });
-}
+/** A memory of at least `bytes`, that never grows. */
+export const createKernelMemory = (bytes: number): KernelMemory => createMemory(bytes);
 
 /** The kernel over a memory of the caller's. Cheap: the module is compiled once per process. */
 export function createKernel(memory: KernelMemory): Kernel {
-  const kernel = new wasm.Instance(compiled, { env: { memory } }).exports as Exports;
+  const kernel = instantiate(memory);
   const results = new Uint32Array(memory.buffer, 0, 2);
   const walked = (code: number): Walked => ({ code: code as WalkCode, entries: results[0]!, position: results[1]! });
   return {
