@@ -41,24 +41,25 @@ async function describe(
 const serve = (link: CoordinatorLink, driver: ReturnType<typeof createMemoryShuffle>, signal = never) =>
   serveLease({ link, lease: lease(1), slots: 1, clock: systemClock, openDriver: async () => driver, signal });
 
+/** What a lease reports of one assignment, when the job is over as soon as that has ended. */
+async function ran(description: JobDescription, assignment: Assignment, driver: ReturnType<typeof createMemoryShuffle>): Promise<Ended[]> {
+  const done = Promise.withResolvers<void>();
+  const over = async (): Promise<Poll> => {
+    await done.promise;
+    return { ...idle, done: true };
+  };
+  const { link, ended } = scripted(description, [{ ...idle, assignments: [assignment] }, over]);
+  const report: CoordinatorLink['report'] = (said) => {
+    done.resolve();
+    return link.report(said);
+  };
+  await serve({ ...link, report }, driver);
+  return ended;
+}
+
 test('a lease runs what it is given, reports its end and ends with the job', async () => {
   const { description, assignment, driver } = await describe('words');
-  const done = Promise.withResolvers<void>();
-  const { link, ended } = scripted(description, [
-    { ...idle, assignments: [assignment] },
-    async () => {
-      await done.promise;
-      return { ...idle, done: true };
-    },
-  ]);
-  const { report } = link;
-  Object.assign(link, {
-    report: (said: Parameters<typeof report>[0]) => {
-      done.resolve();
-      return report(said);
-    },
-  });
-  await serve(link, driver);
+  const ended = await ran(description, assignment, driver);
   assert.equal(ended.length, 1);
   assert.equal(ended[0]?.error, null);
   assert.equal(ended[0]?.stage, assignment.stage);
@@ -78,22 +79,7 @@ test('a graph that is built otherwise here is refused, with the node', async () 
 test('a module without functions is not loaded: all of the job is in its description', async () => {
   const { description, assignment, driver } = await describe('words');
   assert.equal(description.hasFunctions, false);
-  const done = Promise.withResolvers<void>();
-  const { link, ended } = scripted({ ...description, module: 'file:///not/there.ts' }, [
-    { ...idle, assignments: [assignment] },
-    async () => {
-      await done.promise;
-      return { ...idle, done: true };
-    },
-  ]);
-  const { report } = link;
-  Object.assign(link, {
-    report: (said: Parameters<typeof report>[0]) => {
-      done.resolve();
-      return report(said);
-    },
-  });
-  await serve(link, driver);
+  const ended = await ran({ ...description, module: 'file:///not/there.ts' }, assignment, driver);
   assert.equal(ended[0]?.error, null);
 });
 

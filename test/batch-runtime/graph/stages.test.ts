@@ -12,9 +12,9 @@ import { type Outputs, runPlan, runStages } from './reference.ts';
 const single = (sink: { readonly [option: string]: unknown }): boolean => String(sink['path']).endsWith('.csv');
 const small = (plan: (typeof plans)[string]) =>
   new Map(plan.nodes.flatMap((node, id) => (node.kind === 'scan' ? [[id, { rows: 10, bytes: 100 }] as const] : [])));
-const staged = (name: string, broadcast: boolean): StageGraph => {
+const staged = (name: string, broadcast: boolean, readsColumns = false): StageGraph => {
   const plan = optimize(plans[name]!);
-  return toStages(plan, { estimates: broadcast ? small(plan) : new Map(), single });
+  return toStages(plan, { estimates: broadcast ? small(plan) : new Map(), single, readsColumns: () => readsColumns });
 };
 const kinds = (graph: StageGraph): string[] => graph.edges.map(({ distribution }) => distribution.kind);
 
@@ -36,8 +36,8 @@ const comparable = (name: string, outputs: Outputs): unknown =>
 
 for (const name of Object.keys(plans)) {
   for (const broadcast of [true, false]) {
-    test(`the stages of ${name} give what the plan gives, ${broadcast ? 'small' : 'large'} right sides`, () => {
-      const graph = staged(name, broadcast);
+    test(`the stages of ${name} give what the plan gives, ${broadcast ? 'small right sides, files by columns' : 'large right sides'}`, () => {
+      const graph = staged(name, broadcast, broadcast);
       fc.assert(
         fc.property(sourcesOf(plans[name]!), fc.integer({ min: 1, max: 4 }), (sources, width) => {
           assert.deepEqual(comparable(name, runStages(graph, sources, width)), comparable(name, runPlan(plans[name]!, sources)));
