@@ -4,6 +4,7 @@
  * they are believed. Reads bytes of bodies too, of the columns wanted alone; what they mean is arrow-values.ts. Called by arrow-source.ts.
  */
 import type { FileHandle } from 'node:fs/promises';
+import { isDeepStrictEqual } from 'node:util';
 import { SluiceError } from '#manager/protocol/errors.ts';
 import { openRoot, type Table } from '../batch/flatbuffer.ts';
 import { codecs, unpackBuffer } from './arrow-compression.ts';
@@ -32,6 +33,8 @@ export interface ArrowFile {
   readonly size: number;
   readonly modified: number;
   readonly fields: readonly ArrowField[];
+  /** By the number of a dictionary, a field that is coded by it, as what the dictionary has: without it. */
+  readonly coded: ReadonlyMap<number, ArrowField>;
   readonly batches: readonly ArrowMessage[];
   readonly dictionaries: readonly ArrowDictionary[];
 }
@@ -84,7 +87,7 @@ async function look(file: FileHandle, path: string, size: number, modified: numb
   if (!isFile && !(start.length === 8 && new DataView(start.buffer).getUint32(0, true) === 0xffff_ffff))
     throw new Error('it begins neither as an Arrow file nor as an Arrow stream does');
   const found = isFile ? await footOf(file, path, size) : await streamOf(file, path, size);
-  return { path, size, modified, ...found };
+  return { path, size, modified, coded: codedFields(found.fields), ...found };
 }
 
 type Found = Pick<ArrowFile, 'fields' | 'batches' | 'dictionaries'>;
@@ -277,11 +280,16 @@ function pass(field: ArrowField, cursor: Cursor, viewedAt: (i: number) => number
   for (const child of field.children) pass(child, cursor, viewedAt);
 }
 
-/** The fields of a file by the number of the dictionary they are coded by, children too; without that dictionary. */
-export function codedFields(fields: readonly ArrowField[]): ReadonlyMap<number, ArrowField> {
+/** The fields of a file by the number of the dictionary they are coded by, children too; without that dictionary. @throws Error */
+function codedFields(fields: readonly ArrowField[]): ReadonlyMap<number, ArrowField> {
   const found = new Map<number, ArrowField>();
   const walk = (field: ArrowField): void => {
-    if (field.dictionary !== null) found.set(field.dictionary.id, { ...field, dictionary: null });
+    if (field.dictionary !== null) {
+      const { id } = field.dictionary;
+      const { type, children } = found.get(id) ?? field;
+      if (!isDeepStrictEqual([type, children], [field.type, field.children])) throw new Error(`dictionary ${id} is of two types`);
+      found.set(id, { ...field, dictionary: null });
+    }
     field.children.forEach(walk);
   };
   fields.forEach(walk);

@@ -5,12 +5,12 @@
  */
 import type { FileHandle } from 'node:fs/promises';
 import { SluiceError } from '#manager/protocol/errors.ts';
-import { type Batch, batchRows, type Column, type ColumnType, type Schema } from '../batch/batch.ts';
+import { type Batch, batchRows, type Column, type ColumnType, columnTypeText, type Schema } from '../batch/batch.ts';
 import { makeBatch } from '../batch/column.ts';
 import { concatColumns } from '../batch/concat.ts';
 import { slice } from '../batch/slice.ts';
 import { typeText } from '../schema.ts';
-import { type ArrowFile, codedFields, openArrow, openRecord, understood } from './arrow-file.ts';
+import { type ArrowFile, openArrow, openRecord, understood } from './arrow-file.ts';
 import { type ArrowField, foundText, readsAs } from './arrow-schema.ts';
 import { firstNull, type Place, readValues } from './arrow-values.ts';
 import type { Source, Split } from './connector.ts';
@@ -112,9 +112,9 @@ async function readBatch(
   for (const [c, field] of schema.entries()) {
     const index = indexes[c]!;
     const found = fields[index]!;
-    const values = new Map<number, Column | null>();
-    for (const { id, type } of codedIn(found, field.type)) values.set(id, await dictionaries.before(b, id, type));
-    const place: Place = { column: field.name, path, dictionary: (id) => values.get(id) ?? null };
+    const values = new Map<string, Column | null>();
+    for (const { id, type } of codedIn(found, field.type)) values.set(readAs(id, type), await dictionaries.before(b, id, type));
+    const place: Place = { column: field.name, path, dictionary: (id, type) => values.get(readAs(id, type)) ?? null };
     const column = readValues(found, field.type, await record.column(index), place);
     if (column.length !== record.rows) throw new Error(`column ${field.name} has ${column.length} rows, its record batch ${record.rows}`);
     const missing = field.nullable ? column.length : firstNull(column);
@@ -135,12 +135,15 @@ function codedIn(found: ArrowField, type: ColumnType): { readonly id: number; re
   return type.fields.flatMap((field) => codedIn(found.children.find(({ name }) => name === field.name)!, field.type));
 }
 
+/** A dictionary as values of a type: columns that share one may be declared differently. */
+const readAs = (id: number, type: ColumnType): string => `${id} ${columnTypeText(type)}`;
+
 /** The dictionaries of a file as they stand before a record batch, each read once; later batches mostly mean the same. */
 class Dictionaries {
   readonly #handle: FileHandle;
   readonly #arrow: ArrowFile;
-  /** By id: up to which of the file's dictionaries it is put together, and the values. */
-  readonly #read = new Map<number, { readonly last: number; readonly values: Column }>();
+  /** By what it is read as: up to which of the file's dictionaries it is put together, and the values. */
+  readonly #read = new Map<string, { readonly last: number; readonly values: Column }>();
 
   constructor(handle: FileHandle, arrow: ArrowFile) {
     this.#handle = handle;
@@ -148,16 +151,16 @@ class Dictionaries {
   }
 
   async before(batch: number, id: number, type: ColumnType): Promise<Column | null> {
-    const { dictionaries, fields, path } = this.#arrow;
+    const { dictionaries, coded, path } = this.#arrow;
     const last = dictionaries.findLastIndex((one) => one.id === id && one.after <= batch);
     if (last < 0) return null;
-    const known = this.#read.get(id);
+    const known = this.#read.get(readAs(id, type));
     if (known?.last === last) return known.values;
     const first = dictionaries.findLastIndex((one, i) => one.id === id && i <= last && !one.isDelta);
     if (first < 0) throw new Error(`dictionary ${id} is added to before it is there`);
     const goesOn = known !== undefined && known.last >= first;
     const parts: Column[] = goesOn ? [known.values] : [];
-    const field = codedFields(fields).get(id)!;
+    const field = coded.get(id)!;
     for (let i = goesOn ? known.last + 1 : first; i <= last; i++) {
       const message = dictionaries[i]!;
       if (message.id !== id) continue;
@@ -172,7 +175,7 @@ class Dictionaries {
       parts,
       parts.reduce((sum, one) => sum + one.length, 0),
     );
-    this.#read.set(id, { last, values });
+    this.#read.set(readAs(id, type), { last, values });
     return values;
   }
 }

@@ -170,6 +170,8 @@ function checkedFile(path: string, size: number, modified: number, metadata: Fil
       const from = dictionary > 0 && dictionary < data ? dictionary : data;
       const to = from + Number(chunk.total_compressed_size);
       if (!(from >= 4 && to >= from && to <= size - 8)) throw corrupt(path, `its footer places a column chunk at bytes ${from} to ${to} of ${size}`);
+      const values = Number(chunk.num_values);
+      if (!(values >= rows)) throw corrupt(path, `its footer gives a column chunk ${values} values for ${rows} rows`);
       const { statistics } = chunk;
       return {
         from,
@@ -178,7 +180,7 @@ function checkedFile(path: string, size: number, modified: number, metadata: Fil
         min: statistics?.min_value ?? null,
         max: statistics?.max_value ?? null,
         nulls: statistics?.null_count === undefined ? null : Number(statistics.null_count),
-        values: Number(chunk.num_values),
+        values,
       };
     });
     groups.push({ firstRow, rows, bytes: chunks.reduce((sum, chunk) => sum + chunk.to - chunk.from, 0), chunks });

@@ -237,6 +237,9 @@ export class ChunkReader {
       const reader = { view: new DataView(this.#window.buffer, this.#window.byteOffset + this.#at, length), offset: 0 };
       try {
         const header = parquetHeader(reader);
+        // Of another width than the format has they would come as bigints.
+        for (const size of [header.compressed_page_size, header.uncompressed_page_size, header.crc ?? 0])
+          if (typeof size !== 'number') throw new Error('a size is no 32-bit number');
         this.#at += reader.offset;
         return header;
       } catch (thrown) {

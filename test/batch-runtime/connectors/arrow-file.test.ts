@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
-import { codedFields, openArrow, openRecord } from '#runtime/connectors/arrow-file.ts';
+import { openArrow, openRecord } from '#runtime/connectors/arrow-file.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'sluice-arrow-file-'));
 after(() => rmSync(folder, { recursive: true }));
@@ -41,7 +41,7 @@ test('a file and a stream say the same: fields, record batches, dictionaries and
     ],
   );
   assert.deepEqual(
-    [...codedFields(file.fields).values()].map(({ name, dictionary }) => [name, dictionary]),
+    [...file.coded.values()].map(({ name, dictionary }) => [name, dictionary]),
     [['word', null]],
   );
 });
