@@ -65,7 +65,7 @@ export const arrowSource: Source = {
   },
 
   async *read(request, split) {
-    for (const part of split['parts'] as readonly Part[]) yield* readPart(request.schema, part);
+    for (const part of split.parts as readonly Part[]) yield* readPart(request.schema, part);
   },
 
   side: () => null,

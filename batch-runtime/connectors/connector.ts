@@ -11,7 +11,8 @@ import type { RejectsTaker } from './bad-lines.ts';
 export interface Split {
   readonly bytes: number;
   readonly rows: number;
-  readonly [option: string]: unknown;
+  /** What is read, in this order; the source knows what it means. The parts of several splits, one after the other, are a split too. */
+  readonly parts: readonly unknown[];
 }
 
 export interface ScanRequest {

@@ -40,7 +40,7 @@ export const csvSource: Source = {
     const rejects = typeof path === 'string' ? new Rejects(path, task) : null;
     let whole = false;
     try {
-      for (const part of split['parts'] as readonly Part[]) yield* readPart(request.schema, part, request.rejects ?? rejects);
+      for (const part of split.parts as readonly Part[]) yield* readPart(request.schema, part, request.rejects ?? rejects);
       whole = true;
     } finally {
       await rejects?.close(whole);

@@ -34,7 +34,7 @@ export const jsonSource: Source = {
     const format = formatOf(request.schema);
     let whole = false;
     try {
-      for (const part of split['parts'] as readonly Part[]) yield* readRecords(format, part, request.rejects ?? rejects);
+      for (const part of split.parts as readonly Part[]) yield* readRecords(format, part, request.rejects ?? rejects);
       whole = true;
     } finally {
       await rejects?.close(whole);

@@ -62,7 +62,7 @@ export const parquetSource: Source = {
   },
 
   async *read(request, split) {
-    for (const part of split['parts'] as readonly Part[]) yield* readPart(request.schema, part);
+    for (const part of split.parts as readonly Part[]) yield* readPart(request.schema, part);
   },
 
   side: () => null,

@@ -25,6 +25,7 @@ import type { Assignment, CoordinatorLink, Ended, JobDescription, Outcome, Progr
 import { Outcomes } from './outcomes.ts';
 import { type PlannedJob, planJob } from './planning.ts';
 import { type Dropped, Scheduler } from './scheduler.ts';
+import { sharesOf } from './shares.ts';
 
 /** Input bytes that one partition of an exchange is meant to hold. */
 const partitionBytes = 32 * MiB;
@@ -202,7 +203,7 @@ export class Coordinator implements CoordinatorLink {
       slots,
       partitions,
       stages: this.stages,
-      splits: [...this.#splits],
+      splits: [...this.#splits].map(([uid, splits]) => [uid, sharesOf(splits, slots)]),
     };
   }
 

@@ -16,7 +16,7 @@ const begun: BegunEntry = {
   slots: 2,
   partitions: 4,
   stages: { stages: [], edges: [], result: null },
-  splits: [['scan-1', [{ bytes: 5, rows: 0, path: '/data/a.csv' }]]],
+  splits: [['scan-1', [{ bytes: 5, rows: 0, parts: ['/data/a.csv'] }]]],
 };
 const stage = (number: number): LogEntry => ({ kind: 'stage', stage: number, tasks: 3, edges: [] });
 
