@@ -19,6 +19,8 @@ export interface ReceiveMemory {
   /** Resolves when `bytes` more may be granted; in the order of asking. */
   reserve(bytes: number): Promise<void>;
   release(bytes: number): void;
+  /** Nobody has a part of it. */
+  readonly isIdle: boolean;
 }
 
 /**
@@ -32,14 +34,17 @@ export function createReceiveMemory(frameBytes = 48 * MiB, slotBytes = 48 * MiB)
   const arenaBytes = Math.max(Math.ceil(frameBytes / chunkBytes) * chunkBytes, 4 * readWindowBytes);
   const kernel = createKernel(createKernelMemory(arenaAt + arenaBytes));
   // A frame at the end of a run may leave a rest unused: an eighth is never granted.
-  let free = arenaBytes - arenaBytes / 8;
+  const grantable = arenaBytes - arenaBytes / 8;
+  let free = grantable;
+  const arena = new Arena(arenaAt, arenaBytes);
+  const slots = new Slots(slotsAt, arenaAt - slotsAt);
   const waiting: { bytes: number; go: () => void }[] = [];
   return {
     kernel,
     bytes: new Uint8Array(kernel.memory.buffer),
     words: new Uint32Array(kernel.memory.buffer),
-    arena: new Arena(arenaAt, arenaBytes),
-    slots: new Slots(slotsAt, arenaAt - slotsAt),
+    arena,
+    slots,
     reserve(bytes) {
       if (waiting.length === 0 && bytes <= free) {
         free -= bytes;
@@ -54,6 +59,9 @@ export function createReceiveMemory(frameBytes = 48 * MiB, slotBytes = 48 * MiB)
         free -= more;
         go();
       }
+    },
+    get isIdle() {
+      return free === grantable && waiting.length === 0 && arena.storedBytes === 0 && slots.usedBytes === 0;
     },
   };
 }

@@ -20,7 +20,10 @@ const Handle = Type.Object({
 export const Assignment = Type.Object({
   ...AttemptId,
   /** Of a scan: the connector's split. */
-  split: Type.Union([Type.Null(), Type.Object({ bytes: Type.Number(), rows: Type.Number(), parts: Type.Unsafe<readonly unknown[]>(Type.Array(Type.Unknown())) })]),
+  split: Type.Union([
+    Type.Null(),
+    Type.Object({ bytes: Type.Number(), rows: Type.Number(), parts: Type.Unsafe<readonly unknown[]>(Type.Array(Type.Unknown())) }),
+  ]),
   /** Of fetched edges: partitions [from, to). */
   partitionFrom: u32,
   partitionTo: u32,

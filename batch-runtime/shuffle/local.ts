@@ -39,7 +39,7 @@ import {
 import { blockBytes, blockHeaderBytes, blockKinds, verifyBlock } from '#worker/protocol/block.ts';
 import { readManifest } from '#worker/protocol/manifest.ts';
 import { xxh64 } from '#worker/protocol/xxh64.ts';
-import { KernelPool } from './kernel-pool.ts';
+import { memoryPool } from './memory-pool.ts';
 import { assertRange, missing, readerOf } from './reading.ts';
 import { Sealer } from './sealer.ts';
 import type { Committed, ReadRange, ReceivedBlock, ShuffleDriver, ShuffleHandle, ShuffleRequest, ShuffleWriter } from './spi.ts';
@@ -59,7 +59,6 @@ const walkBlocks = 4096;
 
 /** `folder` is made when it is not there. Several drivers and processes may use it at once. */
 export function createLocalShuffle({ folder }: { readonly folder: string }): ShuffleDriver {
-  const kernels = new KernelPool();
   const live = (handle: ShuffleHandle): string => {
     if (!/^[0-9a-f]{16}$/.test(handle.id)) throw new SluiceError('SHUFFLE_UNKNOWN', { shuffle: handle.id });
     return join(folder, handle.id);
@@ -99,9 +98,9 @@ export function createLocalShuffle({ folder }: { readonly folder: string }): Shu
         throw await absent(folder, handle, error);
       }
       assert.ok(map >= 0 && map < handle.maps, 'map out of range');
-      return new LocalWriter({ folder, path, handle, map, attempt, kernels });
+      return new LocalWriter({ folder, path, handle, map, attempt });
     },
-    createReader: (handle, range) => readerOf(read({ folder, handle, kernels }, range)),
+    createReader: (handle, range) => readerOf(read({ folder, handle }, range)),
     async vacant(handle) {
       const winners = await listWinners(folder, handle);
       return winners.invalidated ? range(0, handle.maps) : vacantIn(winners, 0, handle.maps);
@@ -122,9 +121,7 @@ export function createLocalShuffle({ folder }: { readonly folder: string }): Shu
         if (why.code !== 'SHUFFLE_RELEASED') throw why;
       }
     },
-    async close() {
-      kernels.clear();
-    },
+    async close() {},
   };
 }
 
@@ -203,7 +200,6 @@ interface LocalWriterOptions {
   readonly handle: ShuffleHandle;
   readonly map: number;
   readonly attempt: number;
-  readonly kernels: KernelPool;
 }
 
 class LocalWriter implements ShuffleWriter {
@@ -222,10 +218,10 @@ class LocalWriter implements ShuffleWriter {
   #failure: SluiceError | null = null;
 
   constructor(options: LocalWriterOptions) {
-    const { path, handle, map, attempt, kernels } = options;
+    const { path, handle, map, attempt } = options;
     this.#options = options;
     this.#part = join(path, `${map}-${attempt}.part`);
-    this.#kernel = kernels.take(writerPlaces.end);
+    this.#kernel = memoryPool.take(writerPlaces.end);
     this.#words = new Uint32Array(this.#kernel.memory.buffer);
     this.#sealer = new Sealer({
       shuffle: shuffleOf(handle),
@@ -373,7 +369,7 @@ class LocalWriter implements ShuffleWriter {
   async #drop(): Promise<void> {
     if (this.#state === 'ended') return;
     this.#state = 'ended';
-    this.#options.kernels.give(this.#kernel);
+    memoryPool.give(this.#kernel);
     const file = this.#file;
     this.#file = null;
     await file?.close().catch(() => undefined);
@@ -386,7 +382,6 @@ const shuffleOf = (handle: ShuffleHandle): ShuffleId => BigInt(`0x${handle.id}`)
 interface Place {
   readonly folder: string;
   readonly handle: ShuffleHandle;
-  readonly kernels: KernelPool;
 }
 
 /** A map's file, open, and what of it is to be read. */
@@ -484,7 +479,7 @@ async function openMap({ folder, handle }: Place, map: number, generation: numbe
 }
 
 async function* read(place: Place, wanted: ReadRange): AsyncGenerator<ReceivedBlock, void, undefined> {
-  const { folder, handle, kernels } = place;
+  const { folder, handle } = place;
   assertRange(handle, wanted);
   const winners = await listWinners(folder, handle);
   if (winners.invalidated) throw missing(handle.id, range(0, handle.maps), 'the run is invalidated');
@@ -492,7 +487,7 @@ async function* read(place: Place, wanted: ReadRange): AsyncGenerator<ReceivedBl
   if (vacant.length > 0) throw missing(handle.id, vacant, 'not committed');
   if (wanted.partitionFrom === wanted.partitionTo) return;
 
-  const window = new Window(kernels, wanted);
+  const window = new Window(wanted);
   const ahead: Promise<OpenMap>[] = [];
   let next = wanted.mapFrom;
   let map = wanted.mapFrom;
@@ -539,7 +534,6 @@ async function vacate({ folder, handle }: Place, winners: Winners, map: number, 
 
 /** A reader's place in kernel memory: bytes of a file are read into it, verified there, and given out as views. */
 class Window {
-  readonly #pool: KernelPool;
   readonly #kernel: Kernel;
   readonly #wanted: ReadRange;
   readonly #winners: number;
@@ -547,19 +541,18 @@ class Window {
   readonly #entries: number;
   readonly #from: number;
 
-  constructor(pool: KernelPool, wanted: ReadRange) {
-    this.#pool = pool;
+  constructor(wanted: ReadRange) {
     this.#wanted = wanted;
     const counts = wanted.partitionTo - wanted.partitionFrom;
     this.#winners = kernelReservedBytes + accountBytes;
     this.#counts = this.#winners + 8;
     this.#entries = this.#counts + ((counts * 4 + 7) & ~7);
     this.#from = this.#entries + walkBlocks * entryBytes;
-    this.#kernel = pool.take(this.#from + blockBytes(maxBlockBytes));
+    this.#kernel = memoryPool.take(this.#from + blockBytes(maxBlockBytes));
   }
 
   close(): void {
-    this.#pool.give(this.#kernel);
+    memoryPool.give(this.#kernel);
   }
 
   async *read(handle: ShuffleHandle, { map, attempt, file, extents, counts }: OpenMap): AsyncGenerator<ReceivedBlock, void, undefined> {

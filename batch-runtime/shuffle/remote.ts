@@ -14,7 +14,7 @@ import { createWorkerClient, type WorkerClient, type WriteStream } from '#worker
 import { type Kernel, kernelReservedBytes } from '#worker/kernel/kernel.ts';
 import { blockBytes } from '#worker/protocol/block.ts';
 import { verifiedRead } from '#worker/verified-read.ts';
-import { KernelPool } from './kernel-pool.ts';
+import { memoryPool } from './memory-pool.ts';
 import { assertRange, missing, readerOf } from './reading.ts';
 import { Sealer } from './sealer.ts';
 import type { Committed, ReadRange, ReceivedBlock, ShuffleDriver, ShuffleHandle, ShuffleRequest, ShuffleWriter } from './spi.ts';
@@ -69,10 +69,10 @@ export function createRemoteShuffle(options: RemoteShuffleOptions): ShuffleDrive
       random,
       token,
       name: options.name ?? 'sluice',
+      receive: memoryPool.takeReceive(),
       ...(options.silenceMs === undefined ? {} : { silenceMs: options.silenceMs }),
     }),
     layouts: new Layouts(manager, { clock, random, patienceMs, again: mayPass }),
-    kernels: new KernelPool(),
   };
   return {
     name: 'remote',
@@ -102,8 +102,9 @@ export function createRemoteShuffle(options: RemoteShuffleOptions): ShuffleDrive
       service.layouts.forget(handle.id);
     },
     async close() {
+      if (service.client.isClosed) return;
       service.client.close();
-      service.kernels.clear();
+      memoryPool.giveReceive(service.client.receive);
     },
   };
 }
@@ -112,7 +113,6 @@ interface Service extends RemoteShuffleOptions {
   readonly retry: RetryOptions;
   readonly client: WorkerClient;
   readonly layouts: Layouts;
-  readonly kernels: KernelPool;
 }
 
 const specOf = (
@@ -256,7 +256,7 @@ class RemoteWriter implements ShuffleWriter {
     this.#attempt = attempt;
     const targets = view.targets(map).sort((a, b) => a.partitionFrom - b.partitionFrom);
     this.#largeFrom = kernelReservedBytes + targets.length * buffersPerColumn * bufferBytes;
-    const kernel = service.kernels.take(this.#largeFrom + largeBytes);
+    const kernel = memoryPool.take(this.#largeFrom + largeBytes);
     this.#kernel = kernel;
     const shuffle = shuffleFrom(handle.id);
     const { level } = view.layout.spec;
@@ -312,7 +312,7 @@ class RemoteWriter implements ShuffleWriter {
     this.#committed = { won, blocks, records, bytes };
     this.#state = 'ended';
     // Everything was acknowledged: nobody reads the buffers any more.
-    this.#service.kernels.give(this.#kernel);
+    memoryPool.give(this.#kernel);
     return this.#committed;
   }
 
