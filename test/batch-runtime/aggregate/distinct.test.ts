@@ -20,8 +20,10 @@ test('a value counts once however it was spread over states that are merged', ()
       const argument = columnRef({ name: 'x', type: typeOf(kind), nullable: true });
       const aggregate: Aggregate = { name: 'a', fn: 'countDistinct', argument, filter: null, type: { kind: 'integer' }, nullable: false };
       const merged = createAccumulator(aggregate);
+      merged.grow(3);
       for (const part of parts) {
         const one = createAccumulator(aggregate);
+        one.grow(3);
         const values = part.map(([, value]) => value);
         const group = Int32Array.from(part, ([g]) => g);
         one.update(group, part.length, columnOf(kind, values, { dictionary }), []);
@@ -42,4 +44,36 @@ test('a value counts once however it was spread over states that are merged', ()
     }),
     { numRuns: 200 },
   );
+});
+
+test('a group counts alike while its values are few and when they have become many, in any number of batches', () => {
+  const argument = columnRef({ name: 'x', type: typeOf('int64'), nullable: false });
+  const aggregate: Aggregate = { name: 'a', fn: 'countDistinct', argument, filter: null, type: { kind: 'integer' }, nullable: false };
+  // Group g has g + 1 values, each of which comes three times.
+  const rows = [0, 1, 2].flatMap(() => Array.from({ length: 40 }, (_, g) => Array.from({ length: g + 1 }, (_, v) => [g, v] as const)).flat());
+  const expected = Array.from({ length: 40 }, (_, g) => g + 1);
+  for (const batch of [7, 500, rows.length]) {
+    const counted = createAccumulator(aggregate);
+    counted.grow(40);
+    for (let from = 0; from < rows.length; from += batch) {
+      const some = rows.slice(from, from + batch);
+      const values = some.map(([, value]) => BigInt(value));
+      counted.update(
+        Int32Array.from(some, ([g]) => g),
+        some.length,
+        columnOf('int64', values),
+        [],
+      );
+    }
+    assert.deepEqual(valuesOf(counted.final(40)), expected);
+    const merged = createAccumulator(aggregate);
+    merged.grow(40);
+    for (let time = 0; time < 2; time++)
+      merged.merge(
+        Int32Array.from(expected, (n) => n - 1),
+        40,
+        counted.partial(40),
+      );
+    assert.deepEqual(valuesOf(merged.final(40)), expected);
+  }
 });
