@@ -1,11 +1,12 @@
 /**
  * Chains of inner joins in an order by size: the largest input is streamed past tables of the others, and of those that are connected with what is
  * joined so far the one that is likely the smallest comes next, so that rows fall away early and no input that could be a table is
- * streamed. A pair of tables is a chain too: its smaller side becomes the table. Every equality that was there is asked, no pairing that was not
+ * streamed. Whole tables come
+ * behind those of which a filter leaves a part: they hardly take a row away, and make every row wider. A pair of tables is a chain too: its smaller side becomes the table. Every equality that was there is asked, no pairing that was not
  * there is made, and a projection gives the columns as they were. Sizes are guesses (graph/sizes.ts, and filters here); the rows never are.
  */
 import type { Schema } from '../../batch/batch.ts';
-import type { NodeId, Plan, PlanNode } from '../plan.ts';
+import { inputsOf, type NodeId, type Plan, type PlanNode } from '../plan.ts';
 import { conjuncts, consumersOf, joinSchema, type NodeOf, reference, rewrite } from '../rewrite.ts';
 import type { Estimate } from '../sizes.ts';
 
@@ -32,6 +33,9 @@ export function orderJoins(plan: Plan, sizes: readonly (Estimate | null)[]): Pla
     const [consumer, ...others] = consumers[id]!;
     return isPlain(plan.nodes[id]!) && others.length === 0 && consumer !== undefined && consumer >= 0 && isPlain(plan.nodes[consumer]!);
   };
+  /** By node: something below it, or itself, leaves rows out. */
+  const filtered: boolean[] = [];
+  for (const node of plan.nodes) filtered.push(node.kind === 'filter' || inputsOf(node).some((input) => filtered[input]!));
   const oldOf = new Map<NodeId, NodeId>();
   return rewrite(plan, (node, id, add, nodes) => {
     const keep = (): NodeId => {
@@ -47,7 +51,8 @@ export function orderJoins(plan: Plan, sizes: readonly (Estimate | null)[]): Pla
       const size = oldOf.has(leaf) ? sizes[oldOf.get(leaf)!] : null;
       return size === null || size === undefined || size.bytes === 0 ? null : size.bytes * keptBy(leaf, nodes);
     });
-    const order = bytes.every((each) => each !== null) ? orderOf(chain, bytes as number[]) : null;
+    const isPart = chain.leaves.map((leaf) => oldOf.has(leaf) && filtered[oldOf.get(leaf)!]!);
+    const order = bytes.every((each) => each !== null) ? orderOf(chain, bytes as number[], isPart) : null;
     if (order === null || order.every((leaf, i) => leaf === i)) return keep();
     const built = build(node, chain, outputs, order, nodes, add);
     if (built === null) return keep();
@@ -90,8 +95,9 @@ function keptBy(id: NodeId, nodes: readonly PlanNode[]): number {
   return parts.reduce((all, part) => all * part, keptBy(node.input, nodes));
 }
 
-/** The largest first, then the smallest of those that are connected; null when one is not. */
-function orderOf({ leaves, equalities }: Chain, bytes: readonly number[]): number[] | null {
+/** The largest first, then of those that are connected the smallest, parts of a table before whole ones; null when one is not connected. */
+function orderOf({ leaves, equalities }: Chain, bytes: readonly number[], isPart: readonly boolean[]): number[] | null {
+  const isBefore = (a: number, b: number): boolean => (isPart[a] === isPart[b] ? bytes[a]! < bytes[b]! : isPart[a]!);
   const order = [bytes.indexOf(Math.max(...bytes))];
   while (order.length < leaves.length) {
     const connected = leaves.flatMap((_, leaf) =>
@@ -101,7 +107,7 @@ function orderOf({ leaves, equalities }: Chain, bytes: readonly number[]): numbe
         : [],
     );
     if (connected.length === 0) return null;
-    order.push(connected.reduce((best, leaf) => (bytes[leaf]! < bytes[best]! ? leaf : best)));
+    order.push(connected.reduce((best, leaf) => (isBefore(leaf, best) ? leaf : best)));
   }
   return order;
 }

@@ -92,6 +92,18 @@ test('a filter makes an input smaller; a join with a condition, an outer one or 
   assert.equal(tree(ordered(floats, { f: 1, g: 1000 })), '(f g)');
 });
 
+test('a table of which a filter leaves a part comes before a smaller one that is whole', () => {
+  const filtered = planOf((flow) => {
+    const t = read(flow);
+    const many = t.b.groupBy('key').aggregate((r) => ({ rows: r.d_id.sum() }));
+    return t.a.join(t.c, { on: { c_id: 'key' }, prefix: 'c_' }).join(
+      many.filter((r) => r.rows.gt(100)),
+      { on: { b_id: 'key' } },
+    );
+  });
+  assert.equal(tree(ordered(filtered, { a: 1000, b: 900, c: 10 })), '((a b) c)');
+});
+
 test('a table that is used elsewhere too keeps its own join', () => {
   const plan = planOf((flow) => {
     const t = read(flow);
