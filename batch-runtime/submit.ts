@@ -17,7 +17,7 @@ import { adapters } from './execute/adapters.ts';
 import { graphOf } from './execute/job-module.ts';
 import { serveLease } from './execute/lease.ts';
 import type { Graph } from './graph/plan.ts';
-import { broadcastWithin } from './graph/stages.ts';
+import { broadcastWithin } from './graph/sizes.ts';
 import type { AnyJob, Job } from './job.ts';
 import type { Run, RunOptions } from './run.ts';
 import { Coordinator, type Ground } from './schedule/coordinator.ts';

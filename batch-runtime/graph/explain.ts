@@ -87,7 +87,8 @@ const windowText = (of: WindowFunction): string => {
 };
 const keysText = (keys: readonly SortKey[]): string => keys.map(({ name, descending }) => (descending ? `${name} desc` : name)).join(', ');
 const pathText = (spec: SourceSpec | SinkSpec): string => `${spec.connector}${typeof spec['path'] === 'string' ? ` ${spec['path']}` : ''}`;
-function joinText(node: Pick<NodeOf<'join'>, 'how' | 'where' | 'asOf'>, left: readonly string[], right: readonly string[]): string {
+function joinText(node: Pick<NodeOf<'join'>, 'how' | 'where' | 'asOf' | 'keysUpTo'>, left: readonly string[], right: readonly string[]): string {
+  if (node.keysUpTo !== undefined) return `key filter by ${onText(left, right)}, up to ${node.keysUpTo} keys,`;
   const { how, where, asOf } = node;
   const on = left.length === 0 ? '' : ` on ${onText(left, right)}`;
   const kind =
@@ -159,6 +160,8 @@ function operatorText(operator: StageOperator, graph: StageGraph): string {
       return `union of ${operator.inputs.join(' and ')}`;
     case 'top-groups':
       return `first ${operator.count} by ${operator.keys.join(', ') || 'nothing'} in order of ${keysText(operator.orderBy)} of ${operator.input}`;
+    case 'keys':
+      return `different ${operator.keys.join(', ')}, up to ${operator.upTo}, of ${operator.input}`;
     case 'sample':
       return `sample ${keysText(operator.keys)} of ${operator.input}`;
     case 'store': {

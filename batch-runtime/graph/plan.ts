@@ -93,6 +93,11 @@ export type PlanNode = { readonly uid: string; readonly schema: Schema } & (
       readonly rightKeys: readonly string[];
       readonly prefix: string;
       readonly where: Expression | null;
+      /**
+       * Of a semi join that only spares work: what it leaves out nobody misses. Where the right side has more than so many keys every row may pass.
+       * Set by a rule.
+       */
+      readonly keysUpTo?: number;
       /** Null keys match each other. */
       readonly nullsEqual?: true;
       /**

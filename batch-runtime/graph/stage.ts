@@ -60,6 +60,8 @@ export type StageOperator = { readonly uid: string; readonly schema: Schema } & 
       readonly buildKeys: readonly string[];
       readonly prefix: string;
       readonly where: Expression | null;
+      /** As the plan's: `build` are the `keys` of the right side. */
+      readonly keysUpTo?: number;
       readonly nullsEqual?: true;
       /** As the plan's: left is the probe. */
       readonly asOf?: AsOf;
@@ -94,6 +96,8 @@ export type StageOperator = { readonly uid: string; readonly schema: Schema } & 
   | { readonly kind: 'limit'; readonly input: number; readonly count: number }
   /** Runs a function over each row; waits for it where it gives promises. */
   | ({ readonly kind: 'rows'; readonly input: number } & RowCalls)
+  /** The different keys, in no order; where there are more than `upTo`, one row of nulls instead of them. No key is null. */
+  | { readonly kind: 'keys'; readonly input: number; readonly keys: readonly string[]; readonly upTo: number }
   /** Keeps a bounded sample of the keys for range bounds; passes everything on, or ends a branch. */
   | { readonly kind: 'sample'; readonly input: number; readonly keys: readonly SortKey[] }
   /** Ends a branch: writes an edge. */

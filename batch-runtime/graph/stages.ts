@@ -6,10 +6,11 @@
 import { aggregateRow, partialSchema } from '../aggregate/table.ts';
 import type { Schema } from '../batch/batch.ts';
 import { type Expression, isDeterministic, partsOf } from '../expression/expression.ts';
+import { call } from '../expression/functions.ts';
 import { keyScan } from './key-scan.ts';
 import type { NodeId, Plan, PlanNode, SinkSpec, SourceSpec } from './plan.ts';
-import { columnsIn, type NodeOf, reference } from './rewrite.ts';
-import { type Estimate, sizesOf } from './sizes.ts';
+import { allOf, columnsIn, type NodeOf, reference } from './rewrite.ts';
+import { type Estimate, isBroadcast, sizesOf } from './sizes.ts';
 import {
   type Distribution,
   type Edge,
@@ -32,11 +33,6 @@ export interface StageOptions {
   /** A right side of a join up to this size goes to every task whole. */
   readonly broadcastBytes?: number;
 }
-
-/** A right side up to the first goes to every executor whole; up to the second when the left side, which then stays where it is, is so many times as large. */
-const [smallBytes, mostBytes, worthTimes] = [10_000_000, 48_000_000, 4];
-/** The most that executors with so much memory each may get whole: a table takes some five times what it is made of. */
-export const broadcastWithin = (budgetBytes: number): number => Math.min(mostBytes, Math.floor(budgetBytes / 10));
 
 /** Where the rows of a node are: the output of an operator of a stage. */
 interface Place {
@@ -145,8 +141,27 @@ export function toStages(plan: Plan, options: StageOptions): StageGraph {
     return phase(exchange(partials, distribution), 'final', schema);
   };
 
+  /** The different keys of the right side of a join, if they are few. */
+  const keysAt = ({ uid, rightKeys }: NodeOf<'join'>, from: Place, upTo: number): Place => {
+    const given = schemaAt(from);
+    const fields = rightKeys.map((name) => given.find((field) => field.name === name)!);
+    const known = fields.filter(({ nullable }) => nullable).map((field) => call('isNotNull', [reference(field)]));
+    const { stage, operator: input } =
+      known.length === 0
+        ? from
+        : add(from.stage, { kind: 'filter', uid: `${uid}.known`, input: from.operator, condition: allOf(known), schema: given });
+    return add(stage, {
+      kind: 'keys',
+      uid: `${uid}.keys`,
+      input,
+      keys: rightKeys,
+      upTo,
+      schema: fields.map((field) => ({ ...field, nullable: true })),
+    });
+  };
+
   const join = (node: NodeOf<'join'>, left: readonly Place[], right: readonly Place[]): readonly Place[] => {
-    const { uid, how, leftKeys, rightKeys, prefix, where, asOf, schema } = node;
+    const { uid, how, leftKeys, rightKeys, prefix, where, asOf, keysUpTo, schema } = node;
     const of = (probe: Place, build: Place): Place =>
       add(probe.stage, {
         kind: 'join',
@@ -158,6 +173,7 @@ export function toStages(plan: Plan, options: StageOptions): StageGraph {
         buildKeys: rightKeys,
         prefix,
         where,
+        ...(keysUpTo === undefined ? {} : { keysUpTo }),
         ...(node.nullsEqual ? { nullsEqual: true as const } : {}),
         ...(asOf === undefined ? {} : { asOf }),
         schema,
@@ -173,14 +189,9 @@ export function toStages(plan: Plan, options: StageOptions): StageGraph {
     const stored = (places: readonly Place[], distribution: Distribution): EdgeId[] => places.map((each) => store(each, distribution));
     // A stage cannot wait for what waits for it: a table joined with what was made of it goes through partitions.
     const isApart = !left.some((probe) => right.some((build) => waitsFor(build.stage, probe.stage)));
-    // Rows that only the build side has leave once: it cannot stand in every task.
-    const mayBroadcast = how !== 'right' && how !== 'full' && isApart;
-    const isCross = leftKeys.length === 0 && asOf === undefined;
-    const bytes = isCross ? 0 : (sizes[node.right]?.bytes ?? Number.POSITIVE_INFINITY);
-    const most = options.broadcastBytes ?? mostBytes;
-    const isWorth = bytes <= smallBytes || (sizes[node.left]?.bytes ?? 0) >= worthTimes * bytes;
-    if (mayBroadcast && bytes <= most && isWorth) {
-      const edges = stored(right, { kind: 'broadcast' });
+    if (keysUpTo !== undefined && !isApart) return left;
+    if (isApart && isBroadcast(node, sizes, options.broadcastBytes)) {
+      const edges = stored(keysUpTo === undefined ? right : right.map((place) => keysAt(node, place, keysUpTo)), { kind: 'broadcast' });
       return left.map((probe) => of(probe, sideOf('right', probe.stage, edges)));
     }
     const [toLeft, toRight]: Distribution[] =

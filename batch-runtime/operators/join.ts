@@ -25,7 +25,7 @@ import type { Operator } from './operator.ts';
 
 type Spec = Extract<StageOperator, { kind: 'join' }>;
 
-const indexesOf = (schema: Schema, names: readonly string[]): number[] =>
+export const indexesOf = (schema: Schema, names: readonly string[]): number[] =>
   names.map((name) => {
     const column = schema.findIndex((f) => f.name === name);
     assert.ok(column >= 0, `no column ${name} to join on`);
@@ -33,7 +33,7 @@ const indexesOf = (schema: Schema, names: readonly string[]): number[] =>
   });
 
 /** What both sides' keys become: int32 against 64 bits is compared in 64 bits. */
-const keyField = (a: KeyField, b: KeyField): KeyField => {
+export const keyField = (a: KeyField, b: KeyField): KeyField => {
   const [aLayout, bLayout] = [layoutOf(a.type), layoutOf(b.type)];
   const whole = (layout: string): boolean => layout === 'word' || layout === 'lanes';
   assert.ok(aLayout === bLayout || (whole(aLayout) && whole(bLayout)), `a ${a.type.kind} key cannot meet a ${b.type.kind} key`);

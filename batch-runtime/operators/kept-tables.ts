@@ -4,9 +4,10 @@
  * another one begins. Whoever uses a table says that it holds its bytes, as if it had built it.
  */
 import type { BuiltTable } from './join.ts';
+import type { KnownKeys } from './key-filter.ts';
 
 export interface KeptTable {
-  readonly table: BuiltTable;
+  readonly table: BuiltTable | KnownKeys;
   /** Of the build side. */
   readonly bytes: number;
   readonly rows: number;

@@ -90,7 +90,7 @@ export function createSpillingJoin(
   let waitingFile: SpillFile | null = null;
 
   const found = place?.get() ?? null;
-  if (place !== null && found !== null && share.hold(costOf(found.bytes, found.rows))) {
+  if (place !== null && found !== null && 'first' in found.table && share.hold(costOf(found.bytes, found.rows))) {
     place.taken = true;
     whole = createJoin(spec, inputs, functions, found.table);
     buildEnded = true;

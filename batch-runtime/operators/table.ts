@@ -11,6 +11,8 @@ import { createAggregate } from './aggregate.ts';
 import { createExpand } from './expand.ts';
 import { createFilter } from './filter.ts';
 import type { TablePlace } from './kept-tables.ts';
+import { createKeyFilter } from './key-filter.ts';
+import { createKeys } from './keys.ts';
 import { createLimit } from './limit.ts';
 import type { Operator } from './operator.ts';
 import { createProject } from './project.ts';
@@ -45,6 +47,7 @@ export function createOperator(
     case 'aggregate':
       return createAggregate(spec, input, functions, memory.open());
     case 'join':
+      if (spec.keysUpTo !== undefined) return createKeyFilter(spec, spec.keysUpTo, inputs, memory.open(), place);
       return createSpillingJoin(spec, inputs, functions, memory.open(), place);
     case 'sort':
       return createSort(spec, input, memory.open());
@@ -60,6 +63,8 @@ export function createOperator(
       return createTopGroups(spec, input, memory.open());
     case 'limit':
       return createLimit(spec);
+    case 'keys':
+      return createKeys(spec, input, memory.open());
     case 'sample':
       return createSample(spec, input);
     default:

@@ -6,7 +6,7 @@ import { resolve } from 'node:path';
 import type { Split } from '../connectors/connector.ts';
 import { sinkOf, sourceOf } from '../connectors/table.ts';
 import { placedAt } from '../graph/places.ts';
-import type { Graph, NodeId, Plan } from '../graph/plan.ts';
+import type { Graph, NodeId, Plan, SourceSpec } from '../graph/plan.ts';
 import { dropUnused } from '../graph/rules/drop-unused.ts';
 import { optimize, optimizeBySize } from '../graph/rules/optimize.ts';
 import { type Estimate, sizesOf } from '../graph/sizes.ts';
@@ -72,14 +72,13 @@ export async function planJob(
   );
   const estimatesOf = (of: Plan): ReadonlyMap<NodeId, Estimate> =>
     new Map(of.nodes.flatMap((node, id) => (found.has(node.uid) ? [[id, found.get(node.uid)!] as const] : [])));
-  const ordered = optimized ? optimizeBySize(plan, (of) => sizesOf(of, estimatesOf(of))) : plan;
-  const estimates = estimatesOf(ordered);
-  const stages = toStages(ordered, {
-    estimates,
-    single: (sink) => sinkOf(sink).single(sink),
-    readsColumns: (source) => sourceOf(source).readsColumns,
+  const options = {
+    readsColumns: (source: SourceSpec) => sourceOf(source).readsColumns,
     ...(broadcastBytes === null ? {} : { broadcastBytes }),
-  });
+  };
+  const ordered = optimized ? optimizeBySize(plan, { ...options, sizesOf: (of) => sizesOf(of, estimatesOf(of)) }) : plan;
+  const estimates = estimatesOf(ordered);
+  const stages = toStages(ordered, { ...options, estimates, single: (sink) => sinkOf(sink).single(sink) });
   return { plan: ordered, stages, splits, bytes: [...estimates.values()].reduce((sum, one) => sum + one.bytes, 0) };
 }
 

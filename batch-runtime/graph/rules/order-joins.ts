@@ -7,11 +7,8 @@
  */
 import type { Schema } from '../../batch/batch.ts';
 import { inputsOf, type NodeId, type Plan, type PlanNode } from '../plan.ts';
-import { conjuncts, consumersOf, joinSchema, type NodeOf, reference, rewrite } from '../rewrite.ts';
-import type { Estimate } from '../sizes.ts';
-
-/** What a filter likely keeps: by an equality, by anything else. */
-const [keptByEqual, keptByOther] = [0.05, 0.35];
+import { consumersOf, joinSchema, type NodeOf, reference, rewrite } from '../rewrite.ts';
+import { type Estimate, likelyKept } from '../sizes.ts';
 
 /** A column of an input of the chain. */
 interface Source {
@@ -90,9 +87,7 @@ function flatten(node: NodeOf<'join'>, nodes: readonly PlanNode[], chain: Chain,
 function keptBy(id: NodeId, nodes: readonly PlanNode[]): number {
   const node = nodes[id]!;
   if (node.kind === 'project') return keptBy(node.input, nodes);
-  if (node.kind !== 'filter') return 1;
-  const parts = conjuncts(node.condition).map((part) => (part.op === 'call' && part.fn === 'eq' ? keptByEqual : keptByOther));
-  return parts.reduce((all, part) => all * part, keptBy(node.input, nodes));
+  return node.kind === 'filter' ? likelyKept(node.condition) * keptBy(node.input, nodes) : 1;
 }
 
 /** The largest first, then of those that are connected the smallest, parts of a table before whole ones; null when one is not connected. */

@@ -275,6 +275,10 @@ const shared = (node: PlanNode | StageOperator, input: readonly Row[]): Row[] | 
       return groups(sorted(input, node.orderBy, null), node.keys).flatMap((group) => group.slice(0, node.count));
     case 'sort':
       return sorted(input, node.keys, node.limit);
+    case 'keys': {
+      const keys = groups(input, node.keys).map(([row]) => Object.fromEntries(node.keys.map((name) => [name, row![name]!])));
+      return keys.length <= node.upTo ? keys : [Object.fromEntries(node.keys.map((name) => [name, null]))];
+    }
     case 'limit':
       return input.slice(0, node.count);
     default:
