@@ -249,10 +249,10 @@ export function firstRecord(
   }
 }
 
-/** Where a record starts, and in which line of the file. */
+/** Where a record starts, and in which line of the file; null: nobody has counted. */
 export interface Boundary {
   readonly at: number;
-  readonly line: number;
+  readonly line: number | null;
 }
 
 /** Line feeds in bytes[from, to). */
@@ -272,14 +272,14 @@ export class BoundaryFinder {
   readonly #found: Boundary[] = [];
   #target: number;
   #base: number;
-  /** The line of the byte `#counted` of the piece. */
-  #line: number;
+  /** The line of the byte `#counted` of the piece; null: lines are not counted. */
+  #line: number | null;
   #counted = 0;
   #state: 'plain' | 'quoted' | 'closing' = 'plain';
   /** The byte before the next piece; a line feed before the first. */
   #before = lineFeed;
 
-  /** @param start  where the first record starts */
+  /** @param start  where the first record starts; without its line none is counted */
   constructor(start: Boundary, delimiter: number, stride: number) {
     this.#base = start.at;
     this.#line = start.line;
@@ -337,6 +337,7 @@ export class BoundaryFinder {
   }
 
   #count(bytes: Uint8Array, to: number): void {
+    if (this.#line === null) return;
     this.#line += countLines(bytes, this.#counted, to);
     this.#counted = to;
   }

@@ -8,14 +8,14 @@ import { SluiceError } from '#manager/protocol/errors.ts';
 import { type Batch, isNested, type Schema } from '../batch/batch.ts';
 import { typeText } from '../schema.ts';
 import type { RejectsTaker } from './bad-lines.ts';
-import type { Source } from './connector.ts';
+import type { ScanRequest, Source } from './connector.ts';
 import { Rejects, rejectsSpec } from './csv-rejects.ts';
 import { type Boundary, BoundaryFinder, countLines, firstInvalid, firstRecord, type ScanShape, scanRecords } from './csv-scan.ts';
 import { fieldParser } from './csv-values.ts';
 import { type ByteRange, openBytes, packingOf } from './input-bytes.ts';
 import { findFiles, type InputFile } from './input-files.ts';
 import { openInput } from './parquet-file.ts';
-import { type Part, pieceBytes, type RecordFormat, readRecords, recordBytesMax, splitBytes, splitsOf } from './read-records.ts';
+import { countsLines, type Part, pieceBytes, type RecordFormat, readRecords, recordBytesMax, splitBytes, splitsOf } from './read-records.ts';
 
 const delimiter = 0x2c;
 const byteOrderMark = [0xef, 0xbb, 0xbf];
@@ -31,7 +31,7 @@ export const csvSource: Source = {
       });
     const files = await findFiles(String(request.source['path']), '.csv');
     const parts: Part[] = [];
-    for (const file of files) parts.push(...(await partsOf(request.schema, file)));
+    for (const file of files) parts.push(...(await partsOf(request, file)));
     return splitsOf(parts);
   },
 
@@ -104,13 +104,13 @@ export async function csvColumns(file: InputFile): Promise<readonly string[]> {
   return (await readHeader({ file, from: 0, to: null, packing })).names;
 }
 
-async function partsOf(schema: Schema, file: InputFile): Promise<Part[]> {
+async function partsOf(request: ScanRequest, file: InputFile): Promise<Part[]> {
   const handle = await openInput(file.path);
   try {
     const packing = await packingOf(file.path, handle);
     const header = await readHeader({ file, from: 0, to: null, packing });
-    bind(schema, header, file.path);
-    const { next } = header;
+    bind(request.schema, header, file.path);
+    const next = countsLines(request) ? header.next : { ...header.next, line: null };
     if (packing !== null) return [{ file, from: next.at, to: null, line: next.line, packing }];
     const cuts = file.size > splitBytes ? await boundariesOf(handle, file, next) : [];
     const starts = [next, ...cuts].filter(({ at }) => at < file.size);
@@ -122,13 +122,18 @@ async function partsOf(schema: Schema, file: InputFile): Promise<Part[]> {
 
 async function boundariesOf(handle: FileHandle, file: InputFile, start: Boundary): Promise<readonly Boundary[]> {
   const finder = new BoundaryFinder(start, delimiter, splitBytes);
-  const piece = new Uint8Array(pieceBytes);
-  for (let at = start.at; at < file.size; ) {
-    const { bytesRead: got } = await handle.read(piece, 0, Math.min(piece.length, file.size - at), at);
+  // One piece is read while the one before is looked at.
+  const pieces = [new Uint8Array(pieceBytes), new Uint8Array(pieceBytes)] as const;
+  const read = (at: number, into: Uint8Array) => handle.read(into, 0, Math.min(into.length, file.size - at), at);
+  let coming = read(start.at, pieces[0]);
+  for (let at = start.at, turn = 0; at < file.size; turn = 1 - turn) {
+    const { bytesRead: got, buffer: piece } = await coming;
     if (got === 0) break;
-    finder.push(piece.subarray(0, got));
     at += got;
+    coming = read(at, pieces[1 - turn]!);
+    finder.push(piece.subarray(0, got));
   }
+  await coming;
   return finder.found;
 }
 

@@ -3,9 +3,10 @@
  * feeds, which never stand inside a value. A record that cannot be read ends the job with its file, line and column, or goes
  * to the rejects. The grammar is json-scan.ts.
  */
+import type { FileHandle } from 'node:fs/promises';
 import { SluiceError } from '#manager/protocol/errors.ts';
 import type { Schema } from '../batch/batch.ts';
-import type { Source } from './connector.ts';
+import type { ScanRequest, Source } from './connector.ts';
 import { Rejects, rejectsSpec } from './csv-rejects.ts';
 import { countLines, lineFeed } from './csv-scan.ts';
 import { packingOf } from './input-bytes.ts';
@@ -13,7 +14,7 @@ import { findFiles, type InputFile } from './input-files.ts';
 import { JsonScanner } from './json-scan.ts';
 import { valueParser } from './nested-values.ts';
 import { openInput } from './parquet-file.ts';
-import { type Part, pieceBytes, type RecordFormat, readRecords, splitBytes, splitsOf } from './read-records.ts';
+import { countsLines, type Part, pieceBytes, type RecordFormat, readRecords, splitBytes, splitsOf } from './read-records.ts';
 
 /** What names of NDJSON files in a folder end with. */
 export const jsonEndings = ['.ndjson', '.jsonl', '.json'] as const;
@@ -24,7 +25,7 @@ export const jsonSource: Source = {
   async plan(request) {
     const files = await findFiles(String(request.source['path']), ...jsonEndings);
     const parts: Part[] = [];
-    for (const file of files) parts.push(...(await partsOf(file)));
+    for (const file of files) parts.push(...(await partsOf(request, file)));
     return splitsOf(parts);
   },
 
@@ -44,39 +45,52 @@ export const jsonSource: Source = {
   side: (source) => (typeof source['rejects'] === 'string' ? rejectsSpec(source['rejects']) : null),
 };
 
-async function partsOf(file: InputFile): Promise<Part[]> {
+async function partsOf(request: ScanRequest, file: InputFile): Promise<Part[]> {
   const handle = await openInput(file.path);
   try {
     const packing = await packingOf(file.path, handle);
     if (packing !== null) return [{ file, from: 0, to: null, line: 1, packing }];
-    const starts = [{ at: 0, line: 1 }];
-    if (file.size > splitBytes) {
-      // Lines are counted on the way, so that an error in any split knows its own.
-      const piece = new Uint8Array(pieceBytes);
-      let line = 1;
-      let target = splitBytes;
-      for (let at = 0; at < file.size; ) {
-        const { bytesRead } = await handle.read(piece, 0, Math.min(piece.length, file.size - at), at);
-        if (bytesRead === 0) break;
-        let counted = 0;
-        for (;;) {
-          const feed = piece.indexOf(lineFeed, Math.max(0, target - 1 - at));
-          if (target - 1 - at >= bytesRead || feed < 0 || feed >= bytesRead) break;
-          line += countLines(piece, counted, feed + 1);
-          counted = feed + 1;
-          starts.push({ at: at + feed + 1, line });
-          target = Math.floor((at + feed + 1) / splitBytes) * splitBytes + splitBytes;
-        }
-        line += countLines(piece, counted, bytesRead);
-        at += bytesRead;
-      }
-    }
-    return starts
-      .filter(({ at }) => at < file.size)
-      .map(({ at, line }, i) => ({ file, from: at, to: starts[i + 1]?.at ?? file.size, line, packing }));
+    const starts = await startsOf(handle, file.size);
+    const lines = countsLines(request) ? await linesOf(handle, starts) : null;
+    return starts.map((from, i) => ({ file, from, to: starts[i + 1] ?? file.size, line: lines?.[i] ?? null, packing }));
   } finally {
     await handle.close();
   }
+}
+
+/** Where lines start at or behind each multiple of splitBytes. Reads nothing but what stands there. */
+async function startsOf(handle: FileHandle, size: number): Promise<number[]> {
+  const starts: number[] = [];
+  const piece = new Uint8Array(65_536);
+  for (let at = 0; at < size; ) {
+    starts.push(at);
+    at = Math.floor(at / splitBytes) * splitBytes + splitBytes - 1;
+    for (let feed = -1; feed < 0 && at < size; ) {
+      const { bytesRead } = await handle.read(piece, 0, piece.length, at);
+      if (bytesRead === 0) return starts;
+      feed = piece.subarray(0, bytesRead).indexOf(lineFeed);
+      at += feed < 0 ? bytesRead : feed + 1;
+    }
+  }
+  return starts;
+}
+
+/** The line of each of these starts. Reads all that is before the last. */
+async function linesOf(handle: FileHandle, starts: readonly number[]): Promise<number[]> {
+  const lines: number[] = [];
+  const piece = new Uint8Array(pieceBytes);
+  let line = 1;
+  let at = 0;
+  for (const start of starts) {
+    while (at < start) {
+      const { bytesRead } = await handle.read(piece, 0, Math.min(piece.length, start - at), at);
+      if (bytesRead === 0) break;
+      line += countLines(piece, 0, bytesRead);
+      at += bytesRead;
+    }
+    lines.push(line);
+  }
+  return lines;
 }
 
 const formatOf = (schema: Schema): RecordFormat => ({

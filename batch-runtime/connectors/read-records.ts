@@ -7,7 +7,7 @@ import type { SluiceError } from '#manager/protocol/errors.ts';
 import { type Batch, batchRows, type Column, type Schema } from '../batch/batch.ts';
 import { makeBatch } from '../batch/column.ts';
 import type { RejectsTaker } from './bad-lines.ts';
-import type { Split } from './connector.ts';
+import type { ScanRequest, Split } from './connector.ts';
 import { type BadRecord, countLines, lineFeed, type ScanResult, scanSlack } from './csv-scan.ts';
 import { type ByteRange, type InputBytes, openBytes } from './input-bytes.ts';
 
@@ -16,10 +16,17 @@ export const pieceBytes = 1024 * 1024;
 /** A header, or a record, longer than this is none. */
 export const recordBytesMax = 256 * 1024 * 1024;
 
-/** Records that start in the range; `line` is the one of its first byte. */
+/** Records that start in the range. */
 export interface Part extends ByteRange {
-  readonly line: number;
+  /** That of its first byte; null: nobody has counted, and who has to say where something is wrong counts from the file's start. */
+  readonly line: number | null;
 }
+
+/**
+ * Whether lines are counted when a file is cut. Bad records of a job that has a place for them may be in every split, and each would
+ * count all that is before; without one the first of them ends the job.
+ */
+export const countsLines = ({ source, rejects }: ScanRequest): boolean => typeof source['rejects'] === 'string' || rejects !== undefined;
 
 /** A file is cut at about this much, and small files are read together until they have as much. */
 export const splitBytes = 16 * 1024 * 1024;
@@ -131,9 +138,9 @@ class PlaceFinder {
   #before: Uint8Array = new Uint8Array(0);
 
   constructor(part: Part) {
-    this.#part = part;
-    this.#at = part.from;
-    this.#line = part.line;
+    this.#part = part.line === null ? { ...part, from: 0 } : part;
+    this.#at = this.#part.from;
+    this.#line = part.line ?? 1;
   }
 
   async find(at: number): Promise<{ line: number; column: number }> {

@@ -4,10 +4,11 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, test } from 'node:test';
 import { gzipSync, zstdCompressSync } from 'node:zlib';
+import type { ScanRequest } from '#runtime/connectors/connector.ts';
 import { rejectsSink } from '#runtime/connectors/csv-rejects.ts';
 import { csvSource } from '#runtime/connectors/csv-source.ts';
 import { jsonSource } from '#runtime/connectors/json-source.ts';
-import { int32, utf8 } from '#runtime/schema.ts';
+import { fieldsOf, int32, utf8 } from '#runtime/schema.ts';
 import { scan } from './scan.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'sluice-records-'));
@@ -66,3 +67,35 @@ for (const [name, { source, head, line, code, first, column }] of Object.entries
     }
   }
 }
+
+test('lines are counted when a file is cut only for a job that has a place for bad records; both find the line of one', async () => {
+  const count = 400_000;
+  const pad = 'x'.repeat(80);
+  const texts = {
+    csv: ['n,pad\n', ...Array.from({ length: count }, (_, i) => (i === count - 5 ? `bad,${pad}\n` : `${i},"${pad}\n"\n`))],
+    json: Array.from({ length: count }, (_, i) => (i === count - 5 ? `{"n":"bad","pad":"${pad}"}\n` : `{"n":${i},"pad":"${pad}"}\n`)),
+  };
+  for (const [connector, source, bad] of [
+    // Each record has two lines, and the header stands before.
+    ['csv', csvSource, 2 * (count - 5) + 2],
+    ['json', jsonSource, count - 4],
+  ] as const) {
+    const path = join(folder, `lines.${connector}`);
+    writeFileSync(path, texts[connector].join(''));
+    const request = { source: { connector, path }, schema: fieldsOf({ n: int32() }), predicate: null };
+    const said: number[] = [];
+    const taker = { add: async (_: string, line: number) => void said.push(line) };
+    const all = async (of: ScanRequest): Promise<readonly (number | null)[]> => {
+      const splits = await source.plan(of);
+      for (const split of splits) for await (const _ of source.read(of, split, { job: 'j', task: 0, attempt: 0 }));
+      return splits.flatMap(({ parts }) => (parts as { line: number | null }[]).map(({ line }) => line));
+    };
+    await assert.rejects(all(request), { message: new RegExp(`lines\\.${connector}:${bad}:`) });
+    const lines = await all({ ...request, rejects: taker });
+    assert.deepEqual(said, [bad]);
+    assert.ok(lines.length > 1 && lines.every((line) => line !== null));
+    const uncounted = await source.plan(request);
+    assert.ok(uncounted.slice(1).every(({ parts }) => (parts as { line: number | null }[])[0]!.line === null));
+    assert.equal(uncounted.length, lines.length);
+  }
+});
