@@ -14,6 +14,8 @@ const maxSafe = Number.MAX_SAFE_INTEGER;
 /** A safe integer as a number, anything else as a bigint. */
 export type Unscaled = number | bigint;
 
+/** 10 to the n for each n of a decimal, as a double; exact to 22. In place of `**`, which asks the C library each time. */
+export const tens: Float64Array = Float64Array.from({ length: mostDigits + 1 }, (_, n) => 10 ** n);
 export const powerOfTen = (digits: number): bigint => 10n ** BigInt(digits);
 
 const pattern = /^([+-]?)(\d*)(?:\.(\d*))?(?:e([+-]?\d{1,4}))?$/i;

@@ -9,7 +9,7 @@
 import type { Batch, Column } from './batch.ts';
 import { bitAt } from './bitmap.ts';
 import { layoutOf } from './column.ts';
-import { putWide, type Unscaled, wideAt } from './decimal.ts';
+import { putWide, tens, type Unscaled, wideAt } from './decimal.ts';
 import { closeEights, foldEights, hashEights, hashTexts } from './hash-kernel.ts';
 
 export const hashVersion = 1;
@@ -107,7 +107,8 @@ export function hashColumn(column: Column, length: number, out: Int32Array): voi
       break;
     case 'double': {
       if (column.type.kind === 'decimal') {
-        decimalEights(data as Float64Array, column.type.scale, length, out);
+        const { scale } = column.type;
+        for (let i = 0; i < length; i++) putEight(data[i]!, scale, out, i);
         hashEights(out, length);
         break;
       }
@@ -176,24 +177,35 @@ function hashStructs({ children }: Column, length: number, out: Int32Array): voi
   for (let i = 0; i < length; i++) hashBytes(bytes, width * i, width * (i + 1), out, i);
 }
 
-/** Canonical bytes of decimals that are doubles. */
-function decimalEights(doubles: Float64Array, scale: number, length: number, out: Int32Array): void {
-  const unit = 10 ** scale;
-  for (let i = 0; i < length; i++) {
-    let value = doubles[i]!;
-    let digits = scale;
-    if (value % unit === 0) {
-      value /= unit;
-      digits = 0;
-    } else for (; value % 10 === 0; digits--) value /= 10;
-    out[2 * i] = value;
-    out[2 * i + 1] = Math.floor(value / 4_294_967_296) ^ (digits << 24);
+/** The canonical 8 bytes of a decimal that a double has exactly. */
+function putEight(given: number, scale: number, out: Int32Array, i: number): void {
+  let value = given;
+  let digits = scale;
+  // Not by `%`, which asks the C library.
+  const whole = Math.floor(value / tens[scale]!);
+  if (whole * tens[scale]! === value) {
+    value = whole;
+    digits = 0;
+  } else {
+    for (let tenth = Math.floor(value / 10); tenth * 10 === value; tenth = Math.floor(value / 10)) {
+      value = tenth;
+      digits--;
+    }
   }
+  out[2 * i] = value;
+  out[2 * i + 1] = Math.floor(value / 4_294_967_296) ^ (digits << 24);
 }
 
 function hashWide({ type, data }: Column, length: number, out: Int32Array): void {
   const scale = type.kind === 'decimal' ? type.scale : 0;
-  for (let i = 0; i < length; i++) hashDecimal(wideAt(data as Int32Array, i), scale, out, i);
+  const large: number[] = [];
+  for (let i = 0; i < length; i++) {
+    const value = wideAt(data as Int32Array, i);
+    if (typeof value === 'number') putEight(value, scale, out, i);
+    else large.push(i);
+  }
+  hashEights(out, length);
+  for (const i of large) hashDecimal(wideAt(data as Int32Array, i), scale, out, i);
 }
 
 const decimalWords = new Int32Array(4);

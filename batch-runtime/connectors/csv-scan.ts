@@ -262,6 +262,20 @@ export function countLines(bytes: Uint8Array, from: number, to: number): number 
   return lines;
 }
 
+/** Where the first quote at or behind `at` is, the length when there is none. @param words  of the bytes, from the first on */
+function nextQuote(bytes: Uint8Array, words: Int32Array, at: number): number {
+  const { length } = bytes;
+  let i = at;
+  for (; (i & 3) !== 0 && i < length; i++) if (bytes[i] === quote) return i;
+  let word = i >>> 2;
+  for (; word < words.length; word++) {
+    const zeros = words[word]! ^ 0x22222222;
+    if (((zeros - 0x01010101) & ~zeros & 0x80808080) !== 0) break;
+  }
+  for (i = Math.max(i, 4 * word); i < length; i++) if (bytes[i] === quote) return i;
+  return length;
+}
+
 /**
  * Follows the quotes through a file, piece after piece, and finds where the first record starts at or behind each multiple
  * of `stride`. Sees records as `scanRecords` does.
@@ -293,10 +307,11 @@ export class BoundaryFinder {
     const n = bytes.length;
     if (n === 0) return;
     let at = 0;
-    if (this.#state === 'plain' && this.#base + n < this.#target && bytes.indexOf(quote) < 0) at = n;
+    const isAligned = (bytes.byteOffset & 3) === 0;
+    const words = new Int32Array(bytes.buffer, isAligned ? bytes.byteOffset : 0, isAligned ? n >>> 2 : 0);
     while (at < n) {
       if (this.#state === 'quoted') {
-        while (at < n && bytes[at] !== quote) at++;
+        at = nextQuote(bytes, words, at);
         if (at < n) {
           this.#state = 'closing';
           at++;
@@ -307,8 +322,7 @@ export class BoundaryFinder {
           at++;
         } else this.#state = 'plain';
       } else {
-        let next = at;
-        while (next < n && bytes[next] !== quote) next++;
+        let next = nextQuote(bytes, words, at);
         this.#boundaries(bytes, at, next);
         if (next < n) {
           const before = next > 0 ? bytes[next - 1] : this.#before;
@@ -326,7 +340,7 @@ export class BoundaryFinder {
 
   /** Boundaries after line feeds in bytes[from, to), which is outside of quotes. */
   #boundaries(bytes: Uint8Array, from: number, to: number): void {
-    for (;;) {
+    while (this.#target - 1 - this.#base < to) {
       const feed = bytes.indexOf(lineFeed, Math.max(from, this.#target - 1 - this.#base));
       if (feed < 0 || feed >= to) return;
       const boundary = this.#base + feed + 1;

@@ -6,7 +6,7 @@
 import { type Column, type ColumnType, columnTypeText, formOf } from '../batch/batch.ts';
 import { bitmapBytes, clearBit, setBit } from '../batch/bitmap.ts';
 import { layoutOf, makeColumn } from '../batch/column.ts';
-import { Decimal, digitsOf, fitsDigits, narrowDigits, putWide, unscaledAt } from '../batch/decimal.ts';
+import { Decimal, digitsOf, fitsDigits, narrowDigits, putWide, tens, unscaledAt } from '../batch/decimal.ts';
 import { type Form, forms } from '../batch/forms.ts';
 import { highLaneOf, int64Max, int64Min, lanesToBigInt, lowLaneOf } from '../batch/lanes.ts';
 import { daysOf, parseDate, parseTimestamp } from '../expression/calendar.ts';
@@ -32,7 +32,7 @@ function hundredths(bytes: Uint8Array, from: number, to: number, scale: number):
   }
   const missing = scale - Math.max(0, behind);
   if (missing < 0 || behind === 0 || behind === to - from) return Number.NaN;
-  const scaled = value * 10 ** missing;
+  const scaled = value * tens[missing]!;
   return scaled > Number.MAX_SAFE_INTEGER ? Number.NaN : isNegative ? 0 - scaled : scaled;
 }
 
@@ -244,7 +244,7 @@ export class FieldParser {
     const type = this.#type as Extract<ColumnType, { kind: 'decimal' }>;
     const quick = hundredths(bytes, from, to, type.scale);
     if (quick < this.#least) return `${textOf(bytes, from, to)} does not fit in ${this.#name}`;
-    if (Math.abs(quick) < 10 ** Math.min(type.precision, narrowDigits)) {
+    if (Math.abs(quick) < tens[Math.min(type.precision, narrowDigits)]!) {
       if (type.precision <= narrowDigits) this.#doubles[i] = quick;
       else putWide(this.#words, i, quick);
       return null;

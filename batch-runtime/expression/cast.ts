@@ -5,7 +5,7 @@
 import { strict as assert } from 'node:assert';
 import { SluiceError } from '#manager/protocol/errors.ts';
 import { type ColumnType, columnTypeText, formOf, plainType, sameType, type TypeKind } from '../batch/batch.ts';
-import { decimalText, digitsOf, fitsDigits, narrowDigits, narrowed, powerOfTen, rescaled, type Unscaled } from '../batch/decimal.ts';
+import { decimalText, digitsOf, fitsDigits, narrowDigits, narrowed, powerOfTen, rescaled, tens, type Unscaled } from '../batch/decimal.ts';
 import { fitForm, forms } from '../batch/forms.ts';
 import { int64Max, int64Min } from '../batch/lanes.ts';
 import { formatDate, formatTimestamp, microsPerDay, parseDate, parseTimestamp } from './calendar.ts';
@@ -107,7 +107,7 @@ function ofDecimal(value: bigint, from: DecimalType, to: TypeKind): Value {
 
 /** The decimal as a double, by one division while both sides are exact. */
 export function decimalDouble(value: Unscaled, scale: number): number {
-  if (typeof value === 'number' && scale <= 22) return value / 10 ** scale;
+  if (typeof value === 'number' && scale <= 22) return value / tens[scale]!;
   return Number(decimalText(value, scale));
 }
 

@@ -180,9 +180,13 @@ const valuesFor = (kind: TypeName): readonly Value[] =>
     ? ['', 'abc', 'x'.repeat(70)]
     : kind === 'bool'
       ? [true, false]
-      : kind === 'int64' || kind === 'timestamp' || kind.startsWith('decimal')
-        ? [0n, -1n, 2n ** 62n]
-        : [0, -1, 77];
+      : kind === 'decimal(9,2)'
+        ? [0n, -1n, -500n, 999_999_990n]
+        : kind.startsWith('decimal')
+          ? [0n, -1n, -50_000n, 2n ** 62n, -(10n ** 29n)]
+          : kind === 'int64' || kind === 'timestamp'
+            ? [0n, -1n, 2n ** 62n]
+            : [0, -1, 77];
 
 test('keys spread evenly, also those that differ in few bits', () => {
   const partitions = 16;
