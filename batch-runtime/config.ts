@@ -17,13 +17,19 @@ export const ExecutorConfig = Type.Object(
       default: 1,
       minimum: 1,
       maximum: 64,
-      description: 'Tasks at once. A job runs in one thread here, so more cores are better used by more executors.',
+      description: 'Tasks at once of each executor. A job runs in one thread of it, so more cores are better used by more executors.',
+    }),
+    executors: Type.Integer({
+      default: 1,
+      minimum: 1,
+      maximum: 64,
+      description: 'Executors in this process, a thread each: they take the memory of one process less than as many processes, and end together.',
     }),
     memoryBudgetBytes: Type.Integer({
       default: 0,
       minimum: 0,
       description:
-        "Memory of all its tasks together for rows, groups and buffers; what is beyond it goes to files. 0: what the container leaves, else a quarter of the machine's.",
+        "Memory of all tasks here together for rows, groups and buffers; what is beyond it goes to files. 0: what the container leaves, else a quarter of the machine's.",
     }),
     scratchDir: Type.String({
       default: '',

@@ -1,6 +1,6 @@
 /**
  * A cluster on this machine, each member a process of its own on a loopback port the system picks: what `sluice up` is,
- * and what a run without a cluster starts and stops, with the manager in its own process: a job ends with that anyway. Members get their
+ * and what a run without a cluster starts and stops, with the manager in its own process, which a job ends with anyway, and all executors in one. Members get their
  * configuration on stdin and live no longer than it is open, so a killed parent leaves nothing behind. Called by submit.ts and the CLI.
  */
 import { type ChildProcess, spawn } from 'node:child_process';
@@ -28,8 +28,11 @@ export interface EmbeddedOptions {
   readonly executors: number;
   /** Keeps data and logs there; null: a temporary folder that is removed. */
   readonly dataDir: string | null;
-  /** The manager is no process of its own but in this one, which it dies with; absent: it is one. */
-  readonly managerHere?: boolean;
+  /**
+   * For one run: the manager is no process of its own but in this one, which it dies with, and the executors are threads of one process, which
+   * takes 100 MB less for each but the first. Absent: each is a process.
+   */
+  readonly forOneRun?: boolean;
   /** Manager's port; 0: the system picks. */
   readonly port: number;
   /** Configuration keys for every worker, over the defaults. */
@@ -74,13 +77,19 @@ const executorMalloc = { MALLOC_ARENA_MAX: '2', MALLOC_MMAP_THRESHOLD_: '2097152
 
 interface Spawned {
   readonly folder: string;
-  /** Of the members that are processes. */
-  readonly names: readonly string[];
+  readonly programs: readonly Program[];
   readonly children: readonly ChildProcess[];
 }
 
+/** A member that is a process. */
+interface Program {
+  readonly name: string;
+  /** What it has to know before it is configured. */
+  readonly flags: readonly string[];
+}
+
 /** A process that loads its program and waits on stdin to be told what it is. Its stderr goes to a log in `folder`. */
-function spawnMember(folder: string, name: string): ChildProcess {
+function spawnMember(folder: string, { name, flags }: Program): ChildProcess {
   const log = openSync(join(folder, 'logs', `${name}.log`), 'a');
   const verb = name.replace(/-.*/, '');
   // A worker keeps data in one fixed memory; what it makes besides dies young and needs no room of 48 MiB.
@@ -88,30 +97,36 @@ function spawnMember(folder: string, name: string): ChildProcess {
   const node = ['--single-threaded-gc', ...(verb === 'worker' ? ['--max-semi-space-size=2'] : [])];
   // A session of its own: Ctrl-C reaches the parent only, which then stops its members in order.
   const env = verb === 'executor' ? { ...process.env, ...executorMalloc } : process.env;
-  const child = spawn(process.execPath, [...node, bin, verb, '--config', '-'], { stdio: ['pipe', 'pipe', log], detached: true, env });
+  const child = spawn(process.execPath, [...node, bin, verb, '--config', '-', ...flags], { stdio: ['pipe', 'pipe', log], detached: true, env });
   closeSync(log);
   child.stdin?.on('error', () => {});
   return child;
 }
 
-function spawnMembers(folder: string, names: readonly string[]): Spawned {
+function spawnMembers(folder: string, programs: readonly Program[]): Spawned {
   mkdirSync(join(folder, 'logs'), { recursive: true, mode: 0o700 });
-  return { folder, names, children: names.map((name) => spawnMember(folder, name)) };
+  return { folder, programs, children: programs.map((program) => spawnMember(folder, program)) };
 }
 
-const numbered = (verb: string, count: number): string[] => Array.from({ length: count }, (_, i) => `${verb}-${i + 1}`);
-const namesOf = ({ workers, executors }: Pick<EmbeddedOptions, 'workers' | 'executors'>): string[] => [
-  ...numbered('worker', workers),
-  ...numbered('executor', executors),
-];
+const numbered = (verb: string, count: number, flags: readonly string[] = []): Program[] =>
+  Array.from({ length: count }, (_, i) => ({ name: `${verb}-${i + 1}`, flags }));
+
+function programsOf({ workers, executors, forOneRun = false }: Pick<EmbeddedOptions, 'workers' | 'executors' | 'forOneRun'>): Program[] {
+  const together = forOneRun && executors > 1;
+  return [
+    ...(forOneRun ? [] : [{ name: 'manager', flags: [] }]),
+    ...numbered('worker', workers),
+    ...(together ? numbered('executor', 1, ['--executors', String(executors)]) : numbered('executor', executors)),
+  ];
+}
 
 const temporaryFolder = (): string => mkdtempSync(join(tmpdir(), 'sluice-'));
 
 let warmed: Spawned | null = null;
 
-/** Starts the processes of a temporary cluster with its manager here that this process will ask for soon, so that they load while it does; `cool` ends them. */
+/** Starts the processes of a temporary cluster for one run that this process will ask for soon, so that they load while it does; `cool` ends them. */
 export function warm(workers: number, executors: number): void {
-  warmed ??= spawnMembers(temporaryFolder(), namesOf({ workers, executors }));
+  warmed ??= spawnMembers(temporaryFolder(), programsOf({ workers, executors, forOneRun: true }));
 }
 
 /** Ends what was warmed and never asked for: a member whose stdin closes before it is configured ends by itself. */
@@ -121,8 +136,8 @@ export function cool(): void {
   warmed = null;
 }
 
-function takeWarmed(names: readonly string[], dataDir: string | null): Spawned | null {
-  if (warmed === null || dataDir !== null || warmed.names.join() !== names.join()) return null;
+function takeWarmed(programs: readonly Program[], dataDir: string | null): Spawned | null {
+  if (warmed === null || dataDir !== null || JSON.stringify(warmed.programs) !== JSON.stringify(programs)) return null;
   const taken = warmed;
   warmed = null;
   return taken;
@@ -133,15 +148,17 @@ function takeWarmed(names: readonly string[], dataDir: string | null): Spawned |
  * @throws what a member could not start with; then nothing is left running
  */
 export async function startEmbedded(options: EmbeddedOptions): Promise<EmbeddedCluster> {
-  const names = [...(options.managerHere ? [] : ['manager']), ...namesOf(options)];
-  const { folder, children } = takeWarmed(names, options.dataDir) ?? spawnMembers(options.dataDir ?? temporaryFolder(), names);
+  const programs = programsOf(options);
+  const { folder, children } = takeWarmed(programs, options.dataDir) ?? spawnMembers(options.dataDir ?? temporaryFolder(), programs);
   const logs = join(folder, 'logs');
   const logOf = (name: string): string => join(logs, `${name}.log`);
-  const members = children.map((child, at) => memberOf(names[at]!, child, logOf(names[at]!)));
-  if (options.managerHere) members.unshift(managerHere(logOf('manager')));
+  const members = children.map((child, at) => memberOf(programs[at]!.name, child, logOf(programs[at]!.name)));
+  if (options.forOneRun) members.unshift(managerHere(logOf('manager')));
   /** The next life of a member. */
-  const again = (name: string): Member =>
-    name === 'manager' && options.managerHere ? managerHere(logOf(name)) : memberOf(name, spawnMember(folder, name), logOf(name));
+  const again = (name: string): Member => {
+    const program = programs.find((one) => one.name === name);
+    return program === undefined ? managerHere(logOf(name)) : memberOf(name, spawnMember(folder, program), logOf(name));
+  };
   const restarts = new Set<NodeJS.Timeout>();
   let stopping = false;
 
@@ -191,9 +208,10 @@ export async function startEmbedded(options: EmbeddedOptions): Promise<EmbeddedC
     const { url, secretFile } = (await manager.ready) as { url: string; secretFile: string };
     // Whoever starts it again finds it where it was.
     address.port = Number(new URL(url).port);
+    const budgetBytes = (options.memoryBudgetBytes ?? embeddedBudget(options.executors)) * (options.forOneRun ? options.executors : 1);
     for (const [i, { name }] of others.entries()) {
       const facts = { managerUrl: url, secretFile };
-      const executor = { memoryBudgetBytes: options.memoryBudgetBytes ?? embeddedBudget(options.executors), scratchDir: join(folder, name) };
+      const executor = { memoryBudgetBytes: budgetBytes, scratchDir: join(folder, name) };
       const worker = { port: 0, dataDirs: [join(folder, name)], ...options.worker };
       configure(i + 1, { ...facts, ...(name.startsWith('worker') ? worker : executor) });
     }

@@ -1,5 +1,5 @@
 /**
- * The executor as a process: makes clock, log and the manager's client, and wires them to execute/executor.ts. Called by
+ * Executors as a process: makes clock, log and the manager's client, and wires them to execute/executor.ts. Called by
  * `sluice executor`; the coordinator has no process of its own, it lives where run() is called.
  */
 import { tmpdir } from 'node:os';
@@ -28,21 +28,18 @@ export async function startExecutorProcess(config: ExecutorConfig, token: string
     clock: systemClock,
     random: systemRandom,
   });
-  const executor = await startExecutor({
-    manager,
-    server: createThreads(systemClock, log, {
-      budgetBytes: Math.floor(executorBudget(config.memoryBudgetBytes) / config.slots),
-      folder: config.scratchDir === '' ? tmpdir() : config.scratchDir,
-    }),
-    clock: systemClock,
-    random: systemRandom,
-    log,
-    slots: config.slots,
-  });
+  const { executors: count, slots } = config;
+  const memory = {
+    budgetBytes: Math.floor(executorBudget(config.memoryBudgetBytes) / (count * slots)),
+    folder: config.scratchDir === '' ? tmpdir() : config.scratchDir,
+  };
+  const server = createThreads(systemClock, log, memory, count);
+  const start = () => startExecutor({ manager, server, clock: systemClock, random: systemRandom, log, slots });
+  const executors = await Promise.all(Array.from({ length: count }, start));
   let closed: Promise<void> | null = null;
   return {
     close() {
-      closed ??= executor.close().then(() => manager.close());
+      closed ??= Promise.all(executors.map((executor) => executor.close())).then(() => manager.close());
       return closed;
     },
   };

@@ -263,7 +263,7 @@ async function openCluster(options: RunOptions, name: string, coordinator: Coord
         workers: local ? 0 : (options.workers ?? options.replicas ?? 1),
         executors,
         dataDir: null,
-        managerHere: true,
+        forOneRun: true,
         port: 0,
         restart: true,
         died,

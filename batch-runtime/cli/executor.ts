@@ -1,6 +1,6 @@
 /** `sluice executor`: one executor, the way production starts it. */
 import { ExecutorConfig, executorPrefix } from '../config.ts';
-import { warmThread } from '../execute/threads.ts';
+import { warmThreads } from '../execute/threads.ts';
 import { startExecutorProcess } from '../main.ts';
 import { runProcess } from './process.ts';
 import type { Verb } from './verb.ts';
@@ -18,7 +18,7 @@ Example: sluice executor --manager-url http://127.0.0.1:7070 --secret-file /var/
       schema: ExecutorConfig,
       prefix: executorPrefix,
       args,
-      warm: warmThread,
+      warm: (flags) => warmThreads(Number(flags['executors'] ?? 1)),
       async start(config) {
         const executor = await startExecutorProcess(config, process.env['SLUICE_TOKEN'] ?? '');
         return { says: { ready: true }, close: () => executor.close() };

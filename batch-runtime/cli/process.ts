@@ -21,8 +21,8 @@ interface Program<P extends TProperties> {
   readonly schema: TObject<P>;
   readonly prefix: string;
   readonly args: readonly string[];
-  /** What can be done while the parent has not said what it is yet. */
-  warm?(): void;
+  /** What can be done while the parent has not said what it is yet but by flags. */
+  warm?(flags: Readonly<Record<string, string | boolean | undefined>>): void;
   /**
    * Starts it; answers what it says when it is ready, and how to end it: SIGTERM waits for `drained` first, where there is one. What `ended`
    * settles with has ended it from within: nothing is placed there any more, and whoever watches the process starts it anew.
@@ -39,7 +39,7 @@ export async function runProcess<P extends TProperties>({ schema, prefix, args, 
   const flagged = Object.fromEntries(flags.flatMap(({ key, flag }) => (given[flag] === undefined ? [] : [[key, given[flag]]])));
   const piped = values.config === '-';
   const signal = interruption();
-  if (piped) warm?.();
+  if (piped) warm?.(given);
   const stdin = piped ? await firstLine(signal) : null;
   if (stdin !== null && stdin.line === null) return 0;
   let loaded: Loaded<Static<TObject<P>>>;

@@ -1,6 +1,6 @@
 /**
- * Serves the leases of an executor in threads, one lease at a time in each. While there is nothing to do, one thread is kept ready, so that a
- * lease begins at once: one that has served before and may serve again, or a new one with the engine loaded. Used by main.ts.
+ * Serves the leases of a process' executors in threads, one lease at a time in each. While there is nothing to do, a thread for each executor is kept
+ * ready, so that a lease begins at once: one that has served before and may serve again, or a new one with the engine loaded. Used by main.ts.
  */
 import { setFlagsFromString } from 'node:v8';
 import { Worker } from 'node:worker_threads';
@@ -28,31 +28,37 @@ const patienceMs = 1_000;
 /** How long after a lease the next thread is loaded: an embedded cluster is gone by then. */
 const spareAfterMs = 2_000;
 
-/** @param memory  of each task; null: it has no bounds */
-export function createThreads(clock: Clock, log: Log, memory: MemoryLimit | null = null): LeaseServer {
+/**
+ * @param memory     of each task; null: it has no bounds
+ * @param executors  that it serves, each of which may close it
+ */
+export function createThreads(clock: Clock, log: Log, memory: MemoryLimit | null = null, executors = 1): LeaseServer {
   let running = 0;
   let isClosed = false;
   /** One that ends while it waits is not given the next lease. */
   const watched = (worker: Worker): Worker =>
     worker
       .on('error', (thrown) => {
-        if (spare === worker) log.error({ what: asSluiceError(thrown).message }, 'a thread that waited failed');
+        if (spares.has(worker)) log.error({ what: asSluiceError(thrown).message }, 'a thread that waited failed');
       })
-      .on('exit', () => {
-        if (spare === worker) spare = null;
-      });
-  let spare: Worker | null = watched(takeWarmed() ?? newThread());
+      .on('exit', () => spares.delete(worker));
+  const spares = new Set<Worker>();
 
   /** Only when nothing else has begun or ended meanwhile: what loads beside a running task takes its time. */
-  const loadSpare = (): void => {
-    if (!isClosed && running === 0) spare ??= watched(newThread());
+  const loadSpares = (): void => {
+    while (!isClosed && running === 0 && spares.size < executors) spares.add(watched(warmed.pop() ?? newThread()));
   };
+  const takeSpare = (): Worker | null => {
+    const [spare = null] = spares;
+    if (spare !== null) spares.delete(spare);
+    return spare;
+  };
+  loadSpares();
 
   return {
     begin(order: LeaseOrder): Serving {
       const { job } = order;
-      const worker = spare ?? watched(newThread());
-      spare = null;
+      const worker = takeSpare() ?? watched(newThread());
       running++;
       let isOver = false;
       let hasEnded = false;
@@ -68,9 +74,9 @@ export function createThreads(clock: Clock, log: Log, memory: MemoryLimit | null
           hasEnded = true;
           running--;
           worker.off('message', said).off('exit', gone).off('error', failed);
-          if (isReady && spare === null && !isClosed) spare = worker;
+          if (isReady && spares.size < executors && !isClosed) spares.add(worker);
           else void worker.terminate();
-          clock.after(spareAfterMs, loadSpare);
+          clock.after(spareAfterMs, loadSpares);
           resolve(isOver);
         };
         worker.on('message', said).on('exit', gone).on('error', failed);
@@ -90,22 +96,16 @@ export function createThreads(clock: Clock, log: Log, memory: MemoryLimit | null
     },
     async close() {
       isClosed = true;
-      await spare?.terminate();
+      await Promise.all([...spares].map((spare) => spare.terminate()));
     },
   };
 }
 
-let warmed: Worker | null = null;
+const warmed: Worker[] = [];
 
-/** Lets the first thread load before the executor is configured. */
-export function warmThread(): void {
-  warmed ??= newThread();
-}
-
-function takeWarmed(): Worker | null {
-  const taken = warmed;
-  warmed = null;
-  return taken;
+/** Lets the first threads load before the executors are configured. */
+export function warmThreads(count: number): void {
+  while (warmed.length < count) warmed.push(newThread());
 }
 
 /** For threads that start from now on, whose heap begins like this; thread.ts says what for. */

@@ -46,12 +46,15 @@ test('members are processes that have registered; who dies is told; closing leav
   for (const { pid } of cluster.pids) assert.equal(isAlive(pid), false);
 });
 
-test('a manager in this process: others register there, its log lies with theirs, and closing frees its files', { timeout: 60_000 }, async () => {
+test('for one run: a manager in this process, where the executors of one process register; its log lies with theirs, and closing frees its files', {
+  timeout: 60_000,
+}, async () => {
   const open = (): string[] => (process.platform === 'linux' ? readdirSync('/proc/self/fd') : []);
   const opened = open().length;
-  const cluster = await startEmbedded({ workers: 0, executors: 1, dataDir: null, managerHere: true, port: 0, died: () => {} });
+  const cluster = await startEmbedded({ workers: 0, executors: 2, dataDir: null, forOneRun: true, port: 0, died: () => {} });
   const [manager, executor] = cluster.pids;
   assert.deepEqual(manager, { name: 'manager', pid: process.pid });
+  assert.equal(cluster.pids.length, 2);
   const client = await connectManager({
     urls: [cluster.url],
     token: tokenSource(cluster.secret, Date.now),
@@ -62,7 +65,7 @@ test('a manager in this process: others register there, its log lies with theirs
   await client.close();
   assert.deepEqual(
     status.executors.map(({ pid }) => pid),
-    [executor?.pid],
+    [executor?.pid, executor?.pid],
   );
   const logs = (await cluster.close(true)) ?? '';
   assert.match(readFileSync(join(logs, 'logs', 'manager.log'), 'utf8'), /manager serves/);

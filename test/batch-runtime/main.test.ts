@@ -13,7 +13,7 @@ import { tokenSource } from '#manager/protocol/token.ts';
 import { ExecutorConfig } from '#runtime/config.ts';
 import { startExecutorProcess } from '#runtime/main.ts';
 
-test('an executor is at the manager from its start to its close', { timeout: 60_000 }, async () => {
+test('executors of a process are at the manager from its start to its close', { timeout: 60_000 }, async () => {
   const folder = mkdtempSync(join(tmpdir(), 'sluice-test-'));
   const { config } = loadConfig(ManagerConfig, 'SLUICE_TEST', { flags: { port: 0, dataDir: folder, logLevel: 'silent' } });
   const manager = await startManager(config, '0.0.0');
@@ -22,10 +22,13 @@ test('an executor is at the manager from its start to its close', { timeout: 60_
   const token = tokenSource(readSecret(manager.secretFile), Date.now);
   const client = await connectManager({ urls: [manager.url], token, clock: systemClock, random: systemRandom });
   try {
-    const executor = await startExecutorProcess(configOf({ secretFile: manager.secretFile, slots: 2 }), '');
+    const executor = await startExecutorProcess(configOf({ secretFile: manager.secretFile, slots: 2, executors: 2 }), '');
     assert.deepEqual(
       (await client.status({})).executors.map(({ slots, pid }) => ({ slots, pid })),
-      [{ slots: 2, pid: process.pid }],
+      [
+        { slots: 2, pid: process.pid },
+        { slots: 2, pid: process.pid },
+      ],
     );
     await executor.close();
     await executor.close();

@@ -7,7 +7,7 @@ import { test } from 'node:test';
 import { Worker } from 'node:worker_threads';
 import { systemClock } from '#manager/process/clock.ts';
 import { silent } from '#manager/process/ports.ts';
-import { createThreads, warmThread } from '#runtime/execute/threads.ts';
+import { createThreads, warmThreads } from '#runtime/execute/threads.ts';
 import { lease } from '../schedule/job-world.ts';
 
 const orderOf = (n: number, url: string) => ({ lease: lease(n), job: 1, url, token: 'a token', slots: 1 });
@@ -15,7 +15,7 @@ const orderOf = (n: number, url: string) => ({ lease: lease(n), job: 1, url, tok
 test('a lease whose coordinator is gone breaks off; one that is stopped ends, though its coordinator never answers', {
   timeout: 60_000,
 }, async () => {
-  warmThread();
+  warmThreads(1);
   const threads = createThreads(systemClock, silent);
   const said: string[] = [];
   const talking = createThreads(systemClock, { ...silent, warn: (_, text) => said.push(text) });
