@@ -13,6 +13,7 @@ import { columnComparator } from '../batch/compare.ts';
 import { concat } from '../batch/concat.ts';
 import { GroupTable } from '../batch/groups.ts';
 import { KeyEncoder, type KeyField } from '../batch/keys.ts';
+import { sliceColumn } from '../batch/slice.ts';
 import { sortRows } from '../batch/sort.ts';
 import { take, takeColumn, takeOrNull } from '../batch/take.ts';
 import { type Element, end } from '../element.ts';
@@ -44,7 +45,9 @@ export const keyField = (a: KeyField, b: KeyField): KeyField => {
 export interface BuiltTable {
   /** Knows the texts of the keys. */
   readonly encoder: KeyEncoder;
-  readonly batch: Batch;
+  readonly rows: number;
+  /** Null: nobody asks for it, as for keys, which the probe has too. */
+  readonly columns: readonly (Column | null)[];
   readonly groups: GroupTable;
   /** First build row of each group, then for each build row the next one of its group; -1 ends. */
   readonly first: Int32Array;
@@ -56,13 +59,13 @@ export interface BuiltTable {
 }
 
 /** Whether the condition holds for each of the pairs. */
-type PairTest = (probe: Batch, probeRows: Int32Array, build: Batch, buildRows: Int32Array, count: number) => Uint8Array;
+type PairTest = (probe: Batch, probeRows: Int32Array, build: BuiltTable, buildRows: Int32Array, count: number) => Uint8Array;
 
 /**
  * @param inputs  schemas of probe and build
  * @param kept    a table that another such join has built: then nothing comes to the build side
  * @throws        MEMORY_EXCEEDED when a text column of the build side passes 2 GiB; whatever the condition throws
- * Memory: the build side twice while it is put together, then once, and about 16 bytes per row.
+ * Memory: the build side twice while it is put together, then once without what nobody asks for, and about 16 bytes per row besides the keys.
  */
 export function createJoin(
   spec: Spec,
@@ -82,6 +85,9 @@ export function createJoin(
   const asOf =
     spec.asOf === undefined ? null : { probe: indexesOf(probeSchema, [spec.asOf.left])[0]!, build: indexesOf(buildSchema, [spec.asOf.right])[0]! };
   const test = spec.where === null ? null : pairTest(spec.where, probeSchema, buildSchema, functions);
+  const tested = spec.where === null ? new Set<string>() : columnsIn(spec.where);
+  const isAsked = (name: string, c: number): boolean =>
+    keepsBuild || (!picksProbe && added.includes(c)) || asOf?.build === c || tested.has(rightMark + name);
   let built: Batch[] = [];
   let waiting: Batch[] = [];
   let table = kept;
@@ -103,14 +109,13 @@ export function createJoin(
     const groups = new GroupTable(encoder.width);
     const groupOf = new Int32Array(n);
     if (buildKeys.length > 0) {
-      const lanes = new Int32Array(n * encoder.width);
-      encoder.encode(
-        buildKeys.map((c) => matchable.columns[c]!),
-        n,
-        false,
-        lanes,
-      );
-      groups.add(lanes, n, groupOf);
+      const lanes = new Int32Array(Math.min(n, batchRows) * encoder.width);
+      for (let from = 0; from < n; from += batchRows) {
+        const to = Math.min(n, from + batchRows);
+        const keys = buildKeys.map((c) => sliceColumn(matchable.columns[c]!, from, to));
+        encoder.encode(keys, to - from, false, lanes);
+        groups.add(lanes, to - from, groupOf.subarray(from, to));
+      }
     }
     const first = new Int32Array(buildKeys.length === 0 ? 1 : groups.size).fill(-1);
     const next = new Int32Array(n);
@@ -122,7 +127,8 @@ export function createJoin(
       first[group] = row;
     }
     const ordered = asOf === null ? null : inOrder(matchable, groupOf, first.length, asOf.build);
-    return { encoder, batch: matchable, groups, first, next, given: new Uint8Array(keepsBuild ? n : 0), ordered };
+    const columns = buildSchema.map(({ name }, c) => (isAsked(name, c) ? matchable.columns[c]! : null));
+    return { encoder, rows: n, columns, groups, first, next, given: new Uint8Array(keepsBuild ? n : 0), ordered };
   };
 
   const gather = (probe: Batch, probeRows: Int32Array, buildRows: Int32Array, count: number, unchanged: boolean): Element => {
@@ -131,7 +137,7 @@ export function createJoin(
     for (const column of probe.columns) columns.push(unchanged ? column : takeColumn(column, rows, count));
     if (!picksProbe) {
       for (const c of added) {
-        const column = table!.batch.columns[c]!;
+        const column = table!.columns[c]!;
         columns.push(keepsProbe ? takeOrNull(column, buildRows, count) : takeColumn(column, buildRows, count));
       }
     }
@@ -188,10 +194,10 @@ export function createJoin(
   /** Of each row and the last build row whose value is not behind its own. */
   function* lastPairs(batch: Batch, at: { readonly probe: number; readonly build: number }): Generator<Element> {
     const n = batch.length;
-    const { batch: buildBatch, ordered } = table!;
+    const { columns, ordered } = table!;
     const { start, rows } = ordered!;
     const own = batch.columns[at.probe]!;
-    const compare = columnComparator(own, buildBatch.columns[at.build]!, false);
+    const compare = columnComparator(own, columns[at.build]!, false);
     const outProbe = n <= batchRows ? probeRows : new Int32Array(n);
     const outBuild = n <= batchRows ? buildRows : new Int32Array(n);
     let count = 0;
@@ -218,14 +224,14 @@ export function createJoin(
   /** As pairs, of those for which the condition holds. */
   function* testedPairs(batch: Batch, holds: PairTest): Generator<Element> {
     const n = batch.length;
-    const { first, next, given, batch: buildBatch } = table!;
+    const { first, next, given } = table!;
     const outProbe = new Int32Array(batchRows);
     const outBuild = new Int32Array(batchRows);
     const matched = new Uint8Array(n);
     let [count, out, closed] = [0, 0, 0];
     /** Leaves when it is full: asked before each row that is put in. */
     function* settle(): Generator<Element> {
-      const yes = holds(batch, probeRows, buildBatch, buildRows, count);
+      const yes = holds(batch, probeRows, table!, buildRows, count);
       for (let p = 0; p < count; p++) {
         if (yes[p] === 0) continue;
         const i = probeRows[p]!;
@@ -277,11 +283,11 @@ export function createJoin(
   /** Rows of the probe that have a match, or have none. */
   function* picked(batch: Batch, holds: PairTest | null): Generator<Element> {
     const n = batch.length;
-    const { first, next, batch: buildBatch } = table!;
+    const { first, next } = table!;
     const matched = new Uint8Array(n);
     let count = 0;
     const settle = (): void => {
-      const yes = holds!(batch, probeRows, buildBatch, buildRows, count);
+      const yes = holds!(batch, probeRows, table!, buildRows, count);
       for (let p = 0; p < count; p++) if (yes[p] === 1) matched[probeRows[p]!] = 1;
       count = 0;
     };
@@ -320,17 +326,17 @@ export function createJoin(
   /** Rows that only the build side has: its keys stand for those of the probe, whose other columns are null. */
   function* rest(): Generator<Element> {
     if (!keepsBuild || table === null) return;
-    const { batch, given } = table;
-    const rows = new Int32Array(batch.length);
+    const { columns, given } = table;
+    const rows = new Int32Array(table.rows);
     let count = 0;
-    for (let row = 0; row < batch.length; row++) if (given[row] === 0) rows[count++] = row;
+    for (let row = 0; row < rows.length; row++) if (given[row] === 0) rows[count++] = row;
     for (let from = 0; from < count; from += batchRows) {
       const ids = rows.subarray(from, Math.min(count, from + batchRows));
       const own = probeSchema.map((field, p) => {
         const key = probeKeys.indexOf(p);
-        return key < 0 ? nullColumn(field.type, ids.length) : takeColumn(batch.columns[buildKeys[key]!]!, ids);
+        return key < 0 ? nullColumn(field.type, ids.length) : takeColumn(columns[buildKeys[key]!]!, ids);
       });
-      const others = added.map((c) => takeColumn(batch.columns[c]!, ids));
+      const others = added.map((c) => takeColumn(columns[c]!, ids));
       yield { kind: 'batch', batch: makeBatch(spec.schema, ids.length, [...own, ...others]) };
     }
   }

@@ -225,3 +225,19 @@ test('as of: each row meets the last one of its key that is not behind it, of eq
     { numRuns: 400 },
   );
 });
+
+test('a table keeps only the columns that somebody asks for: keys where rows of the build side leave alone, what the condition reads', () => {
+  const sides = {
+    probe: [field('k0', 'int32'), field('left', 'utf8')],
+    build: [field('key0', 'int32'), field('right', 'utf8'), field('number', 'int64')],
+  };
+  const kept = (kind: Kind): readonly boolean[] => {
+    const join = joinOf(sides, 1, kind);
+    elementsOf(join, [batchOf(sides.build, [[1, 'a', 2n]])], 1);
+    return join.table()!.columns.map((column) => column !== null);
+  };
+  assert.deepEqual(kept({ how: 'inner', tested: false }), [false, true, true]);
+  assert.deepEqual(kept({ how: 'right', tested: false }), [true, true, true]);
+  assert.deepEqual(kept({ how: 'semi', tested: false }), [false, false, false]);
+  assert.deepEqual(kept({ how: 'anti', tested: true }), [false, false, true]);
+});
