@@ -5,6 +5,7 @@
  */
 import { parentPort } from 'node:worker_threads';
 import { systemClock } from '#manager/process/clock.ts';
+import type { Timer } from '#manager/process/ports.ts';
 import { asSluiceError, toJson } from '#manager/protocol/errors.ts';
 import { createCoordinatorLink } from '../schedule/link.ts';
 import { type DriverDescriptor, openDriver } from '../shuffle/drivers.ts';
@@ -12,6 +13,9 @@ import { freeAll } from '../spill/reclaim.ts';
 import { adapters } from './adapters.ts';
 import { serveLease } from './lease.ts';
 import type { LeaseEnd, ThreadOrder } from './threads.ts';
+
+/** What a job has left is collected after this, unless the next one comes first: neither waits for that then, and the end of a run does not either. */
+const freeAfterMs = 500;
 
 async function serve({ order, memory }: ThreadOrder, signal: AbortSignal): Promise<LeaseEnd> {
   const ports = adapters();
@@ -42,11 +46,13 @@ async function serve({ order, memory }: ThreadOrder, signal: AbortSignal): Promi
 /** Waits for leases and serves them. */
 export function serveThread(): void {
   let stopping = new AbortController();
+  let freeing: Timer | null = null;
   parentPort?.on('message', async (said: ThreadOrder | 'stop') => {
     if (said === 'stop') return stopping.abort();
+    freeing?.cancel();
     stopping = new AbortController();
     const end = await serve(said, stopping.signal);
-    if (end.isAsNew) freeAll();
+    if (end.isAsNew) freeing = systemClock.after(freeAfterMs, freeAll);
     parentPort?.postMessage(end);
     if (!end.isAsNew) parentPort?.close();
   });

@@ -10,7 +10,7 @@ import { MiB } from '#manager/protocol/ids.ts';
 /** How often it looks. */
 const everyMs = 10;
 /** What a thread may have in arrays before it looks whether they are alive, however large its budget is: less costs more CPU. */
-const enoughBytes = 96 * MiB;
+const enoughBytes = 80 * MiB;
 /** Of these at least this part is new since the last collection, and of the heap inside, all of which is looked at: what is alive is not collected again and again. */
 const [leastNewPart, leastNewOfHeap] = [0.5, 0.25];
 /** Or this part of the limit, where that is less. */
@@ -44,7 +44,7 @@ export function freeAll(): void {
   aliveBytes = bytesOf().outside;
 }
 
-/** Collects when the arrays of this thread pass `limitBytes`, or 96 MiB if that is less; called often. */
+/** Collects when the arrays of this thread pass `limitBytes`, or 80 MiB if that is less; called often. */
 export function createReclaimer(limitBytes: number): () => void {
   let lookedAt = 0;
   const most = Math.min(limitBytes, enoughBytes);

@@ -28,12 +28,12 @@ function count(entries: readonly PerformanceEntry[]): void {
   for (const { detail } of entries as readonly { detail?: { kind: number } }[]) if (detail?.kind !== constants.NODE_PERFORMANCE_GC_MINOR) whole++;
 }
 
-old(80);
+old(64);
 const made = has();
 freeAll();
 const freed = has();
 const reclaim = createReclaimer(2 ** 40);
-old(80);
+old(64);
 reclaim();
 const few = has();
 old(40);
