@@ -9,6 +9,7 @@ test('an executor starts without any configuration; every key has a sentence, an
     managerUrl: 'http://127.0.0.1:7070',
     secretFile: '',
     slots: 1,
+    executors: 1,
     memoryBudgetBytes: 0,
     scratchDir: '',
     logLevel: 'info',
