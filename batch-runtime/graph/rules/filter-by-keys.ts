@@ -1,7 +1,7 @@
 /**
  * Before rows are sent to meet rows of which few are left, those that will find none are left out: a key filter (a semi join with `keysUpTo`) by
  * the keys of the smaller side, where the rows come from: below the exchange of the join, and below an aggregate whose groups it would
- * drop whole. Where both sides come of one reading of a file by columns, it is read a second time, if nearly all rows fall away. The rows of the job stay the same wherever it stands, so it may rest on guesses: it needs no memory to speak of, and one that
+ * drop whole. A side that is broadcast is filtered by what the other one has been joined with before. Where both sides come of one reading of a file by columns, it is read a second time, if nearly all rows fall away. The rows of the job stay the same wherever it stands, so it may rest on guesses: it needs no memory to speak of, and one that
  * leaves nothing out gives up (operators/key-filter.ts).
  */
 import type { ColumnType } from '../../batch/batch.ts';
@@ -35,6 +35,13 @@ const sidesOf: Readonly<Record<NodeOf<'join'>['how'], readonly Side[]>> = {
   right: ['left'],
   full: [],
 };
+
+/** What has keys, and the columns of the filtered side that they are. */
+interface KeySource {
+  readonly node: NodeId;
+  readonly keys: readonly string[];
+  readonly own: readonly string[];
+}
 
 /** Where a filter stands: above `at`, below the nodes of the path, the last of which reads it. */
 interface Spot {
@@ -70,39 +77,82 @@ function step(plan: Plan, options: KeyFilterOptions, asked: Set<string>): Plan |
     if (join.kind !== 'join' || join.keysUpTo !== undefined || asked.has(join.uid)) continue;
     asked.add(join.uid);
     const found = bestOf(plan, join, isSent, likely, options);
-    if (found !== null) return withFilter(plan, id, found.side, found.spot);
+    if (found !== null) return withFilter(plan, id, found);
   }
   return null;
 }
 
-/** The side of a join of which the most rows likely fall away. */
+interface Found {
+  readonly side: Side;
+  readonly source: KeySource;
+  readonly spot: Spot;
+  /** Rows that likely fall away. */
+  readonly spared: number;
+}
+
+/** The filter by which the most rows of a side likely fall away. */
 function bestOf(
   plan: Plan,
   join: NodeOf<'join'>,
   isSent: Test,
   likely: readonly (Likely | null)[],
   { readsColumns }: KeyFilterOptions,
-): { readonly side: Side; readonly spot: Spot } | null {
+): Found | null {
   const { leftKeys, nullsEqual, asOf } = join;
   if (leftKeys.length === 0 || nullsEqual === true || asOf !== undefined) return null;
-  let best: { readonly side: Side; readonly spot: Spot; readonly spared: number } | null = null;
-  for (const side of sidesOf[join.how]) {
-    // What a broadcast side is made of is there before the other side: that one has no keys yet.
-    if (side === 'right' && !isSent(join)) continue;
-    const spot = spotOf(plan, join[side], join[`${side}Keys`], isSent(join), isSent);
-    const [rows, other] = [spot && likely[spot.at]!, likely[join[otherSide[side]]]!];
+  let best: Found | null = null;
+  const filters = sidesOf[join.how].flatMap((side) => sourcesOf(plan, join, side, isSent).map((source) => ({ side, source })));
+  for (const { side, source } of filters) {
+    const spot = spotOf(plan, join[side], source.own, side === 'right' || isSent(join), isSent);
+    const [rows, other] = [spot && likely[spot.at]!, likely[source.node]!];
     if (spot === null || rows === null || other === null || partIn(rows, other) > mostKept) continue;
     const spared = rows.rows * (1 - partIn(rows, other));
     const below = chainBelow(plan, spot.at, isSent);
-    const isApart = !below.some((each) => dependsOn(plan, join[otherSide[side]], each));
+    const isApart = !below.some((each) => dependsOn(plan, source.node, each));
     const again = isApart ? [] : [...below].reverse();
     if (!isApart && (partIn(rows, other) > mostKeptAgain || !isCheapAgain(plan, below, readsColumns))) continue;
     if (spared < leastRows || (best !== null && spared <= best.spared)) continue;
     const of = (input: NodeId, names: readonly string[]) => names.map((name) => plan.nodes[input]!.schema.find((field) => field.name === name)!.type);
-    const types = [...of(join.left, leftKeys), ...of(join.right, join.rightKeys)];
-    if (types.every(({ kind }) => keyKinds.has(kind))) best = { side, spot: { ...spot, again }, spared };
+    const types = [...of(join[side], source.own), ...of(source.node, source.keys)];
+    if (types.every(({ kind }) => keyKinds.has(kind))) best = { side, source, spot: { ...spot, again }, spared };
   }
   return best;
+}
+
+/** What may have the keys for a side: the other one. What is broadcast is there before the rows of the other side, but not before what those were joined with. */
+function sourcesOf(plan: Plan, join: NodeOf<'join'>, side: Side, isSent: Test): KeySource[] {
+  const other = otherSide[side];
+  if (side === 'left' || isSent(join)) return [{ node: join[other], keys: join[`${other}Keys`], own: join[`${side}Keys`] }];
+  const sources: KeySource[] = [];
+  /** A column of what is streamed -> the key of the filtered side that it equals. */
+  let equals = new Map(join.leftKeys.map((name, k) => [name, join.rightKeys[k]!]));
+  const add = (node: NodeId, names: readonly string[], keys: readonly string[]): void => {
+    const own = names.flatMap((name) => equals.get(name) ?? []);
+    if (own.length > 0 && own.length === names.length) sources.push({ node, keys, own });
+  };
+  for (let at = join.left; equals.size > 0; ) {
+    const node = plan.nodes[at]!;
+    if (node.kind === 'project') {
+      const from = node.columns.flatMap(({ name, expression }) =>
+        expression.op === 'column' && equals.has(name) ? [[expression.name, equals.get(name)!] as const] : [],
+      );
+      equals = new Map(from);
+    } else if (node.kind === 'join' && node.how !== 'right' && node.how !== 'full' && node.keysUpTo === undefined) {
+      const isOwn = (name: string): boolean => plan.nodes[node.left]!.schema.some((field) => field.name === name);
+      if ((node.how === 'inner' || node.how === 'semi') && node.nullsEqual !== true) {
+        add(node.right, node.leftKeys, node.rightKeys);
+        const given = [...equals.keys()].filter((name) => !isOwn(name));
+        add(
+          node.right,
+          given,
+          given.map((name) => name.slice(node.prefix.length)),
+        );
+      }
+      equals = new Map([...equals].filter(([name]) => isOwn(name)));
+    } else if (node.kind !== 'filter') break;
+    at = node.kind === 'join' ? node.left : node.input;
+  }
+  return sources;
 }
 
 /** @param topIsSent  the rows of `top` go through an exchange, so it is worth it right there */
@@ -173,35 +223,32 @@ function namesBelow(plan: Plan, node: PlanNode, names: readonly string[]): strin
 }
 
 /** The plan with the filter and copies of the nodes above it; the nodes before the join stay what they were. */
-function withFilter(plan: Plan, id: NodeId, side: Side, { path, at, keys, again }: Spot): Plan {
+function withFilter(plan: Plan, id: NodeId, { side, source, spot: { path, at, keys, again } }: Found): Plan {
   return rewrite(plan, (node, old, add, nodes) => {
     if (old !== id || node.kind !== 'join') return add(node);
-    const other = otherSide[side];
     const [scan, ...others] = again;
-    let source = scan === undefined ? at : add(nodes[scan]!);
+    let below = scan === undefined ? at : add(nodes[scan]!);
     for (const each of others) {
-      const input = source;
-      source = add(withInputs(nodes[each]!, () => input));
+      const input = below;
+      below = add(withInputs(nodes[each]!, () => input));
     }
     const filter: NodeOf<'join'> = {
       kind: 'join',
       uid: `${node.uid}.key-filter`,
-      left: source,
-      right: node[other],
+      left: below,
+      right: source.node,
       how: 'semi',
       leftKeys: keys,
-      rightKeys: node[`${other}Keys`],
+      rightKeys: source.keys,
       prefix: '',
       where: null,
       keysUpTo,
       schema: nodes[at]!.schema,
     };
-    let [below, current] = [at, add(filter)];
+    let current = add(filter);
     for (const each of [...path].reverse()) {
-      const filtered = current;
-      const from = below;
-      current = add(withInputs(nodes[each]!, (input) => (input === from ? filtered : input)));
-      below = each;
+      const [above, input] = [nodes[each]!, current];
+      current = add(above.kind === 'join' ? { ...above, left: input } : withInputs(above, () => input));
     }
     return add({ ...node, [side]: current });
   });

@@ -12,9 +12,14 @@ import { runPlan, runStages } from '../reference.ts';
 
 const a = schema({ id: int32(), b_id: int32().nullable(), n: int32() });
 const b = schema({ key: int32().nullable(), n: int32() });
+const c = schema({ x: int32(), y: int32() });
 
 const planOf = (build: (flow: Flow) => unknown): Plan => buildGraph(job({ name: 'test', build: (flow) => build(flow) as undefined })).plan;
-const read = (flow: Flow) => ({ a: flow.read(csv('a', { schema: a }), 'a'), b: flow.read(csv('b', { schema: b }), 'b') });
+const read = (flow: Flow) => ({
+  a: flow.read(csv('a', { schema: a }), 'a'),
+  b: flow.read(csv('b', { schema: b }), 'b'),
+  c: flow.read(csv('c', { schema: c }), 'c'),
+});
 
 /** Sizes of sources in millions of rows. */
 const estimatesOf = (plan: Plan, rows: Readonly<Record<string, number>>) =>
@@ -47,6 +52,24 @@ const groups = planOf((flow) => {
   const t = read(flow);
   const sums = t.a.groupBy('b_id').aggregate((r) => ({ sum: r.n.sum() }));
   return t.b.filter((r) => r.n.eq(1)).join(sums, { on: { key: 'b_id' }, how: 'left' });
+});
+const star = planOf((flow) => {
+  const t = read(flow);
+  return t.a
+    .join(
+      t.c.filter((r) => r.x.eq(1)),
+      { on: { b_id: 'y' }, how: 'semi' },
+    )
+    .join(t.b, { on: { b_id: 'key', n: 'n' }, prefix: 'r_' });
+});
+const snow = planOf((flow) => {
+  const t = read(flow);
+  return t.a
+    .join(
+      t.c.filter((r) => r.x.eq(1)),
+      { on: { id: 'x' }, prefix: 'c_' },
+    )
+    .join(t.b, { on: { c_y: 'key' }, prefix: 'r_' });
 });
 const own = planOf((flow) => {
   const t = read(flow);
@@ -86,6 +109,23 @@ test('rows without a match that stay are not left out', () => {
   assert.equal(text(filtered(outer, { a: 90, b: 80 })), '(a left filter b)');
 });
 
+test('a side that is broadcast is filtered by what the other one was joined with: by its keys, or by columns that came from there', () => {
+  assert.equal(text(filtered(star, { a: 900, b: 0.6, c: 0.01 })), '((a semi filter c) inner (b < filter c))');
+  assert.equal(text(filtered(snow, { a: 900, b: 0.6, c: 0.01 })), '((a inner filter c) inner (b < filter c))');
+});
+
+test('both sides of a join of a table with itself keep their own columns when one is filtered', () => {
+  const plan = planOf((flow) => {
+    const t = read(flow);
+    const pairs = t.a.join(t.a, { on: { id: 'n' }, prefix: 'r_' });
+    return pairs.join(
+      t.b.filter((r) => r.n.eq(1)),
+      { on: { b_id: 'key' }, how: 'semi' },
+    );
+  });
+  assert.equal(text(filtered(plan, { a: 90, b: 80 })), '(((a < filter b) inner a) semi filter b)');
+});
+
 test('a file by columns is read again for its own keys, another one is not', () => {
   const again = filtered(own, { a: 90 }, true);
   assert.equal(text(again), '(filter a semi aggregate (a < filter a))');
@@ -94,23 +134,31 @@ test('a file by columns is read again for its own keys, another one is not', () 
 });
 
 test('whatever stands where, the rows are the same, in stages too', () => {
+  const large = { a: 90, b: 80 };
+  const stars = { a: 900, b: 0.6, c: 0.01 };
   const number = fc.integer({ min: 0, max: 3 });
   const maybe = fc.option(number, { nil: null });
   const tables = fc.record({
     'read-0': fc.array(fc.record({ id: number, b_id: maybe, n: number }), { maxLength: 8 }),
     'read-1': fc.array(fc.record({ key: maybe, n: number }), { maxLength: 8 }),
+    'read-2': fc.array(fc.record({ x: number, y: number }), { maxLength: 4 }),
   });
   const sorted = (rows: readonly object[]) => rows.map((row) => JSON.stringify(Object.entries(row).sort(([x], [y]) => (x < y ? -1 : 1)))).sort();
   fc.assert(
-    fc.property(tables, fc.constantFrom(few, groups, own), fc.integer({ min: 1, max: 3 }), (given, plan, width) => {
-      const found = filtered(plan, { a: 90, b: 80 }, true);
-      assert.ok(found.nodes.some((node) => node.kind === 'join' && node.keysUpTo !== undefined));
-      const wanted = sorted(runPlan(plan, given)['result']!);
-      assert.deepEqual(sorted(runPlan(found, given)['result']!), wanted);
-      const stages = toStages(found, { estimates: estimatesOf(found, { a: 90, b: 80 }), single: () => true });
-      assert.ok(stages.stages.some(({ operators }) => operators.some(({ kind }) => kind === 'keys')));
-      assert.deepEqual(sorted(runStages(stages, given, width)['result']!), wanted);
-    }),
+    fc.property(
+      tables,
+      fc.constantFrom<readonly [Plan, Readonly<Record<string, number>>]>([few, large], [groups, large], [own, large], [star, stars], [snow, stars]),
+      fc.integer({ min: 1, max: 3 }),
+      (given, [plan, sizes], width) => {
+        const found = filtered(plan, sizes, true);
+        assert.ok(found.nodes.some((node) => node.kind === 'join' && node.keysUpTo !== undefined));
+        const wanted = sorted(runPlan(plan, given)['result']!);
+        assert.deepEqual(sorted(runPlan(found, given)['result']!), wanted);
+        const stages = toStages(found, { estimates: estimatesOf(found, sizes), single: () => true });
+        assert.ok(stages.stages.some(({ operators }) => operators.some(({ kind }) => kind === 'keys')));
+        assert.deepEqual(sorted(runStages(stages, given, width)['result']!), wanted);
+      },
+    ),
     { numRuns: 200 },
   );
 });
