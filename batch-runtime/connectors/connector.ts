@@ -7,7 +7,7 @@ import type { Expression } from '../expression/expression.ts';
 import type { SinkSpec, SourceSpec } from '../graph/plan.ts';
 import type { RejectsTaker } from './bad-lines.ts';
 
-/** One share of a source, plain JSON; `bytes` and `rows` are estimates for the scheduler, 0 = not known. */
+/** A part of a source that can be read by itself, plain JSON; `bytes` and `rows` are estimates for the scheduler, 0 = not known. */
 export interface Split {
   readonly bytes: number;
   readonly rows: number;

@@ -12,6 +12,7 @@ import type { PlannedJob } from './planning.ts';
 
 export interface ExchangesOptions {
   readonly stages: StageGraph;
+  /** By the uid of a scan: what each of its tasks reads. */
   readonly splits: PlannedJob['splits'];
   readonly driver: ShuffleDriver;
   /** Partitions of hash and range exchanges. */

@@ -33,6 +33,7 @@ export interface BegunEntry {
   /** Of hash and range exchanges. */
   readonly partitions: number;
   readonly stages: StageGraph;
+  /** By the uid of a scan: what each of its tasks reads. */
   readonly splits: readonly (readonly [string, readonly Split[]])[];
 }
 

@@ -19,7 +19,7 @@ const Handle = Type.Object({
 
 export const Assignment = Type.Object({
   ...AttemptId,
-  /** Of a scan: the connector's split. */
+  /** Of a scan: what the task reads. */
   split: Type.Union([
     Type.Null(),
     Type.Object({ bytes: Type.Number(), rows: Type.Number(), parts: Type.Unsafe<readonly unknown[]>(Type.Array(Type.Unknown())) }),

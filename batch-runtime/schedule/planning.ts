@@ -17,7 +17,7 @@ import { sampled, withoutSinks } from './sampled.ts';
 export interface PlannedJob {
   readonly plan: Plan;
   readonly stages: StageGraph;
-  /** Shares of each scan, by its uid. */
+  /** Splits of each scan, by its uid. */
   readonly splits: ReadonlyMap<string, readonly Split[]>;
   /** Bytes of all sources, as estimated. */
   readonly bytes: number;
