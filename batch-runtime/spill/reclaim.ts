@@ -15,8 +15,8 @@ const enoughBytes = 80 * MiB;
 const [leastNewPart, leastNewOfHeap] = [0.5, 0.25];
 /** Or this part of the limit, where that is less. */
 const leastNewOfLimit = 0.25;
-/** Below the limit what is alive may grow by this part of it: a sort that takes in its rows is not looked through for every 40 MiB of them. */
-const growthOfAlive = 0.5;
+/** What is alive beyond enough may grow by so many times itself, below the limit: a sort that takes in its rows is not looked through for every 40 MiB of them. */
+const growthOfMore = 1.5;
 
 type Collect = (options?: { readonly type: 'minor' }) => void;
 let collector: Collect | null = null;
@@ -57,7 +57,7 @@ export function createReclaimer(limitBytes: number): () => void {
     lookedAt = now;
     const { outside, inside } = bytesOf();
     aliveBytes = Math.min(aliveBytes, outside);
-    const growth = Math.min(growthOfAlive * aliveBytes, limitBytes - aliveBytes);
+    const growth = Math.min(growthOfMore * (aliveBytes - enoughBytes), limitBytes - aliveBytes);
     const threshold = Math.max(most, aliveBytes + Math.max(leastNew, leastNewOfHeap * inside, growth));
     if (outside < threshold) return;
     // Most arrays die young, and a collection of the young costs a twentieth of a whole one.
