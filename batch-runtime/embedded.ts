@@ -1,7 +1,8 @@
 /**
  * A cluster on this machine, each member a process of its own on a loopback port the system picks: what `sluice up` is,
- * and what a run without a cluster starts and stops, with the manager in its own process, which a job ends with anyway, and all executors in one. Members get their
- * configuration on stdin and live no longer than it is open, so a killed parent leaves nothing behind. Called by submit.ts and the CLI.
+ * and what a run without a cluster starts and stops, with the manager in its own process, which a job ends with anyway, and all executors
+ * in one. Members get their configuration on stdin and live no longer than it is open, so a killed parent leaves nothing behind. Called by
+ * submit.ts and the CLI.
  */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { closeSync, mkdirSync, mkdtempSync, openSync, readFileSync, renameSync, rmSync } from 'node:fs';

@@ -1,5 +1,5 @@
 /**
- * The memories of writers and readers, kept for the next of the process, also for those of its next job: pages that were touched once are not
+ * The memories of writers and readers, kept for the next of the thread, also for those of its next job: pages that were touched once are not
  * asked of the system again, and the collector, which counts all of a memory whether it was touched or not, does not find a hundred
  * megabytes of garbage after each job. Called by the drivers. A memory that somebody may still be reading is not given back; the
  * collector has it.
@@ -50,5 +50,5 @@ export class MemoryPool {
   }
 }
 
-/** That of this process. */
+/** That of this thread. */
 export const memoryPool = new MemoryPool();

@@ -1,8 +1,9 @@
 /**
  * Before rows are sent to meet rows of which few are left, those that will find none are left out: a key filter (a semi join with `keysUpTo`) by
  * the keys of the smaller side, where the rows come from: below the exchange of the join, and below an aggregate whose groups it would
- * drop whole. A side that is broadcast is filtered by what the other one has been joined with before. Where both sides come of one reading of a file by columns, it is read a second time, if nearly all rows fall away. The rows of the job stay the same wherever it stands, so it may rest on guesses: it needs no memory to speak of, and one that
- * leaves nothing out gives up (operators/key-filter.ts).
+ * drop whole. A side that is broadcast is filtered by what the other one has been joined with before. Where both sides come of one reading of a
+ * file by columns, it is read a second time, if nearly all rows fall away. The rows of the job stay the same wherever it stands, so it may rest
+ * on guesses: it needs no memory to speak of, and one that leaves nothing out gives up (operators/key-filter.ts).
  */
 import type { ColumnType } from '../../batch/batch.ts';
 import { hasFunction, isDeterministic } from '../../expression/expression.ts';

@@ -1,9 +1,9 @@
 /**
  * Chains of inner joins in an order by size: the largest input is streamed past tables of the others, and of those that are connected with what is
  * joined so far the one that is likely the smallest comes next, so that rows fall away early and no input that could be a table is
- * streamed. Whole tables come
- * behind those of which a filter leaves a part: they hardly take a row away, and make every row wider. A pair of tables is a chain too: its smaller side becomes the table. Every equality that was there is asked, no pairing that was not
- * there is made, and a projection gives the columns as they were. Sizes are guesses (graph/sizes.ts, and filters here); the rows never are.
+ * streamed. Whole tables come behind those of which a filter leaves a part: they hardly take a row away, and make every row wider. A pair of
+ * tables is a chain too: its smaller side becomes the table. Every equality that was there is asked, no pairing that was not there is made, and
+ * a projection gives the columns as they were. Sizes are guesses (graph/sizes.ts); the rows never are.
  */
 import type { Schema } from '../../batch/batch.ts';
 import { inputsOf, type NodeId, type Plan, type PlanNode } from '../plan.ts';
